@@ -1,0 +1,122 @@
+"""What the rooms of the worker ask of each other.
+
+``routes`` call the engine; the engine's dispatcher hands deliveries to an :class:`ExecutorPool`; executors call World
+methods back through a :class:`WorldHandler`. None of them imports another's implementation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """Who makes a World call.
+
+    Attributes:
+        executor_id: The executor it comes from; None for an app.
+        delivery_id: The delivery in whose course it is made, if any.
+    """
+
+    executor_id: str | None = None
+    delivery_id: str | None = None
+
+
+class WorldHandler(Protocol):
+    """Answers World calls; see ``docs/reference/wire.md`` for methods, parameters and results."""
+
+    async def call(self, method: str, params: Mapping[str, Any], context: CallContext) -> Any:
+        """Run one World method.
+
+        Raises:
+            WorldError: If the World refuses.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt at handling a message.
+
+    Attributes:
+        id: Unique to this attempt.
+        message_id: Stays the same over all attempts.
+        attempt: 1 on the first delivery ever, never 1 again.
+    """
+
+    id: str
+    message_id: str
+    kind: Literal["workflow", "step"]
+    queue_name: str
+    deployment_id: str
+    attempt: int
+    body: bytes
+    run_id: str | None = None
+    step_id: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """The executor handled the message; with ``timeout_seconds`` it wants it again that much later."""
+
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The executor could not handle the message: deliver it again later.
+
+    Attributes:
+        message: What went wrong, for people.
+        executor_lost: Whether the process died (or never came up) rather than answered.
+    """
+
+    message: str
+    executor_lost: bool = False
+
+
+Outcome = Handled | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class WebRequest:
+    """An HTTP request on its way to a webhook handler."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WebResponse:
+    """A webhook handler's answer."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class ExecutorUnavailableError(Exception):
+    """No executor could be had for the deployment, or it died before it answered."""
+
+
+class ExecutorPool(Protocol):
+    """Runs deliveries in Node.js processes, one pool for all deployments."""
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        """Run one delivery to its end; start an executor if there is none. Never raises but on cancellation."""
+
+    async def request(self, deployment_id: str, request: WebRequest) -> WebResponse:
+        """Have the deployment's webhook handler answer a request.
+
+        Raises:
+            ExecutorUnavailableError: If there is no executor to ask, or it died first.
+        """
+
+    async def close(self, *, grace: float) -> None:
+        """Drain all executors for up to ``grace`` seconds, then kill what is left."""
