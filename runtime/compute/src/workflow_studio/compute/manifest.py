@@ -13,7 +13,6 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
-
 from workflow_studio.compute.ids import deployment_id
 
 FORMAT_VERSION: Final = 1
@@ -103,9 +102,7 @@ class Manifest(_Model):
         if self.digest != expected:
             raise ValueError(f"digest is {self.digest}, but the content has {expected}")
         if self.deployment_id != deployment_id(self.digest):
-            raise ValueError(
-                f"deploymentId is {self.deployment_id}, but the digest gives {deployment_id(self.digest)}"
-            )
+            raise ValueError(f"deploymentId is {self.deployment_id}, but the digest gives {deployment_id(self.digest)}")
         return self
 
     @classmethod
