@@ -1,0 +1,148 @@
+import {
+  createHook,
+  createWebhook,
+  FatalError,
+  getStepMetadata,
+  getWritable,
+  RetryableError,
+  sleep,
+} from 'workflow';
+
+/** Sequential and parallel steps, a retry, a sleep: the ordinary road. */
+export async function order(customer: string, items: number[]) {
+  'use workflow';
+  const prices = await Promise.all(items.map((item) => price(item)));
+  await sleep('1s');
+  const payment = await charge(customer, prices);
+  return { customer, ...payment };
+}
+
+async function price(item: number) {
+  'use step';
+  return { amount: item * 10, pid: process.pid };
+}
+
+async function charge(
+  customer: string,
+  prices: { amount: number; pid: number }[],
+) {
+  'use step';
+  const { attempt } = getStepMetadata();
+  if (attempt === 1) {
+    throw new RetryableError('The bank is busy', { retryAfter: '1s' });
+  }
+  return {
+    total: prices.reduce((sum, { amount }) => sum + amount, 0),
+    attempt,
+    pids: [...prices.map(({ pid }) => pid), process.pid],
+    receipt: `receipt for ${customer}`,
+  };
+}
+
+/** A step that can never work. */
+export async function doomed() {
+  'use workflow';
+  await refuse();
+}
+
+async function refuse() {
+  'use step';
+  throw new FatalError('The card is stolen');
+}
+
+/** An error of the workflow itself. */
+export async function broken() {
+  'use workflow';
+  await noop();
+  throw new Error('Nobody catches me');
+}
+
+async function noop() {
+  'use step';
+}
+
+/** Waits for people: twice on one hook. */
+export async function approval(token: string) {
+  'use workflow';
+  const hook = createHook<{ ok: boolean }>({ token });
+  const answers: boolean[] = [];
+  for await (const { ok } of hook) {
+    answers.push(ok);
+    if (answers.length === 2) break;
+  }
+  return answers;
+}
+
+/** Gives its webhook's address away through a stream, then waits for a call and answers it. */
+export async function callback() {
+  'use workflow';
+  const webhook = createWebhook({ respondWith: 'manual' });
+  await announce(webhook.url);
+  const request = await webhook;
+  return await answer(request);
+}
+
+async function announce(url: string) {
+  'use step';
+  const writer = getWritable<string>().getWriter();
+  await writer.write(url);
+  writer.releaseLock();
+}
+
+async function answer(
+  request: Request & { respondWith: (response: Response) => Promise<void> },
+) {
+  'use step';
+  const body = await request.text();
+  await request.respondWith(
+    new Response(`thanks for ${body}`, { status: 202 }),
+  );
+  return body;
+}
+
+/** Streams numbers while it works. */
+export async function counting(until: number) {
+  'use workflow';
+  await count(until);
+  return until;
+}
+
+async function count(until: number) {
+  'use step';
+  const writable = getWritable<number>();
+  const writer = writable.getWriter();
+  for (let number = 0; number < until; number++) {
+    await writer.write(number);
+  }
+  await writer.close();
+}
+
+/** Sleeps far longer than any test. */
+export async function patient() {
+  'use workflow';
+  await sleep('30d');
+}
+
+/** Many short steps, each leaving a line in a file: what really ran, and how often. */
+export async function ledger(
+  path: string,
+  entries: number,
+  milliseconds: number,
+) {
+  'use workflow';
+  const written: string[] = [];
+  for (let entry = 0; entry < entries; entry++) {
+    written.push(await enter(path, entry, milliseconds));
+  }
+  return written;
+}
+
+async function enter(path: string, entry: number, milliseconds: number) {
+  'use step';
+  const { appendFile } = await import('node:fs/promises');
+  const { attempt } = getStepMetadata();
+  await appendFile(path, `begin ${entry} ${attempt} ${process.pid}\n`);
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  await appendFile(path, `end ${entry} ${attempt} ${process.pid}\n`);
+  return `${entry}.${attempt}`;
+}

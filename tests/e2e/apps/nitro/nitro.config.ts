@@ -1,0 +1,7 @@
+import { defineConfig } from 'nitro';
+
+// The team's own notes stay where they are.
+export default defineConfig({
+  serverDir: './server',
+  modules: ['workflow/nitro'],
+});

@@ -1,0 +1,71 @@
+"""Fixtures of the end-to-end tests. Each framework's app is installed and built once for the whole test run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from filelock import FileLock
+
+from tests.e2e.support import FRAMEWORKS, App, Worker, prepare, studio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    PreparedApp = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def prepared_app(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> PreparedApp:
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "apps"
+    shared.mkdir(exist_ok=True)
+
+    def prepared(name: str) -> Path:
+        directory = shared / name
+        ready = shared / f"{name}.ready"
+        with FileLock(shared / f"{name}.lock"):
+            if not ready.exists():
+                prepare(FRAMEWORKS[name], directory)
+                ready.touch()
+        return directory
+
+    return prepared
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    server = Worker(tmp_path_factory.mktemp("worker"))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def crashing_worker(tmp_path: Path) -> Iterator[Worker]:
+    """A worker of the test's own, which it may kill."""
+    server = Worker(tmp_path / "worker")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def nitro_app(prepared_app: PreparedApp, worker: Worker) -> Iterator[App]:
+    yield from running_app("nitro", prepared_app, worker)
+
+
+def running_app(name: str, prepared_app: PreparedApp, worker: Worker) -> Iterator[App]:
+    directory = prepared_app(name)
+    studio("deploy", cwd=directory, env=worker.cli)
+    app = App(FRAMEWORKS[name], directory, worker)
+    app.start()
+    try:
+        yield app
+    finally:
+        app.stop()
