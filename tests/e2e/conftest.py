@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from tests.e2e.support import FRAMEWORKS, App, Worker, prepare, studio
+from tests.e2e.support import FRAMEWORKS, App, Worker, prepare, run, studio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def prepared_app(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> PreparedApp:
+    """Install and build an app once; give each test process a copy, because it deploys from there."""
     base = tmp_path_factory.getbasetemp()
     shared = (base if worker_id == "master" else base.parent) / "apps"
     shared.mkdir(exist_ok=True)
@@ -29,7 +30,11 @@ def prepared_app(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pr
             if not ready.exists():
                 prepare(FRAMEWORKS[name], directory)
                 ready.touch()
-        return directory
+        copy = base / "apps-of-this-process" / name
+        if not copy.exists():
+            copy.parent.mkdir(exist_ok=True)
+            run("cp", "-al", directory, copy, cwd=base)
+        return copy
 
     return prepared
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.e2e.support import FRAMEWORKS, STUDIO, App, free_port, run, studio
+from tests.e2e.support import FRAMEWORKS, STUDIO, App, Worker, free_port, run, studio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.e2e.conftest import PreparedApp
-    from tests.e2e.support import Worker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -54,8 +53,6 @@ def test_a_missing_scope(directory: Path, tmp_path: Path, worker_with_reader: Wo
 
 @pytest.fixture
 def worker_with_reader(tmp_path: Path) -> Iterator[Worker]:
-    from tests.e2e.support import Worker
-
     keys = [{"keyId": "reader", "projectId": "p", "environment": "test", "scopes": ["runs:read"], "secret": READER}]
     server = Worker(tmp_path / "worker", WORKFLOW_STUDIO_WORKER_SEED_API_KEYS=json.dumps(keys))
     server.start()
