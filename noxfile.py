@@ -1,0 +1,55 @@
+"""Every routine of the project, one session each: ``nox -l`` lists them, ``nox -s tests`` runs one.
+
+They run in the development environment that ``python3 dev.py setup`` makes, so a session starts at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "tests"]
+
+BIN = Path(sys.executable).parent
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the format, the rules and the types."""
+    session.run(str(BIN / "ruff"), "format", "--check", external=True)
+    session.run(str(BIN / "ruff"), "check", external=True)
+    session.run(str(BIN / "mypy"), external=True)
+
+
+@nox.session
+def fix(session: nox.Session) -> None:
+    """Format, and mend what the linter can mend."""
+    session.run(str(BIN / "ruff"), "check", "--fix", external=True)
+    session.run(str(BIN / "ruff"), "format", external=True)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the fast suites: unit, contract and property tests."""
+    session.run(str(BIN / "pytest"), "-m", "not e2e", "-n", "auto", *session.posargs, external=True)
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Build and run real apps on a real worker (minutes; needs the npm registry)."""
+    session.run(str(BIN / "pytest"), "-m", "e2e", "-n", "2", "--dist", "loadfile", *session.posargs, external=True)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Write the examples anew from the template."""
+    session.run(sys.executable, "-m", "tests.support.examples", "--write", external=True)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into ``site/``; a broken link is an error."""
+    session.run(str(BIN / "mkdocs"), "build", "--strict", *session.posargs, external=True)
