@@ -1,0 +1,1 @@
+"""Build an app's workflows into an artifact."""

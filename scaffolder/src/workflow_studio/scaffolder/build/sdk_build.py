@@ -1,0 +1,200 @@
+"""Run the app's own ``workflow build`` and take what it made, leaving the app's folder as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from workflow_studio.compute.manifest import FLOW_BUNDLE, GRAPH_NAME, STEP_BUNDLE, WEBHOOK_BUNDLE
+from workflow_studio.scaffolder.build.sources import names_folder, portable
+from workflow_studio.scaffolder.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from workflow_studio.scaffolder.build.sdk import Sdk
+    from workflow_studio.scaffolder.node import NodeRuntime
+
+BUNDLE_DIR: Final = Path(".well-known/workflow/v1")
+"""Where ``workflow build`` writes, below the app (source: ``@workflow/cli`` 4.3.13, ``getWorkflowConfig``)."""
+
+_SDK_MANIFEST: Final = "manifest.json"
+_OUTPUT_LINES: Final = 40
+# Each of these would move the output, or make it depend on the shell it was built in (source: @workflow/cli 4.3.13 and
+# @workflow/builders 4.x, every use of `process.env`).
+_UNSET: Final = (
+    "WORKFLOW_OBSERVABILITY_CWD",
+    "WORKFLOW_EMIT_SOURCEMAPS_FOR_DEBUGGING",
+    "WORKFLOW_PUBLIC_MANIFEST",
+    "WORKFLOW_QUEUE_NAMESPACE",
+)
+_NO_WORKFLOWS: Final = (
+    "A workflow is a function whose body begins with the directive 'use workflow', alone on its line:\n"
+    "\n"
+    "  export async function greet(name: string) {\n"
+    "    'use workflow';\n"
+    "    ..."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundles:
+    """What the SDK made of the app's workflows.
+
+    Attributes:
+        files: Content by path in the artifact.
+        workflows: Workflow ids.
+        steps: Step ids.
+        classes: Ids of serializable classes.
+        warnings: What a person should know; the bundles are usable all the same.
+    """
+
+    files: Mapping[str, bytes]
+    workflows: tuple[str, ...]
+    steps: tuple[str, ...]
+    classes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def make_bundles(app_dir: Path, sdk: Sdk, node: NodeRuntime) -> Bundles:
+    """Build, check and read the bundles of an app.
+
+    Args:
+        app_dir: The app's folder, absolute, links resolved: workflow ids are relative to it.
+        sdk: The app's Workflow SDK.
+        node: The Node.js to build with.
+
+    Raises:
+        BuildError: If the build fails or what it made is not usable.
+    """
+    with _scratch_output(app_dir):
+        _run([str(node.node), str(sdk.command), "build"], app_dir, node, what="`workflow build`")
+        made = app_dir / BUNDLE_DIR
+        contents = {name: _read(made / name) for name in (FLOW_BUNDLE, STEP_BUNDLE, WEBHOOK_BUNDLE, _SDK_MANIFEST)}
+        graph = _parse_manifest(contents.pop(_SDK_MANIFEST))
+        workflows, steps, classes = (_ids(graph, kind) for kind in ("workflow", "step", "class"))
+        if not workflows:
+            raise BuildError(f"No workflow was found in {app_dir}.", code="no_workflows", hint=_NO_WORKFLOWS)
+        contents[WEBHOOK_BUNDLE] = _bundle_webhook(app_dir, sdk, node)
+    _check_defined(FLOW_BUNDLE, contents[FLOW_BUNDLE], workflows)
+    _check_defined(STEP_BUNDLE, contents[STEP_BUNDLE], steps)
+    files = {name: portable(code, app_dir) for name, code in contents.items()}
+    warnings = tuple(
+        f"{name} holds the path of this folder, so the same code built elsewhere is another deployment."
+        for name, code in sorted(files.items())
+        if names_folder(code, app_dir)
+    )
+    files[GRAPH_NAME] = (json.dumps(graph, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
+    return Bundles(files=files, workflows=workflows, steps=steps, classes=classes, warnings=warnings)
+
+
+@contextmanager
+def _scratch_output(app_dir: Path) -> Iterator[None]:
+    """Remove the SDK's output folder at the end, and the folders above it, unless it was there before."""
+    folders = [app_dir / BUNDLE_DIR, *(app_dir / parent for parent in BUNDLE_DIR.parents if parent.name)]
+    created = [folder for folder in folders if not folder.exists()]
+    try:
+        yield
+    finally:
+        # From the innermost out: what else somebody put into an outer folder meanwhile stays.
+        for folder in created:
+            if folder == folders[0]:
+                shutil.rmtree(folder, ignore_errors=True)
+            elif folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _run(command: Sequence[str], app_dir: Path, node: NodeRuntime, *, what: str) -> str:
+    """Run a program in the app's folder and return its standard output."""
+    environment = {name: value for name, value in node.environment().items() if name not in _UNSET}
+    environment["NO_COLOR"] = "1"
+    try:
+        result = subprocess.run(  # noqa: S603 - the app's own build, in the user's name
+            command,
+            cwd=app_dir,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise BuildError(f"{what} could not be started: {error}", code="build_failed") from error
+    if result.returncode != 0:
+        lines = f"{result.stdout}\n{result.stderr}".strip().splitlines()
+        raise BuildError(
+            f"{what} failed in {app_dir} (exit status {result.returncode}).",
+            code="build_failed",
+            hint="Its output:\n" + "\n".join(lines[-_OUTPUT_LINES:]) if lines else "It printed nothing.",
+        )
+    return result.stdout
+
+
+def _read(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BuildError(
+            f"`workflow build` made no {BUNDLE_DIR / path.name}.",
+            code="incomplete_build",
+            hint="Check that the package workflow is complete: remove node_modules and run npm install.",
+        ) from error
+    if not content.strip():
+        raise BuildError(f"`workflow build` made an empty {BUNDLE_DIR / path.name}.", code="incomplete_build")
+    return content
+
+
+def _parse_manifest(content: bytes) -> dict[str, Any]:
+    try:
+        manifest = json.loads(content)
+    except ValueError as error:
+        raise BuildError(f"The Workflow SDK's manifest is not JSON: {error}", code="incomplete_build") from error
+    if not isinstance(manifest, dict):
+        raise BuildError("The Workflow SDK's manifest is not a JSON object.", code="incomplete_build")
+    return manifest
+
+
+def _ids(manifest: dict[str, Any], kind: str) -> tuple[str, ...]:
+    """Return the ids of one kind: ``{"<kind>s": {file: {name: {"<kind>Id": id}}}}`` (``classes`` for ``class``)."""
+    by_file = manifest.get("classes" if kind == "class" else f"{kind}s") or {}
+    try:
+        return tuple(sorted({str(entry[f"{kind}Id"]) for names in by_file.values() for entry in names.values()}))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise BuildError(
+            f"The Workflow SDK's manifest has a form this version does not know ({kind}).", code="incomplete_build"
+        ) from error
+
+
+def _check_defined(name: str, code: bytes, ids: Sequence[str]) -> None:
+    text = code.decode("utf-8", errors="replace")
+    # The workflow bundle embeds its code in a template literal, where these are escaped.
+    for identifier in ids:
+        escaped = identifier.replace("\\", "\\\\").replace("`", "\\`").replace("${", "\\${")
+        if identifier not in text and escaped not in text and json.dumps(identifier)[1:-1] not in text:
+            raise BuildError(
+                f"{name} does not define {identifier}, which the Workflow SDK's manifest names.",
+                code="incomplete_build",
+                hint="Remove .well-known/workflow and build again.",
+            )
+
+
+def _bundle_webhook(app_dir: Path, sdk: Sdk, node: NodeRuntime) -> bytes:
+    script = Path(__file__).with_name("bundle.cjs")
+    with tempfile.TemporaryDirectory(prefix="workflow-studio-") as scratch:
+        bundle = Path(scratch) / WEBHOOK_BUNDLE
+        command = [node.node, script, app_dir, app_dir / BUNDLE_DIR, sdk.esbuild.directory, bundle]
+        answer = _run([os.fspath(part) for part in command], app_dir, node, what="Bundling the webhook handler")
+        problems = json.loads(answer)["problems"]
+        if problems:
+            raise BuildError(
+                f"What `workflow build` made is not usable: {'; '.join(problems)}.", code="incomplete_build"
+            )
+        return bundle.read_bytes()
