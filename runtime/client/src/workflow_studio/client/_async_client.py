@@ -1,0 +1,268 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import anyio
+import httpx
+from pydantic import BaseModel
+from tenacity import AsyncRetrying
+
+from workflow_studio.client import _calls as calls
+from workflow_studio.client._core import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Options, Prepared
+from workflow_studio.client._upload import Progress, async_chunks_of
+from workflow_studio.compute.api import ResumeRequest, TriggerRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from workflow_studio.compute.api import (
+        ActiveDeployment,
+        Deployment,
+        Event,
+        Executor,
+        Health,
+        Hook,
+        Page,
+        ResolveData,
+        ResumeResponse,
+        Run,
+        SortOrder,
+        Step,
+        TriggerResponse,
+        WakeResponse,
+    )
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class AsyncComputeClient:
+    """Calls a worker from a coroutine; the asynchronous twin of :class:`ComputeClient`.
+
+    Every method may raise :class:`ComputeClientError` or one of its subclasses. Calls that may be repeated without
+    harm are, when the worker is out of reach, fails (5xx) or asks to slow down (429).
+
+    Args:
+        base_url: The worker's URL.
+        api_key: The key to send, if any.
+        timeout: Seconds to connect, and to wait for each part of an answer.
+        retries: How often a failed call is repeated.
+        transport: Replaces the network, for tests and for talking to an app in the same process.
+
+    Raises:
+        ValueError: If ``base_url`` is not an HTTP URL.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        retries: int = DEFAULT_RETRIES,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._options = Options(base_url, api_key, timeout, retries)
+        self._http = httpx.AsyncClient(timeout=timeout, transport=transport)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._options.base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _send(self, call: calls.Call[T]) -> T:
+        prepared = Prepared(call, self._options)
+        return await self._attempt(prepared, call.answer, lambda: self._http.build_request(**prepared.arguments()))
+
+    async def _attempt(self, prepared: Prepared, kind: type[T], build: Callable[[], httpx.Request]) -> T:
+        async def once() -> T:
+            try:
+                response = await self._http.send(build())
+            except httpx.TransportError as error:
+                raise prepared.unreachable(error) from error
+            return prepared.answer(response, kind)
+
+        return await AsyncRetrying(**prepared.retrying(asyncio.sleep))(once)
+
+    async def health(self) -> Health:
+        """Ask whether the worker is up; needs no key."""
+        return await self._send(calls.health())
+
+    async def trigger(
+        self,
+        workflow_name: str,
+        arguments: Sequence[Any] = (),
+        *,
+        idempotency_key: str | None = None,
+        run_id: str | None = None,
+        deployment_id: str | None = None,
+        spec_version: int | None = None,
+    ) -> TriggerResponse:
+        """Start a run.
+
+        Args:
+            workflow_name: The workflow's id.
+            arguments: Its arguments, JSON values.
+            idempotency_key: Calls with the same key start one run; made up if absent, so that retries do.
+            run_id: The run's id; made up by the worker if absent.
+            deployment_id: The deployment to run; the active one if absent.
+            spec_version: The World protocol of the run.
+        """
+        optional = {"run_id": run_id, "deployment_id": deployment_id, "spec_version": spec_version}
+        request = TriggerRequest(
+            workflow_name=workflow_name,
+            input=list(arguments),
+            **{name: value for name, value in optional.items() if value is not None},
+        )
+        return await self._send(calls.trigger(request, idempotency_key or str(uuid.uuid4())))
+
+    async def get_run(self, run_id: str, *, resolve_data: ResolveData = "all") -> Run:
+        """Return a run, with its arguments and result unless ``resolve_data`` is ``none``."""
+        return await self._send(calls.get_run(run_id, resolve_data))
+
+    async def list_runs(
+        self,
+        *,
+        workflow_name: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        sort_order: SortOrder | None = None,
+        resolve_data: ResolveData | None = None,
+    ) -> Page[Run]:
+        """Return some runs, newest first."""
+        part = calls.Listing(limit, cursor, sort_order, resolve_data)
+        return await self._send(calls.list_runs(workflow_name, status, part))
+
+    async def cancel_run(self, run_id: str) -> Run:
+        """Cancel a run: it takes no further step."""
+        return await self._send(calls.cancel_run(run_id))
+
+    async def wake_run(self, run_id: str) -> WakeResponse:
+        """End a run's sleeps now."""
+        return await self._send(calls.wake_run(run_id))
+
+    async def resume_run(
+        self, run_id: str, payload: Any = None, *, token: str | None = None, hook_id: str | None = None
+    ) -> ResumeResponse:
+        """Hand a payload to a hook of a run, named by either its token or its id."""
+        request = ResumeRequest(run_id=run_id, token=token, hook_id=hook_id, payload=payload)
+        return await self._send(calls.resume_run(request))
+
+    async def list_run_steps(
+        self,
+        run_id: str,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        sort_order: SortOrder | None = None,
+        resolve_data: ResolveData | None = None,
+    ) -> Page[Step]:
+        """Return a run's steps."""
+        return await self._send(calls.list_run_steps(run_id, calls.Listing(limit, cursor, sort_order, resolve_data)))
+
+    async def list_run_hooks(
+        self,
+        run_id: str,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        sort_order: SortOrder | None = None,
+        resolve_data: ResolveData | None = None,
+    ) -> Page[Hook]:
+        """Return a run's live hooks."""
+        return await self._send(calls.list_run_hooks(run_id, calls.Listing(limit, cursor, sort_order, resolve_data)))
+
+    async def list_run_timeline(
+        self,
+        run_id: str,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        sort_order: SortOrder | None = None,
+        resolve_data: ResolveData | None = None,
+    ) -> Page[Event]:
+        """Return a run's events, oldest first."""
+        return await self._send(calls.list_run_timeline(run_id, calls.Listing(limit, cursor, sort_order, resolve_data)))
+
+    async def list_events_by_correlation_id(
+        self,
+        correlation_id: str,
+        *,
+        run_id: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        sort_order: SortOrder | None = None,
+        resolve_data: ResolveData | None = None,
+    ) -> Page[Event]:
+        """Return the events of one step, hook or wait."""
+        part = calls.Listing(limit, cursor, sort_order, resolve_data)
+        return await self._send(calls.list_events_by_correlation_id(correlation_id, run_id, part))
+
+    async def get_run_step(self, step_id: str, *, run_id: str | None = None, resolve_data: ResolveData = "all") -> Step:
+        """Return a step; step ids are unique within a run, so name the run where there may be doubt."""
+        return await self._send(calls.get_run_step(step_id, run_id, resolve_data))
+
+    async def get_run_hook(self, hook_id: str, *, resolve_data: ResolveData = "all") -> Hook:
+        """Return a hook."""
+        return await self._send(calls.get_run_hook(hook_id, resolve_data))
+
+    async def create_deployment(self, artifact: Path | str, *, on_progress: Progress | None = None) -> Deployment:
+        """Upload an artifact; the deployment it makes is not used before it is activated.
+
+        Args:
+            artifact: The archive that ``studio build`` wrote.
+            on_progress: Called with the bytes sent so far and the size of the archive; starts over with a retry.
+
+        Raises:
+            OSError: If the file cannot be read.
+        """
+        path = Path(artifact)
+        size = (await anyio.Path(path).stat()).st_size
+        call = calls.create_deployment()
+        prepared = Prepared(call, self._options)
+
+        def build() -> httpx.Request:
+            content = async_chunks_of(path, size, on_progress)
+            return self._http.build_request(**prepared.upload_arguments(size), content=content)
+
+        return await self._attempt(prepared, call.answer, build)
+
+    async def list_deployments(self, *, limit: int | None = None, cursor: str | None = None) -> Page[Deployment]:
+        """Return the deployments, newest first."""
+        return await self._send(calls.list_deployments(limit, cursor))
+
+    async def get_deployment(self, deployment_id: str) -> Deployment:
+        """Return a deployment."""
+        return await self._send(calls.get_deployment(deployment_id))
+
+    async def get_active_deployment(self) -> ActiveDeployment:
+        """Return the deployment that new runs use; refused with ``no_active_deployment`` if there is none."""
+        return await self._send(calls.get_active_deployment())
+
+    async def activate_deployment(self, deployment_id: str) -> Deployment:
+        """Have new runs use a deployment. Runs that exist stay on theirs."""
+        return await self._send(calls.activate_deployment(deployment_id))
+
+    async def rollback_deployment(self, deployment_id: str) -> Deployment:
+        """Have new runs use an earlier deployment again."""
+        return await self._send(calls.activate_deployment(deployment_id))
+
+    async def list_executors(self) -> Page[Executor]:
+        """Return the worker's Node.js processes."""
+        return await self._send(calls.list_executors())

@@ -1,0 +1,43 @@
+"""Archives on their way out, in chunks and with progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes sent so far and the bytes in all."""
+
+CHUNK_SIZE: Final = 256 * 1024
+
+
+def chunks_of(path: Path, size: int, on_progress: Progress | None) -> Iterator[bytes]:
+    """Read a file in chunks, telling ``on_progress`` about each one that has gone out."""
+    with path.open("rb") as file:
+        yield from _counted(iter(lambda: file.read(CHUNK_SIZE), b""), size, on_progress)
+
+
+def _counted(chunks: Iterator[bytes], size: int, on_progress: Progress | None) -> Iterator[bytes]:
+    sent = 0
+    for chunk in chunks:
+        yield chunk
+        sent += len(chunk)
+        if on_progress is not None:
+            on_progress(sent, size)
+
+
+async def async_chunks_of(path: Path, size: int, on_progress: Progress | None) -> AsyncIterator[bytes]:
+    """Read a file in chunks off the event loop, telling ``on_progress`` about each one that has gone out."""
+    sent = 0
+    async with await anyio.open_file(path, "rb") as file:
+        while chunk := await file.read(CHUNK_SIZE):
+            yield chunk
+            sent += len(chunk)
+            if on_progress is not None:
+                on_progress(sent, size)
