@@ -1,0 +1,81 @@
+"""What the deploy commands do to a worker."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from workflow_studio.compute.api import DeploymentStatus
+from workflow_studio.scaffolder.build.artifact import ARTIFACT_PATH, STATE_DIR
+from workflow_studio.scaffolder.errors import DeployError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workflow_studio.client import ComputeClient
+    from workflow_studio.compute.api import Deployment
+    from workflow_studio.scaffolder.output import Output
+
+_PAGE_SIZE = 100
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def upload(client: ComputeClient, artifact: Path, output: Output) -> Deployment:
+    """Upload an artifact with a progress display; the worker checks it before it answers.
+
+    Raises:
+        UsageError: If there is no such file.
+        ComputeClientError: If the worker refuses it.
+    """
+    if not artifact.is_file():
+        raise UsageError(
+            f"There is no artifact at {artifact}.", code="artifact_not_found", hint="Build it first: studio build"
+        )
+    shown = 0
+    with output.progress("Uploading the artifact", total=artifact.stat().st_size, unit="bytes") as advance:
+
+        def moved(sent: int, total: int) -> None:
+            nonlocal shown
+            advance(sent - shown, total=total)
+            shown = sent
+
+        return client.create_deployment(artifact, on_progress=moved)
+
+
+def activate(client: ComputeClient, deployment_id: str, output: Output) -> Deployment:
+    """Have new runs use a deployment."""
+    with output.status(f"Activating {deployment_id}"):
+        return client.activate_deployment(deployment_id)
+
+
+def deployments(client: ComputeClient) -> list[Deployment]:
+    """Return every deployment of the worker, newest first."""
+    found: list[Deployment] = []
+    cursor: str | None = None
+    while True:
+        page = client.list_deployments(limit=_PAGE_SIZE, cursor=cursor)
+        found.extend(page.data)
+        if not page.has_more or page.cursor is None:
+            return found
+        cursor = page.cursor
+
+
+def previously_active(known: list[Deployment]) -> Deployment:
+    """Return the deployment that was active before the one that is.
+
+    Raises:
+        DeployError: If there was none.
+    """
+    earlier = [entry for entry in known if entry.status == DeploymentStatus.INACTIVE and entry.activated_at]
+    if not earlier:
+        raise DeployError(
+            "The worker has no earlier deployment to go back to.",
+            code="no_earlier_deployment",
+            hint="Name one with --deployment-id; `studio compute list` shows what there is.",
+        )
+    return max(earlier, key=lambda entry: entry.activated_at or _NEVER)
+
+
+def default_artifact(directory: Path) -> Path:
+    """Return where ``studio build`` writes the artifact of an app."""
+    return directory / STATE_DIR / ARTIFACT_PATH
