@@ -1,0 +1,187 @@
+"""Where artifacts are kept: one folder per deployment, there completely or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.compute.ids import DEPLOYMENT_ID
+from workflow_studio.compute.manifest import MANIFEST_NAME, ArtifactFile, Manifest
+from workflow_studio.worker.artifacts.archive import Member, members
+from workflow_studio.worker.artifacts.errors import ArtifactError, invalid, too_large
+from workflow_studio.worker.artifacts.limits import ArtifactLimits
+from workflow_studio.worker.artifacts.manifests import PACKAGE_FILE, read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterator
+    from typing import BinaryIO
+
+_INCOMING: Final = ".incoming-"
+_SPOOL_SIZE: Final = 1024 * 1024
+_RECEIVED_AT_ONCE: Final = 2
+"""Archives unpacked at the same time; more wait, so that many large ones take neither all threads nor all disk."""
+
+
+class ArtifactStore:
+    """Receives artifacts and says where they are.
+
+    Args:
+        directory: Where they are kept; made if it is missing.
+        limits: How large they may be.
+    """
+
+    def __init__(self, directory: Path, limits: ArtifactLimits | None = None) -> None:
+        self.directory = directory
+        self.limits = limits or ArtifactLimits()
+        self._turn = anyio.Semaphore(_RECEIVED_AT_ONCE)
+
+    async def open(self) -> None:
+        """Make the directory, and remove what uploads that were cut off by a crash left there."""
+        await anyio.to_thread.run_sync(self._open)
+
+    def _open(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for leftover in self.directory.glob(f"{_INCOMING}*"):
+            shutil.rmtree(leftover)
+
+    def path(self, deployment_id: str) -> Path:
+        """Return the folder of a deployment, whether or not it is there.
+
+        Raises:
+            ValueError: If ``deployment_id`` does not look like one.
+        """
+        if not DEPLOYMENT_ID.fullmatch(deployment_id):
+            raise ValueError(f"{deployment_id!r} is not a deployment id.")
+        return self.directory / deployment_id
+
+    async def receive(self, archive: AsyncIterable[bytes]) -> Manifest:
+        """Take in an artifact: nothing of it is kept unless all of it is right.
+
+        Args:
+            archive: The compressed archive, in pieces.
+
+        Raises:
+            ArtifactError: If it is refused.
+        """
+        workplace, upload = await anyio.to_thread.run_sync(self._make_workplace)
+        try:
+            await self._spool(archive, upload)
+            async with self._turn:
+                return await anyio.to_thread.run_sync(self._admit, upload, workplace / "content")
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(_clear, workplace, upload)
+
+    def _make_workplace(self) -> tuple[Path, BinaryIO]:
+        workplace = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=self.directory))
+        return workplace, (workplace / "upload").open("w+b", buffering=0)
+
+    async def _spool(self, archive: AsyncIterable[bytes], upload: BinaryIO) -> None:
+        received = 0
+        waiting = bytearray()
+        async for chunk in archive:
+            received += len(chunk)
+            if received > self.limits.compressed:
+                raise too_large("The archive", self.limits.compressed, "bytes")
+            waiting += chunk
+            if len(waiting) >= _SPOOL_SIZE:
+                await anyio.to_thread.run_sync(_write_all, upload, bytes(waiting))
+                waiting.clear()
+        await anyio.to_thread.run_sync(_write_all, upload, bytes(waiting))
+        if not received:
+            raise invalid("The archive is empty.")
+
+    def _admit(self, upload: BinaryIO, content: Path) -> Manifest:
+        upload.seek(0)
+        content.mkdir()
+        manifest = self._unpack(members(upload, self.limits), content)
+        _write(content / MANIFEST_NAME, manifest.to_bytes())
+        _write(content / PACKAGE_FILE, json.dumps({"type": "commonjs"}).encode() + b"\n")
+        for folder in [content, *(entry for entry in content.rglob("*") if entry.is_dir())]:
+            _sync(folder)
+        self._publish(content, self.path(manifest.deployment_id))
+        return manifest
+
+    def _unpack(self, archive: Iterator[Member], content: Path) -> Manifest:
+        first = next(archive, None)
+        if first is None or first.name != MANIFEST_NAME:
+            raise invalid(f"The archive does not begin with {MANIFEST_NAME}.")
+        if first.size > self.limits.manifest:
+            raise too_large("The manifest", self.limits.manifest, "bytes")
+        manifest = read_manifest(b"".join(first.chunks()), self.limits)
+        awaited = {file.path: file for file in manifest.files}
+        for member in archive:
+            file = awaited.pop(member.name, None)
+            if file is None:
+                raise invalid(f"{member.name!r} is in the archive twice, or is not in the manifest.")
+            _unpack_file(member, file, content / file.path)
+        if awaited:
+            raise invalid(f"{min(awaited)!r} is in the manifest, but not in the archive.")
+        return manifest
+
+    def _publish(self, content: Path, target: Path) -> None:
+        try:
+            content.rename(target)
+        except OSError:
+            # The id says what the content is, so a folder of that name holds it already.
+            if not (target / MANIFEST_NAME).is_file():
+                raise
+            return
+        _sync(self.directory)
+
+
+def _unpack_file(member: Member, file: ArtifactFile, target: Path) -> None:
+    if member.size != file.size:
+        raise _mismatch(f"{file.path} has {member.size} bytes; its manifest says {file.size}.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with target.open("xb") as output:
+        for chunk in member.chunks():
+            digest.update(chunk)
+            output.write(chunk)
+        output.flush()
+        os.fsync(output.fileno())
+    if digest.hexdigest() != file.sha256:
+        raise _mismatch(f"{file.path} has the SHA-256 {digest.hexdigest()}; its manifest says {file.sha256}.")
+
+
+def _mismatch(message: str) -> ArtifactError:
+    return ArtifactError(ErrorCode.DIGEST_MISMATCH, message)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as output:
+        output.write(content)
+        output.flush()
+        os.fsync(output.fileno())
+
+
+def _clear(workplace: Path, upload: BinaryIO) -> None:
+    upload.close()
+    shutil.rmtree(workplace, ignore_errors=True)
+
+
+def _write_all(upload: BinaryIO, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[upload.write(view) :]
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder survive a power cut; there is no such call on Windows."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,352 @@
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.compute.manifest import ArtifactFile, Manifest, SdkVersions, content_digest
+from workflow_studio.worker.artifacts import ArtifactError, ArtifactLimits, ArtifactStore
+
+FILES = {"flow.js": b"exports.flow = 1;", "step.js": b"exports.step = 1;", "webhook.js": b"", "lib/a.js": b"x" * 1000}
+
+
+def manifest_of(files=FILES, **changes):
+    described = Manifest.describe(
+        files=tuple(
+            ArtifactFile(path=path, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+            for path, content in sorted(files.items())
+        ),
+        workflows=("workflow//./w//f",),
+        steps=("step//./w//s",),
+        classes=(),
+        sdk=SdkVersions(workflow="4.8.9", core="4.8.9", spec_version=3),
+        node=">=20",
+    )
+    return described.model_dump(mode="json") | changes
+
+
+def redigested(document):
+    digest = content_digest(document)
+    return document | {"digest": digest, "deploymentId": f"dep_{digest[7:39]}"}
+
+
+def plain(name, content=b"", **attributes):
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    for key, value in attributes.items():
+        setattr(member, key, value)
+    return member, content
+
+
+def archive_of(entries, tar_format=tarfile.USTAR_FORMAT):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tar_format) as archive:
+        for member, content in entries:
+            archive.addfile(member, io.BytesIO(content))
+    return gzip.compress(buffer.getvalue(), mtime=0)
+
+
+def artifact(files=FILES, manifest=None):
+    document = manifest_of(files) if manifest is None else manifest
+    return archive_of(
+        [plain("manifest.json", json.dumps(document).encode()), *(plain(*file) for file in files.items())]
+    )
+
+
+async def pieces(content, size=700):
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+@pytest.fixture
+async def store(tmp_path):
+    store = ArtifactStore(tmp_path / "artifacts")
+    await store.open()
+    return store
+
+
+async def refused(store, content):
+    with pytest.raises(ArtifactError) as caught:
+        await store.receive(pieces(content))
+    assert list(store.directory.iterdir()) == [], "something was left behind"
+    assert list(store.directory.parent.iterdir()) == [store.directory]
+    assert caught.value.recovery
+    return caught.value
+
+
+async def test_an_artifact_is_unpacked_beside_a_package_file_that_says_commonjs(store):
+    manifest = await store.receive(pieces(artifact()))
+    folder = store.path(manifest.deployment_id)
+    assert list(store.directory.iterdir()) == [folder]
+    assert {path: (folder / path).read_bytes() for path in FILES} == FILES
+    assert json.loads((folder / "package.json").read_text()) == {"type": "commonjs"}
+    assert Manifest.model_validate_json((folder / "manifest.json").read_bytes()) == manifest
+    assert sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()) == sorted(
+        [*FILES, "manifest.json", "package.json"]
+    )
+
+
+async def test_the_same_artifact_may_arrive_again_and_at_the_same_time(store):
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(store.receive, pieces(artifact()))
+    assert len(list(store.directory.iterdir())) == 1
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(store):
+    async def broken():
+        yield artifact()[:100]
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await store.receive(broken())
+    assert list(store.directory.iterdir()) == []
+
+
+async def test_a_cancelled_upload_leaves_nothing(store):
+    async def endless():
+        yield artifact()[:100]
+        await anyio.sleep_forever()
+
+    with anyio.move_on_after(0.05):
+        await store.receive(endless())
+    assert list(store.directory.iterdir()) == []
+
+
+async def test_what_a_crash_left_is_removed_at_the_next_start(store):
+    (store.directory / ".incoming-x").mkdir()
+    (store.directory / ".incoming-x" / "upload").write_bytes(b"x")
+    (store.directory / "dep_kept").mkdir()
+    await store.open()
+    assert [entry.name for entry in store.directory.iterdir()] == ["dep_kept"]
+
+
+@pytest.mark.parametrize(
+    "identifier", ["", "..", "dep_", "dep_../../x", "dep_" + "0" * 31, "dep_" + "0" * 33, "dep_" + "G" * 32]
+)
+def test_only_deployment_ids_have_a_path(tmp_path, identifier):
+    with pytest.raises(ValueError, match="is not a deployment id"):
+        ArtifactStore(tmp_path).path(identifier)
+
+
+LINK = {"linkname": "/etc/passwd"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        (plain("flow.js", type=tarfile.SYMTYPE, **LINK), "not a plain file"),
+        (plain("flow.js", type=tarfile.LNKTYPE, **LINK), "not a plain file"),
+        (plain("flow.js", type=tarfile.CHRTYPE), "not a plain file"),
+        (plain("flow.js", type=tarfile.BLKTYPE), "not a plain file"),
+        (plain("flow.js", type=tarfile.FIFOTYPE), "not a plain file"),
+        (plain("flow.js", type=tarfile.DIRTYPE), "not a plain file"),
+        (plain("flow.js", type=tarfile.CONTTYPE), "not a plain file"),
+        (plain("flow.js", type=tarfile.GNUTYPE_SPARSE), "not a plain file"),
+        (plain("../flow.js"), "not in the manifest"),
+        (plain("/etc/passwd"), "not in the manifest"),
+        (plain("./flow.js"), "not in the manifest"),
+        (plain("C:\\flow.js"), "not in the manifest"),
+        (plain("manifest.json"), "not in the manifest"),
+        (plain("package.json", b'{"type":"module"}'), "not in the manifest"),
+        (plain("extra.js"), "not in the manifest"),
+    ],
+)
+async def test_members_that_are_not_the_manifests_files_are_refused(store, entry, says):
+    first = plain("manifest.json", json.dumps(manifest_of()).encode())
+    error = await refused(store, archive_of([first, entry]))
+    assert error.code is ErrorCode.INVALID_ARTIFACT
+    assert says in error.message
+
+
+async def test_a_file_that_comes_twice_is_refused(store):
+    first = plain("manifest.json", json.dumps(manifest_of()).encode())
+    files = [plain(*file) for file in FILES.items()]
+    error = await refused(store, archive_of([first, *files, files[0]]))
+    assert "twice" in error.message
+
+
+async def test_a_file_that_is_missing_is_named(store):
+    first = plain("manifest.json", json.dumps(manifest_of()).encode())
+    error = await refused(store, archive_of([first, *(plain(*file) for file in list(FILES.items())[:-1])]))
+    assert error.message == "'lib/a.js' is in the manifest, but not in the archive."
+
+
+@pytest.mark.parametrize("tar_format", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+async def test_extended_headers_are_refused_before_they_are_read(store, tar_format):
+    error = await refused(store, archive_of([plain("a" * 300)], tar_format))
+    assert "not a plain file" in error.message
+
+
+@pytest.mark.parametrize("content", [b"X" * 17, b"exports.flow = 1; "])
+async def test_a_file_with_other_content_is_refused(store, content):
+    error = await refused(store, artifact(FILES | {"flow.js": content}, manifest_of()))
+    assert error.code is ErrorCode.DIGEST_MISMATCH
+    assert "flow.js" in error.message
+
+
+BAD_MANIFESTS = {
+    "no json": (b"{", ErrorCode.INVALID_MANIFEST),
+    "no object": (b"[]", ErrorCode.INVALID_MANIFEST),
+    "deep": (b"[" * 100_000, ErrorCode.INVALID_MANIFEST),
+    "empty": (b"{}", ErrorCode.UNSUPPORTED_ARTIFACT),
+    "later format": (manifest_of(formatVersion=2), ErrorCode.UNSUPPORTED_ARTIFACT),
+    "true for a version": (manifest_of(formatVersion="1"), ErrorCode.UNSUPPORTED_ARTIFACT),
+    "later sdk": (
+        redigested(manifest_of(sdk={"workflow": "5.0.0", "core": "5.0.0", "specVersion": 7})),
+        ErrorCode.UNSUPPORTED_ARTIFACT,
+    ),
+    "other digest": (manifest_of(digest="sha256:" + "0" * 64), ErrorCode.DIGEST_MISMATCH),
+    "other id": (manifest_of(deploymentId="dep_" + "0" * 32), ErrorCode.INVALID_DEPLOYMENT_ID),
+    "id that leads away": (manifest_of(deploymentId="../../x"), ErrorCode.INVALID_DEPLOYMENT_ID),
+    "unknown field": (manifest_of(extra=1), ErrorCode.INVALID_MANIFEST),
+    "no files": (redigested(manifest_of() | {"files": []}), ErrorCode.INVALID_MANIFEST),
+    "files is null": (manifest_of() | {"files": None}, ErrorCode.INVALID_MANIFEST),
+}
+
+
+@pytest.mark.parametrize("name", BAD_MANIFESTS)
+async def test_a_manifest_that_is_wrong_is_refused(store, name):
+    content, code = BAD_MANIFESTS[name]
+    content = content if isinstance(content, bytes) else json.dumps(content).encode()
+    error = await refused(store, archive_of([plain("manifest.json", content)]))
+    assert error.code is code
+
+
+def with_path(path):
+    document = manifest_of(FILES | {"other.js": b""})
+    (entry,) = [file for file in document["files"] if file["path"] == "other.js"]
+    entry["path"] = path
+    document["files"].sort(key=lambda file: file["path"])
+    return redigested(document)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("../x", "/x", "a/../x", "a//x", "./x", ".hidden", "a/.hidden", "a\\x", "x\0", "x\n", "", "C:x", "a/"),
+        *("manifest.json", "package.json", "PACKAGE.JSON", "FLOW.JS", "flow.js/x", "lib", "LIB/A.js", "x" * 201),
+    ],
+)
+async def test_a_manifest_with_a_path_that_leads_away_or_collides_is_refused(store, path):
+    error = await refused(store, artifact(FILES, with_path(path)))
+    assert error.code is ErrorCode.INVALID_MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        (ArtifactLimits(compressed=100), "The archive is more than the 100 bytes"),
+        (ArtifactLimits(unpacked=3000), "The unpacked archive"),
+        (ArtifactLimits(file=500), "lib/a.js"),
+        (ArtifactLimits(manifest=100), "The manifest"),
+        (ArtifactLimits(files=3), "The number of files"),
+    ],
+)
+async def test_every_limit_is_kept(tmp_path, limits, says):
+    store = ArtifactStore(tmp_path / "artifacts", limits)
+    await store.open()
+    error = await refused(store, artifact())
+    assert error.code is ErrorCode.ARTIFACT_TOO_LARGE
+    assert says in error.message
+
+
+async def test_a_bomb_is_not_unpacked_beyond_the_limit(tmp_path):
+    store = ArtifactStore(tmp_path / "artifacts", ArtifactLimits(unpacked=1_000_000))
+    await store.open()
+    bomb = gzip.compress(bytes(200_000_000), compresslevel=1)
+    error = await refused(store, bomb)
+    assert error.code is ErrorCode.ARTIFACT_TOO_LARGE
+
+
+async def test_a_size_that_lies_is_refused(store):
+    content = json.dumps(manifest_of()).encode()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+        member = tarfile.TarInfo("flow.js")
+        member.size = 1 << 60
+        buffer.write(member.tobuf(tarfile.GNU_FORMAT))
+    error = await refused(store, gzip.compress(buffer.getvalue()))
+    assert error.code is ErrorCode.DIGEST_MISMATCH
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not gzip",
+        b"\x1f\x8b",
+        gzip.compress(b""),
+        gzip.compress(b"not a tar file"),
+        gzip.compress(b"x" * 512),
+        gzip.compress(bytes(10_240)),
+        artifact()[:-1],
+        artifact()[: len(artifact()) // 2],
+        artifact() + b"garbage",
+        gzip.compress(gzip.decompress(artifact()) + b"garbage"),
+        gzip.compress(gzip.decompress(artifact()) + gzip.decompress(artifact())),
+        archive_of([plain(*file) for file in FILES.items()]),
+    ],
+)
+async def test_what_is_not_an_artifact_is_refused(store, content):
+    error = await refused(store, content)
+    assert error.code is ErrorCode.INVALID_ARTIFACT
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(0, 10_240), st.integers(0, 255)), min_size=1, max_size=4),
+    st.booleans(),
+    st.integers(0, 600),
+)
+async def test_a_damaged_artifact_is_refused_or_is_the_same(tmp_path_factory, damage, compressed, cut):
+    store = ArtifactStore(tmp_path_factory.mktemp("damaged") / "artifacts")
+    await store.open()
+    content = bytearray(artifact() if compressed else gzip.decompress(artifact()))
+    for place, value in damage:
+        content[place % len(content)] = value
+    content = bytes(content[: len(content) - cut])
+    try:
+        manifest = await store.receive(pieces(content if compressed else gzip.compress(content)))
+    except ArtifactError:
+        assert list(store.directory.iterdir()) == []
+    else:
+        folder = store.path(manifest.deployment_id)
+        assert {path: (folder / path).read_bytes() for path in FILES} == FILES
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            lambda name, content, kind, link: plain(name, content, type=kind, linkname=link),
+            st.sampled_from(["manifest.json", "flow.js", "../x", "/tmp/x", "a/b", "package.json"])
+            | st.text(max_size=20),
+            st.binary(max_size=50) | st.just(json.dumps(manifest_of()).encode()),
+            st.sampled_from([tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE]),
+            st.sampled_from(["", "/etc", "../.."]),
+        ),
+        max_size=6,
+    ),
+    st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
+)
+async def test_no_archive_writes_outside_or_leaves_anything(tmp_path_factory, entries, tar_format):
+    root = tmp_path_factory.mktemp("hostile")
+    store = ArtifactStore(root / "artifacts")
+    await store.open()
+    try:
+        content = archive_of(entries, tar_format)
+    except (ValueError, UnicodeEncodeError):
+        return
+    with pytest.raises(ArtifactError):
+        await store.receive(pieces(content))
+    assert list(root.rglob("*")) == [root / "artifacts"]
