@@ -65,6 +65,18 @@ class Writer {
     return offset;
   }
 
+  /** @param {number} value */
+  byte(value) {
+    const offset = this.reserve(1);
+    this.bytes[offset] = value;
+  }
+
+  /** @param {Uint8Array} bytes */
+  raw(bytes) {
+    const offset = this.reserve(bytes.length);
+    this.bytes.set(bytes, offset);
+  }
+
   /**
    * Write a major type (0 to 7) and its argument.
    *
@@ -74,7 +86,7 @@ class Writer {
   head(major, argument) {
     const top = major << 5;
     if (argument < 24) {
-      this.view.setUint8(this.reserve(1), top | argument);
+      this.byte(top | argument);
     } else if (argument < 0x100) {
       const offset = this.reserve(2);
       this.view.setUint8(offset, top | 24);
@@ -109,15 +121,37 @@ class Writer {
 
   /** @param {string} value */
   text(value) {
+    if (value.length <= SHORT_TEXT && this.shortAscii(value)) return;
     const bytes = textEncoder.encode(value);
     this.head(3, bytes.length);
-    this.bytes.set(bytes, this.reserve(bytes.length));
+    this.raw(bytes);
+  }
+
+  /**
+   * Write a short text if it is ASCII: keys are, and for them this is faster.
+   *
+   * @param {string} value
+   * @returns {boolean} Whether it was written.
+   */
+  shortAscii(value) {
+    const start = this.length;
+    this.head(3, value.length);
+    let offset = this.reserve(value.length);
+    for (let index = 0; index < value.length; index++) {
+      const code = value.charCodeAt(index);
+      if (code >= 0x80) {
+        this.length = start;
+        return false;
+      }
+      this.bytes[offset++] = code;
+    }
+    return true;
   }
 
   /** @param {Uint8Array} value */
   byteString(value) {
     this.head(2, value.length);
-    this.bytes.set(value, this.reserve(value.length));
+    this.raw(value);
   }
 }
 
@@ -146,9 +180,9 @@ function writeValue(writer, value, depth) {
     );
   }
   if (value === null || isAbsent(value)) {
-    writer.view.setUint8(writer.reserve(1), 0xf6);
+    writer.byte(0xf6);
   } else if (typeof value === 'boolean') {
-    writer.view.setUint8(writer.reserve(1), value ? 0xf5 : 0xf4);
+    writer.byte(value ? 0xf5 : 0xf4);
   } else if (typeof value === 'number') {
     writer.number(value);
   } else if (typeof value === 'string') {
@@ -190,11 +224,11 @@ function writeObject(writer, value, depth) {
   ) {
     throw new CborError(`Cannot encode a ${kind.slice(8, -1)}.`);
   } else {
-    const keys = Object.keys(value).filter((key) => !isAbsent(value[key]));
-    writer.head(5, keys.length);
-    for (const key of keys) {
+    const entries = Object.entries(value).filter((entry) => !isAbsent(entry[1]));
+    writer.head(5, entries.length);
+    for (const [key, item] of entries) {
       writer.text(key);
-      writeValue(writer, value[key], depth + 1);
+      writeValue(writer, item, depth + 1);
     }
   }
 }
