@@ -1,0 +1,25 @@
+import type { NextConfig } from 'next';
+import type { proxyTrigger } from './index';
+import type { AdapterOptions } from './types';
+
+export type NextConfigFunction = (
+  phase: string,
+  context: { defaultConfig: NextConfig },
+) => NextConfig | Promise<NextConfig>;
+
+/**
+ * Lets the app's workflows run on the worker. `withWorkflow` stays outermost:
+ * `export default withWorkflow(withWorkflowStudioNext(nextConfig))`.
+ */
+export function withWorkflowStudioNext(
+  config?: NextConfig | NextConfigFunction,
+  options?: AdapterOptions,
+): (
+  phase: string,
+  context: { defaultConfig: NextConfig },
+) => Promise<NextConfig>;
+
+/** Returns a route handler's request as a Web `Request`. */
+export function convertNextRequest(request: Request): Request;
+
+export const proxyTriggerFromNext: typeof proxyTrigger;
