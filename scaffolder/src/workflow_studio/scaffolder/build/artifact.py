@@ -83,7 +83,7 @@ def build_artifact(
         node=node_range(app_dir),
     )
     archive = pack(manifest, bundles.files)
-    target = output_dir or _state_dir(app_dir)
+    target = output_dir or make_state_dir(app_dir)
     manifest_path = target / "tmp" / manifest.deployment_id / MANIFEST_NAME
     write_atomically(manifest_path, manifest.to_bytes())
     write_atomically(target / ARTIFACT_PATH, archive)
@@ -96,7 +96,7 @@ def build_artifact(
     )
 
 
-def _state_dir(app_dir: Path) -> Path:
+def make_state_dir(app_dir: Path) -> Path:
     """Return the app's state folder; a new one keeps itself out of Git, since an app need not be scaffolded."""
     folder = app_dir / STATE_DIR
     if not folder.exists():

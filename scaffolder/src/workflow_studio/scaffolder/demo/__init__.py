@@ -1,0 +1,1 @@
+"""``studio demo``: the whole road, once, in a temporary folder."""

@@ -1,0 +1,104 @@
+"""The example app of the demo: made from the template, then driven like any other app."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+
+from workflow_studio.scaffolder.demo.processes import DemoError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+WORLD: Final = "workflow-studio/world-remote"
+ROUTE: Final = "/api/orders"
+"""The template's example route: it starts the example workflow and answers with the run's id."""
+
+ORDER: Final[Mapping[str, Any]] = {"customer": "ada", "items": ["tea", "bread", "marmalade"]}
+
+# Variables of the shell that would lead the app or its build elsewhere.
+_FOREIGN: Final = ("WORKFLOW_", "STUDIO_", "VERCEL", "NITRO_", "NEXT_", "npm_")
+
+
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """How the example app of a framework is started.
+
+    Attributes:
+        name: The template's name for it.
+        title: Its own name.
+        start: Arguments for the app's ``start`` script.
+        variables: More variables it needs to listen on ``port`` of this machine only.
+    """
+
+    name: str
+    title: str
+    start: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+FRAMEWORKS: Final = {
+    "nitro": Framework("nitro", "Nitro", variables={"HOST": "127.0.0.1"}),
+    "nextjs": Framework("nextjs", "Next.js", start=("--", "-H", "127.0.0.1")),
+    "sveltekit": Framework(
+        "sveltekit", "SvelteKit", variables={"HOST": "127.0.0.1", "ORIGIN": "http://127.0.0.1:{port}"}
+    ),
+}
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what would lead the app, its build or the worker elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    return {**kept, "NEXT_TELEMETRY_DISABLED": "1", "NO_COLOR": "1", "CI": "1"}
+
+
+def remote_environment(framework: Framework, *, port: int, worker_url: str, api_key: str) -> dict[str, str]:
+    """Return the variables that make the built app serve on a port and run its workflows on a worker."""
+    return {
+        "PORT": str(port),
+        "NODE_ENV": "production",
+        "WORKFLOW_TARGET_WORLD": WORLD,
+        "WORKFLOW_COMPUTE_BASE_URL": worker_url,
+        "WORKFLOW_COMPUTE_API_KEY": api_key,
+        **{name: value.format(port=port) for name, value in framework.variables.items()},
+    }
+
+
+def write_app(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files of a rendered template."""
+    for name, content in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def answers(url: str) -> bool:
+    """Tell whether something serves HTTP there; a server error counts, a refused connection does not."""
+    try:
+        httpx.get(url, timeout=5)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+def place_order(app_url: str) -> str:
+    """Call the app's ordinary route and return the id of the run it started.
+
+    Raises:
+        DemoError: If the app does not answer as it should.
+    """
+    try:
+        response = httpx.post(f"{app_url}{ROUTE}", json=dict(ORDER), timeout=60)
+    except httpx.TransportError as error:
+        raise DemoError(f"The app did not answer at {app_url}{ROUTE}: {error}") from error
+    try:
+        run_id = response.json()["runId"]
+    except (ValueError, KeyError, TypeError):
+        run_id = None
+    if not response.is_success or not isinstance(run_id, str):
+        raise DemoError(f"POST {ROUTE} answered {response.status_code}: {response.text[:500]}")
+    return run_id

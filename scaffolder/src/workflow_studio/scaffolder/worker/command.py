@@ -1,0 +1,62 @@
+"""``studio worker``: run a worker on this machine."""
+
+# Typer reads the annotations when the command runs, so they are not postponed here.
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflow_studio.scaffolder.build.artifact import STATE_DIR, make_state_dir
+from workflow_studio.scaffolder.cli import JsonFlag
+from workflow_studio.scaffolder.output import get_output
+from workflow_studio.scaffolder.worker.launch import ENV_PREFIX, worker_command, worker_environment
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``studio worker`` and its commands."""
+    worker = typer.Typer(help="Run a worker on this machine.", no_args_is_help=True, rich_markup_mode=None)
+    worker.command("start", help="Start a worker in the foreground.")(start)
+    # With a callback, Typer keeps a single command a subcommand.
+    worker.callback()(_group)
+    app.add_typer(worker, name="worker")
+
+
+def _group() -> None:
+    """Run a worker on this machine."""
+
+
+def start(
+    *,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on; 127.0.0.1 by default.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port to listen on; 8787 by default.")] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option("--data-dir", help="Where the database and the artifacts are kept; .workflow-studio/worker."),
+    ] = None,
+    node: Annotated[
+        Path | None, typer.Option("--node", help="Node.js to execute workflows with; found by itself.")
+    ] = None,
+    env_file: Annotated[
+        Path | None, typer.Option("--env-file", help="Variables for the workflows' code, one NAME=value a line.")
+    ] = None,
+    json: JsonFlag = False,  # noqa: ARG001 - read before the command runs
+) -> None:
+    """Start a worker in the foreground.
+
+    Other settings are variables that begin with WORKFLOW_STUDIO_WORKER_. WORKFLOW_COMPUTE_API_KEY sets the key; without
+    it the worker makes one up and keeps it in the data folder, where `studio deploy` in this folder finds it.
+    """
+    output = get_output()
+    settings = {"host": host, "port": port, "data_dir": data_dir, "node": node, "env_file": env_file}
+    command = worker_command()
+    environment = worker_environment(settings)
+    if data_dir is None and not environment.get(f"{ENV_PREFIX}DATA_DIR"):
+        make_state_dir(Path())
+        output.note(f"Data folder: {Path.cwd() / STATE_DIR / 'worker'}")
+    output.document({"pid": os.getpid(), "node": environment[f"{ENV_PREFIX}NODE"]}, now=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The worker takes this process's place: signals and the exit status are its own.
+    os.execve(command[0], command, environment)  # noqa: S606
