@@ -1,0 +1,98 @@
+"""The answers the template is rendered with, and the file in the project that keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workflow_studio.scaffolder.errors import TemplateError, UsageError
+from workflow_studio.scaffolder.scaffold._project import read_bytes
+from workflow_studio.scaffolder.scaffold._template import REPOSITORY, template_ref
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DEFAULT_FILE = ".copier-answers.yml"
+_OWN_FILE = ".copier-answers.workflow-studio.yml"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What an earlier run left in the project.
+
+    Attributes:
+        path: The answers file, inside the project.
+        commit: The template's tag, as ``v0.1.0``.
+        answers: The answers, without Copier's own entries.
+    """
+
+    path: str
+    commit: str
+    answers: dict[str, Any]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the project was made by the template this package has."""
+        return self.commit == template_ref()
+
+
+def read_recorded(root: Path) -> tuple[Recorded | None, str]:
+    """Return what an earlier run recorded, and the name the answers file has or will have.
+
+    Another template's answers file is left alone: ours then gets a name of its own.
+
+    Raises:
+        TemplateError: Our answers file cannot be read.
+        UsageError: The project was made by a newer Studio.
+    """
+    free = _DEFAULT_FILE
+    for path in (_OWN_FILE, _DEFAULT_FILE):
+        data = read_bytes(root, path)
+        if data is None:
+            continue
+        entries = _parse(path, data)
+        if not _is_ours(entries):
+            free = _OWN_FILE if path == _DEFAULT_FILE else free
+            continue
+        recorded = Recorded(
+            path,
+            str(entries.get("_commit", "")),
+            {name: value for name, value in entries.items() if not name.startswith("_")},
+        )
+        _refuse_newer(recorded)
+        return recorded, path
+    return None, free
+
+
+def _is_ours(entries: dict[str, Any]) -> bool:
+    # A copy made from a fork or a local checkout has another source, but answers the same questions.
+    return entries.get("_src_path") == REPOSITORY or {"framework", "mode", "app_dir"} <= entries.keys()
+
+
+def _parse(path: str, data: bytes) -> dict[str, Any]:
+    import yaml  # type: ignore[import-untyped] # noqa: PLC0415 - only scaffolding pays for it
+
+    try:
+        entries = yaml.safe_load(data.decode("utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TemplateError(
+            f"{path} cannot be read.",
+            code="answers_unreadable",
+            hint="Restore it from version control, or delete it and scaffold again.",
+        ) from error
+    return entries if isinstance(entries, dict) else {}
+
+
+def _refuse_newer(recorded: Recorded) -> None:
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - only scaffolding pays for it
+
+    try:
+        newer = Version(recorded.commit.removeprefix("v")) > Version(template_ref().removeprefix("v"))
+    except InvalidVersion:
+        return
+    if newer:
+        raise UsageError(
+            f"This project was scaffolded by Workflow Studio {recorded.commit}, which is newer than {template_ref()}.",
+            code="studio_too_old",
+            hint="Update it: pip install --upgrade workflow-studio",
+        )

@@ -1,0 +1,125 @@
+"""Showing a scaffold: as text for people, as one JSON document for programs."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from workflow_studio.scaffolder.scaffold._plan import Action
+
+if TYPE_CHECKING:
+    from workflow_studio.scaffolder.output import Output
+    from workflow_studio.scaffolder.scaffold._plan import Plan
+    from workflow_studio.scaffolder.scaffold._scaffold import Scaffold
+
+SCHEMA = "workflow-studio/scaffold/1"
+_STYLES = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.KEEP: "cyan"}
+_STATES = {Action.CREATE: "missing", Action.UPDATE: "not wired", Action.UNCHANGED: "ok", Action.KEEP: "yours"}
+
+
+def document(scaffold: Scaffold, *, applied: bool, installed: bool, command: str, steps: list[str]) -> dict[str, Any]:
+    """Return the ``--json`` document."""
+    detected, plan = scaffold.detected, scaffold.plan
+    return {
+        "schema": SCHEMA,
+        "root": str(plan.root),
+        "detected": {
+            "framework": detected.framework,
+            "evidence": list(detected.evidence),
+            "packageManager": detected.package_manager,
+            "packageManagerEvidence": detected.package_manager_evidence,
+            "srcDir": detected.src_dir,
+            "typescript": detected.typescript,
+        },
+        "answers": scaffold.answers,
+        "applied": applied,
+        "installed": installed,
+        "changes": [
+            {"path": change.path, "action": str(change.action), "note": change.note, "diff": change.diff()}
+            for change in plan.changes.values()
+        ],
+        "manual": [
+            {"path": step.path, "line": step.line, "why": step.why, "snippet": step.snippet} for step in plan.manual
+        ],
+        "notes": plan.notes,
+        "next": steps,
+        "command": command,
+    }
+
+
+def show_detected(scaffold: Scaffold, output: Output) -> None:
+    """Print what was detected, with the evidence."""
+    detected = scaffold.detected
+    what = "New" if scaffold.is_new else "Detected"
+    language = "TypeScript" if detected.typescript else "JavaScript"
+    source = f", sources in {detected.src_dir}/" if detected.src_dir else ""
+    output.print(f"{what} {detected.label} app ({', '.join(detected.evidence)}), {language}{source}")
+    output.print(f"Package manager {detected.package_manager} ({detected.package_manager_evidence})")
+    output.print()
+
+
+def show_changes(plan: Plan, output: Output, *, diff: bool) -> None:
+    """Print one line per file that is or would be touched, or the diffs."""
+    if diff:
+        for change in plan.pending:
+            output.print(change.diff().rstrip("\n"))
+        return
+    shown = [change for change in plan.changes.values() if change.action is not Action.UNCHANGED]
+    width = max((len(change.path) for change in shown), default=0)
+    for change in shown:
+        line = f"  {change.action:<7} {change.path:<{width if change.note else 0}}  {change.note}"
+        output.print(line.rstrip(), style=_STYLES.get(change.action))
+    unchanged = len(plan.changes) - len(shown)
+    if not plan.pending:
+        output.print(f"Nothing to change: {unchanged} files are as they should be.")
+    elif unchanged:
+        output.print(f"  {unchanged} more files are as they should be.")
+
+
+def show_status(plan: Plan, output: Output) -> None:
+    """Print the state of every file of the integration."""
+    rows = [(_STATES[change.action], change.path, change.note) for change in plan.changes.values()]
+    manual = [("by hand", f"{step.path}:{step.line}", step.why) for step in plan.manual]
+    output.table(("State", "File", ""), sorted(rows, key=lambda row: row[0] == "ok") + manual)
+    missing = len(plan.pending) + len(plan.manual)
+    output.print()
+    output.print("Everything is wired." if not missing else f"{missing} to do: studio scaffold")
+
+
+def show_rest(plan: Plan, output: Output) -> None:
+    """Print what is left for a person, and what they should know."""
+    if plan.manual:
+        output.print()
+        output.print("Left for you:", style="bold yellow")
+        for step in plan.manual:
+            output.print(f"  {step.path}:{step.line}: {step.why}")
+            # A whole generated file is not something to paste; its path and --force say enough.
+            if step.snippet.count("\n") < 20:
+                output.print("\n".join(f"      {line}".rstrip() for line in step.snippet.splitlines()))
+    for note in plan.notes:
+        output.print()
+        output.print(f"Note: {note}")
+
+
+def next_steps(scaffold: Scaffold, *, installed: bool) -> list[str]:
+    """Return the commands that come next, with a word each."""
+    manager = scaffold.detected.package_manager
+    steps = [] if installed else [f"{manager} install"]
+    if scaffold.is_new:
+        steps.insert(0, f"cd {shlex.quote(scaffold.plan.root.name)}")
+    return [
+        *steps,
+        "studio worker start      # a worker on this machine, in another terminal",
+        "studio deploy            # build the workflows, upload and activate them",
+        "Start the app with WORKFLOW_TARGET_WORLD=workflow-studio/world-remote; .env.example has all variables.",
+    ]
+
+
+def show_next(steps: list[str], command: str, output: Output) -> None:
+    """Print the next steps and the command that repeats this run."""
+    output.print()
+    output.print("Next:", style="bold")
+    for number, step in enumerate(steps, start=1):
+        output.print(f"  {number}. {step}")
+    output.print()
+    output.print(f"To repeat: {command}")

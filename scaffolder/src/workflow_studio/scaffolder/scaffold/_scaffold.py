@@ -1,0 +1,238 @@
+"""Planning a scaffold: detect, answer, render, compare, edit. Nothing here writes to the project."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from workflow_studio.scaffolder.errors import UsageError
+from workflow_studio.scaffolder.scaffold._answers import Recorded, read_recorded
+from workflow_studio.scaffolder.scaffold._detect import Detected, detect, require_supported
+from workflow_studio.scaffolder.scaffold._plan import ManualStep, Plan
+from workflow_studio.scaffolder.scaffold._project import read_bytes, resolve_inside
+from workflow_studio.scaffolder.scaffold._template import render, template_ref
+from workflow_studio.scaffolder.scaffold._wire import wire
+from workflow_studio.scaffolder.scaffold.edits import add_lines
+from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED, Framework
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_PACKAGE_FOLDER = "workflow-studio/"
+_ENV_EXAMPLE = ".env.example"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for.
+
+    Attributes:
+        framework: An id, or ``auto``.
+        package_manager: ``None`` detects it.
+        src_dir: Folder of the sources; ``None`` detects it.
+        force: Paths whose content is replaced by the template's whatever it is.
+    """
+
+    framework: str = "auto"
+    package_manager: str | None = None
+    src_dir: str | None = None
+    force: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scaffold:
+    """A planned scaffold.
+
+    Attributes:
+        plan: What would be written.
+        detected: What the app is.
+        answers: What the template was given.
+        is_new: Whether the plan makes a whole app.
+    """
+
+    plan: Plan
+    detected: Detected
+    answers: dict[str, Any]
+    is_new: bool = False
+
+    @property
+    def framework(self) -> Framework:
+        """The app's framework."""
+        return SUPPORTED[self.detected.framework]
+
+
+def plan_existing(root: Path, request: Request) -> Scaffold:
+    """Plan the integration of an app that is there.
+
+    Args:
+        root: The app's folder.
+        request: What is asked for.
+
+    Raises:
+        StudioError: The app cannot be told, the template fails, or a path leads out of the project.
+    """
+    for path in request.force:
+        resolve_inside(root, path)
+    recorded, answers_path = read_recorded(root)
+    detected = _detect(root, request, recorded)
+    framework = SUPPORTED[detected.framework]
+    answers = {"framework": framework.id, "mode": "existing", "app_dir": _app_dir(framework, detected, recorded)}
+    rendered = render(answers, answers_file=answers_path)
+    plan = Plan(root)
+    comparison = _Comparison(plan, rendered, recorded, _base(recorded, answers, rendered, answers_path), request.force)
+    for path, content in rendered.items():
+        if path == answers_path:
+            comparison.answers_file(path, content, answers)
+        else:
+            comparison.file(path, content)
+    comparison.finish()
+    wire(plan, framework, detected)
+    return Scaffold(plan, detected, answers)
+
+
+def plan_new(parent: Path, name: str, request: Request) -> Scaffold:
+    """Plan a new app in the folder ``parent / name``.
+
+    Raises:
+        UsageError: The name is unusable, the folder holds something, or no framework is named.
+        StudioError: The template fails.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be a package name.", hint="Use a-z, 0-9, dots, dashes and underscores.")
+    if request.framework == "auto":
+        raise UsageError(
+            "A new app needs a framework.", hint=f"studio scaffold --new {name} --framework {'|'.join(SUPPORTED)}"
+        )
+    require_supported(request.framework)
+    framework = SUPPORTED[request.framework]
+    root = resolve_inside(parent, name)
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise UsageError(f"{root} exists and is not empty.", hint="Choose another name, or scaffold that app instead.")
+    manager = request.package_manager or "npm"
+    source = "--package-manager" if request.package_manager else "the default"
+    src_dir = "src" if framework.id == "sveltekit" else request.src_dir or ""
+    detected = Detected(framework.id, ("--framework",), manager, source, src_dir, typescript=True)
+    answers = {
+        "framework": framework.id,
+        "mode": "new",
+        "project_name": name,
+        "app_dir": _app_dir(framework, detected, None),
+    }
+    plan = Plan(root)
+    for path, content in render(answers).items():
+        plan.write(path, content)
+    return Scaffold(plan, detected, answers, is_new=True)
+
+
+def _detect(root: Path, request: Request, recorded: Recorded | None) -> Detected:
+    framework = request.framework
+    named = recorded.answers.get("framework") if recorded is not None else None
+    from_answers = framework == "auto" and isinstance(named, str) and named in SUPPORTED
+    detected = detect(
+        root,
+        framework=str(named) if from_answers else framework,
+        package_manager=request.package_manager,
+        src_dir=request.src_dir,
+    )
+    return replace(detected, evidence=(recorded.path,)) if from_answers and recorded is not None else detected
+
+
+def _app_dir(framework: Framework, detected: Detected, recorded: Recorded | None) -> str:
+    known = recorded.answers.get("app_dir") if recorded is not None else None
+    if isinstance(known, str) and recorded is not None and recorded.answers.get("framework") == framework.id:
+        return known
+    return f"{detected.src_dir}/{framework.app_dir}" if detected.src_dir else framework.app_dir
+
+
+def _base(
+    recorded: Recorded | None, answers: Mapping[str, Any], rendered: dict[str, bytes], answers_path: str
+) -> dict[str, bytes] | None:
+    """Return what the template made last time, or ``None`` when that cannot be known here."""
+    if recorded is None or not recorded.is_current:
+        return None
+    before = {**recorded.answers, "mode": "existing"}
+    if all(before.get(name) == value for name, value in answers.items()):
+        return rendered
+    return render({name: before[name] for name in answers if name in before}, answers_file=answers_path)
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """Compares what the template makes with what the project has, and plans the difference."""
+
+    plan: Plan
+    rendered: dict[str, bytes]
+    recorded: Recorded | None
+    base: dict[str, bytes] | None
+    force: tuple[str, ...]
+    outdated: bool = False
+
+    def answers_file(self, path: str, content: bytes, answers: Mapping[str, Any]) -> None:
+        """Plan the answers file: it is rewritten only when an answer changed."""
+        current = read_bytes(self.plan.root, path)
+        same = self.recorded is not None and all(
+            self.recorded.answers.get(name) == value for name, value in answers.items() if name != "mode"
+        )
+        stale = self.recorded is not None and not self.recorded.is_current
+        keeps = current is not None and (same or stale)
+        self.plan.write(path, current if keeps and current is not None else content, "" if keeps else "for updates")
+
+    def file(self, path: str, content: bytes) -> None:
+        """Plan one generated file."""
+        current = read_bytes(self.plan.root, path)
+        if self._is_forced(path):
+            self.plan.write(path, content, "--force")
+        elif current is None:
+            self._missing(path, content)
+        elif _same_text(current, content):
+            self.plan.write(path, current)
+        elif self.base is not None:
+            if _same_text(current, self.base.get(path, b"")):
+                self.plan.write(path, content)
+            else:
+                self.plan.keep(path, "you edited it")
+        elif self.recorded is not None:
+            self.outdated = True
+            self.plan.keep(path, f"from template {self.recorded.commit}")
+        else:
+            self._foreign(path, current, content)
+
+    def _is_forced(self, path: str) -> bool:
+        return any(path == forced.rstrip("/") or path.startswith(forced.rstrip("/") + "/") for forced in self.force)
+
+    def _missing(self, path: str, content: bytes) -> None:
+        # What the app needs to run is restored; what a user removed from their own routes stays removed.
+        if self.base is not None and path in self.base and not path.startswith(_PACKAGE_FOLDER):
+            self.plan.keep(path, f"you deleted it; --force {path} brings it back")
+        else:
+            self.plan.write(path, content)
+
+    def _foreign(self, path: str, current: bytes, content: bytes) -> None:
+        """Plan a file that was in the project before Studio."""
+        if path == _ENV_EXAMPLE:
+            wanted = [line for line in content.decode().splitlines() if "=" in line and not line.startswith("#")]
+            names = {line.split("=", 1)[0].strip(" #") for line in current.decode("utf-8", "replace").splitlines()}
+            missing = [line for line in wanted if line.split("=", 1)[0] not in names]
+            self.plan.write(path, add_lines(current, missing, heading="Workflow Studio"), "add the variables")
+        elif path == "workflow.config.ts" and b"defineWorkflowStudioConfig" in current:
+            self.plan.keep(path, "it is there already")
+        else:
+            why = f"it exists already and is not Studio's; --force {path} replaces it"
+            self.plan.manual.append(ManualStep(path, 1, why, content.decode("utf-8", "replace")))
+            self.plan.keep(path, "not Studio's")
+
+    def finish(self) -> None:
+        """Say once what holds for all files."""
+        if self.outdated and self.recorded is not None:
+            self.plan.notes.append(
+                f"The generated files are from template {self.recorded.commit}; this is {template_ref()}. "
+                "Bring them forward with: copier update"
+            )
+
+
+def _same_text(left: bytes, right: bytes) -> bool:
+    """Compare files as git does when it may have converted line endings at checkout."""
+    return left == right or left.replace(b"\r\n", b"\n") == right.replace(b"\r\n", b"\n")

@@ -1,0 +1,12 @@
+"""The frameworks Studio can be added to."""
+
+from __future__ import annotations
+
+from workflow_studio.scaffolder.scaffold.frameworks._base import Framework
+from workflow_studio.scaffolder.scaffold.frameworks.nextjs import NEXTJS
+from workflow_studio.scaffolder.scaffold.frameworks.nitro import NITRO
+from workflow_studio.scaffolder.scaffold.frameworks.sveltekit import SVELTEKIT
+
+SUPPORTED: dict[str, Framework] = {framework.id: framework for framework in (NEXTJS, NITRO, SVELTEKIT)}
+
+__all__ = ["SUPPORTED", "Framework"]
