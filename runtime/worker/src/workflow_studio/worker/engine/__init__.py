@@ -1,0 +1,93 @@
+"""The engine: the use cases of the worker. It owns the transactions and knows nothing of HTTP or processes."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from workflow_studio.worker.engine.clock import Clock, system_clock
+from workflow_studio.worker.engine.deliveries import Deliveries
+from workflow_studio.worker.engine.deployments import Deployment, Deployments
+from workflow_studio.worker.engine.dispatcher import Capacity, Dispatcher
+from workflow_studio.worker.engine.errors import EngineError
+from workflow_studio.worker.engine.events import Events
+from workflow_studio.worker.engine.idempotency import Begun, Conflict, IdempotencyKeys, InProgress, Replay
+from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, SeedApiKey
+from workflow_studio.worker.engine.leases import Leases
+from workflow_studio.worker.engine.queries import Queries
+from workflow_studio.worker.engine.queue import Queue
+from workflow_studio.worker.engine.recovery import Recovery
+from workflow_studio.worker.engine.runs import Runs
+from workflow_studio.worker.engine.streams import Streams
+from workflow_studio.worker.engine.world import World
+
+if TYPE_CHECKING:
+    from workflow_studio.worker.ports import ExecutorPool
+    from workflow_studio.worker.store import Database
+
+
+class Engine:
+    """All use cases over one database.
+
+    Args:
+        database: Open.
+        clock: Tells the time, in epoch milliseconds.
+        master_key: The secret that the runs' encryption keys are derived from.
+
+    Attributes:
+        world: Answers the World's methods.
+        deployments: What was uploaded and what is active.
+        keys: API keys.
+        idempotency: Idempotency keys.
+        runs: Runs for the public lane.
+        queue: Publishes messages.
+        leases: Delivers messages.
+        streams: Streams.
+        recovery: Takes up what a crash left behind.
+    """
+
+    def __init__(self, database: Database, *, clock: Clock = system_clock, master_key: bytes | None = None) -> None:
+        owner = uuid.uuid4().hex
+        deliveries = Deliveries()
+        self._clock = clock
+        self.queue = Queue(database, clock)
+        self.leases = Leases(database, self.queue, deliveries, clock, owner)
+        self.deployments = Deployments(database, clock, self.queue)
+        self.keys = ApiKeys(database, clock)
+        self.idempotency = IdempotencyKeys(database, clock, owner)
+        self.runs = Runs(database, Queries(database, with_executors=True), self.queue, clock)
+        self.streams = Streams(database, clock)
+        self.recovery = Recovery(database, self.queue, clock, owner)
+        self.world = World(
+            deployments=self.deployments,
+            events=Events(database, clock, deliveries),
+            queries=Queries(database),
+            queue=self.queue,
+            streams=self.streams,
+            master_key=master_key,
+        )
+
+    def dispatcher(self, pool: ExecutorPool, capacity: Capacity | None = None) -> Dispatcher:
+        """Return the dispatcher that hands messages to ``pool``; it does nothing until it is started."""
+        return Dispatcher(self.queue, self.leases, self.recovery, pool, self._clock, capacity)
+
+
+__all__ = [
+    "ApiKey",
+    "ApiKeys",
+    "Begun",
+    "Capacity",
+    "Clock",
+    "Conflict",
+    "Deployment",
+    "Deployments",
+    "Dispatcher",
+    "Engine",
+    "EngineError",
+    "IdempotencyKeys",
+    "InProgress",
+    "Replay",
+    "Runs",
+    "SeedApiKey",
+    "World",
+]

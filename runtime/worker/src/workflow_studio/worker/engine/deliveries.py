@@ -1,0 +1,46 @@
+"""The deliveries that this process has in flight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _InFlight:
+    run_id: str | None
+    is_replay: bool
+    seen_slot: int | None = None
+
+
+class Deliveries:
+    """Remembers, per delivery in flight, which run it replays and how much of the log the replay has loaded.
+
+    An executor is connected to the process that delivers to it, so this needs no table: if the process ends, so do
+    its deliveries.
+    """
+
+    def __init__(self) -> None:
+        self._in_flight: dict[str, _InFlight] = {}
+
+    def begin(self, delivery_id: str, run_id: str | None, *, is_replay: bool) -> None:
+        """Note a delivery. ``is_replay``: its message says to replay ``run_id``."""
+        self._in_flight[delivery_id] = _InFlight(run_id, is_replay)
+
+    def end(self, delivery_id: str) -> None:
+        """Forget a delivery."""
+        self._in_flight.pop(delivery_id, None)
+
+    def is_replay_of(self, delivery_id: str | None, run_id: str) -> bool:
+        """Tell whether the delivery is a replay of the run."""
+        found = self._in_flight.get(delivery_id or "")
+        return found is not None and found.is_replay and found.run_id == run_id
+
+    def saw(self, delivery_id: str | None, run_id: str, slot: int) -> None:
+        """Note that the replay has the log of its run up to ``slot``."""
+        if self.is_replay_of(delivery_id, run_id):
+            self._in_flight[delivery_id or ""].seen_slot = slot
+
+    def seen_slot(self, delivery_id: str) -> int | None:
+        """Return how much of the log the replay has, or None if it loaded none."""
+        found = self._in_flight.get(delivery_id)
+        return None if found is None else found.seen_slot

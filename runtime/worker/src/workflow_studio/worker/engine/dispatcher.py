@@ -1,0 +1,182 @@
+"""The dispatcher: hands messages that are due to the executors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+
+from workflow_studio.worker.ports import Failed, Outcome
+from workflow_studio.worker.store import StoreError
+
+if TYPE_CHECKING:
+    from workflow_studio.worker.engine.clock import Clock
+    from workflow_studio.worker.engine.leases import Claim, Leases
+    from workflow_studio.worker.engine.queue import Kind, Queue
+    from workflow_studio.worker.engine.recovery import Recovery
+    from workflow_studio.worker.ports import Delivery, ExecutorPool
+
+_LOG: Final = logging.getLogger(__name__)
+_MAX_SLEEP_SECONDS: Final = 3600.0
+_SWEEP_EVERY_SECONDS: Final = 60.0
+_RETRY: Final = wait_exponential_jitter(initial=0.1, max=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many deliveries of each kind may be in flight."""
+
+    workflow: int = 16
+    step: int = 64
+
+    def free(self, in_flight: dict[Kind, int]) -> dict[Kind, int]:
+        """Return how many more there may be."""
+        return {
+            "workflow": max(0, self.workflow - in_flight["workflow"]),
+            "step": max(0, self.step - in_flight["step"]),
+        }
+
+
+class Dispatcher:
+    """Claims messages when a commit has made some ready or the next one falls due, and delivers them.
+
+    Nothing polls: with nothing due it sleeps until something is.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        leases: Leases,
+        recovery: Recovery,
+        pool: ExecutorPool,
+        clock: Clock,
+        capacity: Capacity | None = None,
+    ) -> None:
+        self._leases = leases
+        self._recovery = recovery
+        self._pool = pool
+        self._clock = clock
+        self._capacity = capacity or Capacity()
+        self._in_flight: dict[Kind, int] = {"workflow": 0, "step": 0}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._wake = asyncio.Event()
+        self._stopping = False
+        queue.on_ready(self._wake.set)
+
+    async def start(self) -> None:
+        """Recover what the process before left behind, and begin to deliver.
+
+        Raises:
+            StoreError: If the database fails.
+        """
+        await self._recovery.at_boot()
+        self._wake.set()
+        self._loops = [
+            asyncio.create_task(self._dispatch(), name="dispatcher"),
+            asyncio.create_task(self._sweep(), name="recovery"),
+        ]
+
+    async def stop(self, *, grace: float) -> None:
+        """Claim nothing more and wait for the deliveries in flight.
+
+        Deliveries that are still not done after ``grace`` seconds are given up; they are made again after the next
+        start, as further attempts.
+        """
+        self._stopping = True
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries are under way."""
+        return len(self._tasks)
+
+    async def _dispatch(self) -> None:
+        failures = 0
+        while True:
+            self._wake.clear()
+            try:
+                claim = await self._claim()
+            except StoreError as error:
+                failures += 1
+                pause = min(0.1 * 2 ** min(failures, 10), 10.0)
+                _LOG.error("Messages could not be claimed; trying again in %.1f s: %s", pause, error)
+                await asyncio.sleep(pause)
+                self._wake.set()
+                continue
+            failures = 0
+            await self._sleep_until(claim.next_at)
+
+    async def _claim(self) -> Claim:
+        # A claim that is under way when the dispatcher stops must still start what it leases.
+        return await asyncio.shield(asyncio.ensure_future(self._claim_and_start()))
+
+    async def _claim_and_start(self) -> Claim:
+        claim = await self._leases.claim(self._capacity.free(self._in_flight))
+        for delivery in claim.deliveries:
+            self._in_flight[delivery.kind] += 1
+            task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return claim
+
+    async def _sleep_until(self, next_at: int | None) -> None:
+        seconds = _MAX_SLEEP_SECONDS
+        if next_at is not None:
+            seconds = min(seconds, max(0.0, (next_at - self._clock()) / 1000))
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        try:
+            outcome = await self._run(delivery)
+            await self._record(delivery, outcome)
+        finally:
+            self._in_flight[delivery.kind] -= 1
+            self._wake.set()
+
+    async def _run(self, delivery: Delivery) -> Outcome:
+        try:
+            return await self._pool.deliver(delivery)
+        except Exception:  # noqa: BLE001  # a delivery that is not recorded would be leased for ever
+            _LOG.exception("Delivery %s of message %s went wrong.", delivery.id, delivery.message_id)
+            return Failed("The worker could not deliver the message; its log says why.", executor_lost=True)
+
+    async def _record(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Record an outcome, however long the database fails: the message is leased until then."""
+        async for attempt in AsyncRetrying(retry=retry_if_exception_type(StoreError), wait=_RETRY):
+            with attempt:
+                if isinstance(outcome, Failed):
+                    _LOG.warning(
+                        "Delivery %s of message %s failed at attempt %d: %s",
+                        delivery.id,
+                        delivery.message_id,
+                        delivery.attempt,
+                        outcome.message,
+                    )
+                    await self._leases.fail(delivery.id, outcome.message, executor_lost=outcome.executor_lost)
+                elif outcome.timeout_seconds is None:
+                    await self._leases.complete(delivery.id)
+                else:
+                    await self._leases.defer(delivery.id, outcome.timeout_seconds)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY_SECONDS)
+            try:
+                await self._recovery.sweep()
+            except StoreError as error:
+                _LOG.error("The search for runs that nothing wakes failed: %s", error)

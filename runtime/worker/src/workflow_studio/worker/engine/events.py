@@ -1,0 +1,117 @@
+"""``events.create``: the World's only way to change a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, select
+
+from workflow_studio.compute.ids import event_id
+from workflow_studio.worker.engine import log, present
+from workflow_studio.worker.engine.clock import check_run_age, new_id
+from workflow_studio.worker.engine.params import EventsCreate, event_input
+from workflow_studio.worker.store import tables
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from workflow_studio.worker.engine.clock import Clock
+    from workflow_studio.worker.engine.deliveries import Deliveries
+    from workflow_studio.worker.engine.transitions import Entity, EventInput
+    from workflow_studio.worker.ports import CallContext
+    from workflow_studio.worker.store import Database
+
+_LOG_OF: Final = select(tables.events).where(tables.events.c.run_id == bindparam("run")).order_by(tables.events.c.slot)
+_RUN: Final = select(tables.runs).where(tables.runs.c.run_id == bindparam("run"))
+_READ_BACK: Final = frozenset({"step_started"})
+"""Events whose answer carries payloads. The SDK ignores the entities of the others, save for run_started, whose answer
+is the whole run and its log (source: ``@workflow/core`` 4.8.9, ``runtime.js``)."""
+
+
+class Events:
+    """Appends events."""
+
+    def __init__(self, database: Database, clock: Clock, deliveries: Deliveries) -> None:
+        self._database = database
+        self._clock = clock
+        self._deliveries = deliveries
+
+    async def create(self, params: EventsCreate, context: CallContext) -> dict[str, Any]:
+        """Append an event, change what follows from it, and return both.
+
+        Raises:
+            WorldError: If the rules refuse it.
+        """
+        now = self._clock()
+        run_id = params.run_id or ""
+        if not run_id and params.event.event_type == "run_created":
+            run_id = new_id("wrun", now)
+        event = event_input(params, run_id)
+        if event.event_type == "run_started":
+            return await self._start(event, context)
+        if event.event_type == "run_created" and params.run_id:
+            check_run_age(run_id, now)
+        appended = await self._append(event, context)
+        return _result(appended, with_payloads=params.with_payloads and event.event_type in _READ_BACK)
+
+    async def _append(self, event: EventInput, context: CallContext) -> log.Appended:
+        in_replay = self._deliveries.is_replay_of(context.delivery_id, event.run_id)
+        return await self._database.write(
+            lambda transaction: log.append(
+                transaction.connection,
+                event,
+                now=self._clock(),
+                executor_id=context.executor_id,
+                in_replay=in_replay,
+            )
+        )
+
+    async def _start(self, event: EventInput, context: CallContext) -> dict[str, Any]:
+        created: dict[str, Any] = {}
+        while True:
+            # Every replay begins with run_started; only the first one has anything to write.
+            result = await self._running(event, context)
+            if result is not None:
+                return {**result, **created}
+            # If the run ends before it is read again, the next turn refuses.
+            appended = await self._append(event, context)
+            if appended.events:
+                created = {"event": present.event(appended.events[-1], with_payloads=False)}
+
+    async def _running(self, event: EventInput, context: CallContext) -> dict[str, Any] | None:
+        def work(connection: Connection) -> tuple[dict[str, Any], int] | None:
+            row = connection.execute(_RUN, {"run": event.run_id}).mappings().first()
+            if row is None or row["status"] != "running":
+                return None
+            rows = connection.execute(_LOG_OF, {"run": event.run_id}).mappings()
+            events = [present.event(entry, with_payloads=True) for entry in rows]
+            cursor = event_id(row["last_slot"])
+            run = present.run(row, with_payloads=True)
+            return {"run": run, "events": events, "cursor": cursor, "hasMore": False}, row["last_slot"]
+
+        found = await self._database.read(work)
+        if found is None:
+            return None
+        result, last_slot = found
+        self._deliveries.saw(context.delivery_id, event.run_id, last_slot)
+        return result
+
+
+def _result(appended: log.Appended, *, with_payloads: bool) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    if appended.events:
+        result["event"] = present.event(appended.events[-1], with_payloads=with_payloads)
+    kind = appended.decision.answers_with
+    if kind is not None:
+        result[kind] = _entity(kind, appended.entities[kind], with_payloads=with_payloads)
+    return result
+
+
+def _entity(kind: Entity, row: dict[str, Any], *, with_payloads: bool) -> dict[str, Any]:
+    if kind == "run":
+        return present.run(row, with_payloads=with_payloads)
+    if kind == "step":
+        return present.step(row, with_payloads=with_payloads)
+    if kind == "hook":
+        return present.hook(row, with_payloads=with_payloads)
+    return present.wait(row)

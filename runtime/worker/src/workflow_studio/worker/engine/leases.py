@@ -1,0 +1,320 @@
+"""Leases: who delivers a message, and what becomes of it afterwards."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, func, select, update
+
+from workflow_studio.compute import wire
+from workflow_studio.worker.engine.clock import new_id
+from workflow_studio.worker.engine.queue import IS_REPLAY, LEASED, READY, hasten, pending_replay
+from workflow_studio.worker.ports import Delivery
+from workflow_studio.worker.store import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection, RowMapping
+
+    from workflow_studio.worker.engine.clock import Clock
+    from workflow_studio.worker.engine.deliveries import Deliveries
+    from workflow_studio.worker.engine.queue import Kind, Queue
+    from workflow_studio.worker.store import Database, Transaction
+
+MAX_FAILURES: Final = 50
+"""Failed deliveries in a row after which a message is dead. The SDK's handlers give up by themselves after 48."""
+
+UNRESOLVED_MS: Final = 24 * 60 * 60 * 1000
+"""How long a message waits for its deployment before it is dead."""
+
+_MAX_BACKOFF_SECONDS: Final = 900
+_MAX_LOST_BACKOFF_SECONDS: Final = 60
+_JITTER: Final = 0.25
+_T: Final = tables.messages
+_OTHER: Final = tables.messages.alias("other")
+
+
+def _is_replayed_now() -> ColumnElement[bool]:
+    same_run = and_(_OTHER.c.run_id == _T.c.run_id, _OTHER.c.kind == "workflow", _OTHER.c.step_id.is_(None))
+    return exists().where(same_run, _OTHER.c.status == "leased")
+
+
+_DUE: Final = (
+    select(
+        _T, tables.runs.c.deployment_id.label("run_deployment_id"), tables.deployments.c.id.label("known_deployment")
+    )
+    .select_from(
+        _T.outerjoin(tables.runs, tables.runs.c.run_id == _T.c.run_id).outerjoin(
+            tables.deployments,
+            tables.deployments.c.id
+            == func.coalesce(tables.runs.c.deployment_id, _T.c.deployment_id, bindparam("active")),
+        )
+    )
+    .where(READY, _T.c.kind == bindparam("of_kind"), _T.c.run_at <= bindparam("now"))
+    .where(~and_(IS_REPLAY, _T.c.run_id.is_not(None), _is_replayed_now()))
+    .order_by(_T.c.run_at, _T.c.message_id)
+    .limit(bindparam("rows"))
+)
+_NEXT: Final = select(func.min(_T.c.run_at)).where(
+    READY, _T.c.kind == bindparam("of_kind"), _T.c.run_at > bindparam("now")
+)
+_LEASE: Final = (
+    update(_T)
+    .where(_T.c.message_id == bindparam("message"))
+    .values(
+        status="leased",
+        attempt=bindparam("number"),
+        unresolved=0,
+        lease_id=bindparam("delivery"),
+        lease_owner=bindparam("owner"),
+        leased_at=bindparam("now"),
+    )
+)
+_LEASED: Final = select(_T).where(_T.c.lease_id == bindparam("delivery"), LEASED)
+_DELETE: Final = delete(_T).where(_T.c.message_id == bindparam("message"))
+_RELEASED: Final[dict[str, Any]] = {"status": "ready", "lease_id": None, "lease_owner": None, "leased_at": None}
+_EARLIEST_WAIT: Final = select(func.min(tables.waits.c.resume_at)).where(
+    tables.waits.c.run_id == bindparam("run"), tables.waits.c.status == "waiting"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim found.
+
+    Attributes:
+        deliveries: To be made now; each must be completed, deferred or failed.
+        next_at: When the next message becomes ready (epoch milliseconds), or None.
+    """
+
+    deliveries: tuple[Delivery, ...]
+    next_at: int | None
+
+
+class Leases:
+    """Leases messages to this process and records what came of their deliveries.
+
+    Args:
+        database: Where the messages are.
+        queue: Hears of messages that become ready.
+        deliveries: Hears of deliveries that begin and end.
+        clock: Tells the time.
+        owner: Names this process.
+    """
+
+    def __init__(self, database: Database, queue: Queue, deliveries: Deliveries, clock: Clock, owner: str) -> None:
+        self._database = database
+        self._queue = queue
+        self._deliveries = deliveries
+        self._clock = clock
+        self._owner = owner
+
+    async def claim(self, limits: Mapping[Kind, int]) -> Claim:
+        """Lease messages that are due.
+
+        Args:
+            limits: How many of each kind at most.
+        """
+        claim = await self._database.write(lambda transaction: self._claim(transaction, limits))
+        for delivery in claim.deliveries:
+            is_replay = delivery.kind == "workflow" and delivery.step_id is None
+            self._deliveries.begin(delivery.id, delivery.run_id, is_replay=is_replay)
+        return claim
+
+    def _claim(self, transaction: Transaction, limits: Mapping[Kind, int]) -> Claim:
+        now = self._clock()
+        active = transaction.execute(_ACTIVE).scalar()
+        claimed: list[Delivery] = []
+        next_times: list[int] = []
+        for kind, limit in limits.items():
+            if limit > 0:
+                claimed += self._claim_kind(transaction, kind, limit, active=active, now=now)
+            # Read after the claim: messages without a deployment have been put off.
+            upcoming = transaction.execute(_NEXT, {"of_kind": kind, "now": now}).scalar()
+            if upcoming is not None and limit > 0:
+                next_times.append(upcoming)
+        return Claim(tuple(claimed), min(next_times, default=None))
+
+    def _claim_kind(
+        self, transaction: Transaction, kind: Kind, limit: int, *, active: str | None, now: int
+    ) -> list[Delivery]:
+        claimed: list[Delivery] = []
+        replayed: set[str] = set()
+        due = transaction.execute(_DUE, {"of_kind": kind, "now": now, "rows": limit, "active": active}).mappings()
+        for row in due.all():
+            is_replay = kind == "workflow" and row["step_id"] is None and row["run_id"] is not None
+            if is_replay and row["run_id"] in replayed:
+                continue
+            deployment = _deployment(row, active)
+            if deployment is None:
+                self._put_off(transaction, row, now)
+                continue
+            if is_replay:
+                replayed.add(row["run_id"])
+            claimed.append(self._lease(transaction, row, deployment, now))
+        return claimed
+
+    def _lease(self, transaction: Transaction, row: RowMapping, deployment: str, now: int) -> Delivery:
+        delivery_id = new_id("dlv", now)
+        attempt = row["attempt"] + 1
+        key = {"message": row["message_id"], "number": attempt, "delivery": delivery_id, "owner": self._owner}
+        transaction.execute(_LEASE, {**key, "now": now})
+        return Delivery(
+            id=delivery_id,
+            message_id=row["message_id"],
+            kind=row["kind"],
+            queue_name=row["queue_name"],
+            deployment_id=deployment,
+            attempt=attempt,
+            body=row["body"],
+            run_id=row["run_id"],
+            step_id=row["step_id"],
+            headers=wire.decode(row["headers"]) if row["headers"] else {},
+        )
+
+    def _put_off(self, transaction: Transaction, row: RowMapping, now: int) -> None:
+        """Keep a message whose run or deployment is not here yet; this is no attempt, nothing was delivered."""
+        times = row["unresolved"] + 1
+        values: dict[str, Any] = {"unresolved": times, "run_at": now + min(250 * 2 ** min(times - 1, 20), 60_000)}
+        if now - row["created_at"] > UNRESOLVED_MS:
+            values = {"status": "dead", "last_error": "The deployment that should run it never arrived."}
+        transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
+
+    async def complete(self, delivery_id: str) -> bool:
+        """Acknowledge a delivery: its message is gone.
+
+        Returns:
+            False if the lease was lost.
+        """
+
+        def work(transaction: Transaction) -> bool:
+            row = _leased(transaction.connection, delivery_id)
+            if row is None:
+                return False
+            self._note_replay(transaction, row, delivery_id)
+            transaction.execute(_DELETE, {"message": row["message_id"]})
+            return True
+
+        return await self._end(delivery_id, work)
+
+    async def defer(self, delivery_id: str, timeout_seconds: float) -> bool:
+        """Acknowledge a delivery whose handler wants the message again.
+
+        A replay that sleeps comes back when its first wait is over: the handler rounds up to whole seconds. The next
+        attempt is 2, however many there have been: sleeping is not failing.
+
+        Returns:
+            False if the lease was lost.
+        """
+
+        def work(transaction: Transaction) -> bool:
+            row = _leased(transaction.connection, delivery_id)
+            if row is None:
+                return False
+            self._note_replay(transaction, row, delivery_id)
+            run_at = self._clock() + int(min(max(timeout_seconds, 0), 10 * 366 * 86400) * 1000)
+            if _is_replay(row):
+                waits_until = transaction.execute(_EARLIEST_WAIT, {"run": row["run_id"]}).scalar()
+                run_at = run_at if waits_until is None else min(run_at, waits_until)
+                other = pending_replay(transaction, row["run_id"], besides=row["message_id"])
+                if other is not None and row["is_wake"]:
+                    transaction.execute(_DELETE, {"message": row["message_id"]})
+                    _hasten_to(transaction, other, run_at)
+                    return True
+            values = {**_RELEASED, "run_at": run_at, "attempt": 1, "failures": 0, "last_error": None}
+            transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
+            return True
+
+        return await self._end(delivery_id, work)
+
+    async def fail(self, delivery_id: str, error: str, *, executor_lost: bool = False) -> bool:
+        """Give a message back after a failed delivery, to be delivered again later, or never if it failed too often.
+
+        Args:
+            delivery_id: The delivery.
+            error: What went wrong, for people.
+            executor_lost: The process died. Then the message was likely not the cause, and it comes back sooner.
+
+        Returns:
+            False if the lease was lost.
+        """
+
+        def work(transaction: Transaction) -> bool:
+            row = _leased(transaction.connection, delivery_id)
+            if row is None:
+                return False
+            failures = row["failures"] + 1
+            values: dict[str, Any] = {**_RELEASED, "failures": failures, "last_error": error[:2000]}
+            if failures >= MAX_FAILURES:
+                values["status"] = "dead"
+            else:
+                values["run_at"] = self._clock() + backoff_ms(row["attempt"], failures, executor_lost=executor_lost)
+            transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
+            return True
+
+        return await self._end(delivery_id, work)
+
+    async def _end(self, delivery_id: str, work: Any) -> bool:
+        def ended(transaction: Transaction) -> bool:
+            # Another message of the run may have waited for this delivery, or become ready by it.
+            self._queue.announce(transaction)
+            transaction.after_commit(lambda: self._deliveries.end(delivery_id))
+            held: bool = work(transaction)
+            return held
+
+        return await self._database.write(ended)
+
+    def _note_replay(self, transaction: Transaction, row: RowMapping, delivery_id: str) -> None:
+        seen = self._deliveries.seen_slot(delivery_id)
+        if seen is not None and _is_replay(row):
+            runs = tables.runs
+            newer = update(runs).where(runs.c.run_id == row["run_id"], runs.c.replayed_slot < seen)
+            transaction.execute(newer.values(replayed_slot=seen))
+
+
+_ACTIVE: Final = select(tables.settings.c.value).where(tables.settings.c.key == "active_deployment")
+
+
+def backoff_ms(attempt: int, failures: int, *, executor_lost: bool, jitter: float | None = None) -> int:
+    """Return how long to wait before the next delivery, in milliseconds.
+
+    Args:
+        attempt: Number of the delivery that failed.
+        failures: Failed deliveries in a row, this one included.
+        executor_lost: Whether the executor died.
+        jitter: From 0 to 1: how much of the jitter to take off; drawn if None.
+    """
+    if executor_lost:
+        seconds = min(2 ** min(failures - 1, 16), _MAX_LOST_BACKOFF_SECONDS)
+    else:
+        seconds = min(2 ** min(attempt - 1, 16), _MAX_BACKOFF_SECONDS)
+    share = random.random() if jitter is None else jitter  # noqa: S311  # spreads load, guards nothing
+    return int(seconds * 1000 * (1 - _JITTER * share))
+
+
+def _deployment(row: RowMapping, active: str | None) -> str | None:
+    """Return where to run a message: a run stays on its deployment; what has no run goes where the sender said.
+
+    None: it cannot be told yet, because neither the run nor the deployment is here.
+    """
+    wanted = row["run_deployment_id"] or row["deployment_id"]
+    if wanted is None and row["run_id"] is None:
+        wanted = active
+    return wanted if wanted is not None and row["known_deployment"] == wanted else None
+
+
+def _is_replay(row: RowMapping) -> bool:
+    return row["kind"] == "workflow" and row["step_id"] is None and row["run_id"] is not None
+
+
+def _leased(connection: Connection, delivery_id: str) -> RowMapping | None:
+    return connection.execute(_LEASED, {"delivery": delivery_id}).mappings().first()
+
+
+def _hasten_to(transaction: Transaction, message_id: str, run_at: int) -> None:
+    current = transaction.execute(select(_T.c.run_at).where(_T.c.message_id == message_id)).scalar_one()
+    if run_at < current:
+        hasten(transaction, message_id, run_at)

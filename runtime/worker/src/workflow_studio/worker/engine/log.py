@@ -1,0 +1,236 @@
+"""Appends to a run's log: the one place where events, entities and slots change, in one transaction.
+
+The run's row is locked first, so that appends to one run happen one after the other: slots are dense, and whoever
+reads the log reads a prefix of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Table, bindparam, delete, insert, select, update
+
+from workflow_studio.compute import wire
+from workflow_studio.worker.engine import present
+from workflow_studio.worker.engine.transitions import (
+    Decision,
+    Delete,
+    Entity,
+    EventInput,
+    HookState,
+    Insert,
+    RunState,
+    Snapshot,
+    StepState,
+    Update,
+    WaitState,
+    decide,
+)
+from workflow_studio.worker.store import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection, Select
+
+STIMULI: Final = frozenset(
+    {"run_created", "step_completed", "step_failed", "hook_received", "hook_conflict", "wait_completed"}
+)
+"""Events that the workflow's code has to react to, so that the run must be replayed once they are in the log."""
+
+_TABLES: Final[dict[Entity, tuple[Table, str]]] = {
+    "run": (tables.runs, "run_id"),
+    "step": (tables.steps, "step_id"),
+    "hook": (tables.hooks, "hook_id"),
+    "wait": (tables.waits, "wait_id"),
+}
+
+
+def _without_payloads(table: Table) -> list[Any]:
+    return [column for column in table.c if column.name not in present.HEAVY_COLUMNS]
+
+
+def _by_id(table: Table, id_column: str, *columns: Any) -> Select[Any]:
+    return select(*columns).where(table.c.run_id == bindparam("run"), table.c[id_column] == bindparam("entity"))
+
+
+_RUN: Final = select(*_without_payloads(tables.runs)).where(tables.runs.c.run_id == bindparam("run")).with_for_update()
+_STEP: Final = _by_id(tables.steps, "step_id", *_without_payloads(tables.steps))
+_STEP_WITH_PAYLOADS: Final = _by_id(tables.steps, "step_id", *tables.steps.c)
+_HOOK: Final = _by_id(tables.hooks, "hook_id", *_without_payloads(tables.hooks)).with_for_update()
+_WAIT: Final = _by_id(tables.waits, "wait_id", *tables.waits.c)
+_TOKEN_HOLDER: Final = select(tables.hooks.c.run_id, tables.hooks.c.hook_id).where(
+    tables.hooks.c.token == bindparam("token")
+)
+_HOOK_KNOWN: Final = (
+    select(tables.events.c.slot)
+    .where(
+        tables.events.c.run_id == bindparam("run"),
+        tables.events.c.correlation_id == bindparam("entity"),
+        tables.events.c.event_type.in_(("hook_created", "hook_conflict")),
+    )
+    .limit(1)
+)
+_INSERT_EVENT: Final = insert(tables.events)
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Appended:
+    """What an append did.
+
+    Attributes:
+        decision: What the rules said.
+        events: The rows of the new events, in order.
+        entities: The rows of the entities that the event names, as they are now.
+    """
+
+    decision: Decision
+    events: list[Row]
+    entities: dict[Entity, Row] = field(default_factory=dict)
+
+
+def append(
+    connection: Connection, event: EventInput, *, now: int, executor_id: str | None = None, in_replay: bool = False
+) -> Appended:
+    """Append an event to its run's log and change what follows from it.
+
+    Args:
+        connection: Inside a write transaction.
+        event: The event.
+        now: Epoch milliseconds.
+        executor_id: The executor that it comes from, if any.
+        in_replay: Whether the run's own replay writes it, and so knows of it already.
+
+    Raises:
+        WorldError: If the event is refused; then nothing has changed.
+    """
+    rows = _load(connection, event)
+    snapshot = _snapshot(connection, event, rows)
+    decision = decide(event, snapshot, now)
+    run_row = rows.get("run")
+    first_slot = 1 + (0 if run_row is None else run_row["last_slot"])
+    log: Row = {}
+    if decision.events:
+        log = {"last_slot": first_slot + len(decision.events) - 1, "last_event_at": decision.at}
+        for slot, new in enumerate(decision.events, first_slot):
+            if new.event_type in STIMULI and not in_replay:
+                log["stimulus_slot"] = slot
+    _apply(connection, event, decision, rows, log=log, executor_id=executor_id)
+    appended = []
+    for slot, new in enumerate(decision.events, first_slot):
+        row = {
+            "run_id": event.run_id,
+            "slot": slot,
+            "event_type": new.event_type,
+            "correlation_id": new.correlation_id or None,
+            "data": None if new.data is None else wire.encode(new.data),
+            "spec_version": event.spec_version,
+            "created_at": decision.at,
+            "executor_id": executor_id,
+        }
+        connection.execute(_INSERT_EVENT, row)
+        appended.append(row)
+    return Appended(decision, appended, rows)
+
+
+def _load(connection: Connection, event: EventInput) -> dict[Entity, Row]:
+    rows: dict[Entity, Row] = {}
+    key = {"run": event.run_id, "entity": event.correlation_id}
+    _fetch(connection, rows, "run", _RUN, {"run": event.run_id})
+    kind = event.event_type.partition("_")[0]
+    if kind == "step":
+        _fetch(connection, rows, "step", _STEP_WITH_PAYLOADS if event.event_type == "step_started" else _STEP, key)
+    elif kind == "hook" and event.event_type != "hook_created":
+        _fetch(connection, rows, "hook", _HOOK, key)
+    elif kind == "wait":
+        _fetch(connection, rows, "wait", _WAIT, key)
+    return rows
+
+
+def _fetch(
+    connection: Connection, rows: dict[Entity, Row], entity: Entity, query: Select[Any], key: Mapping[str, str]
+) -> None:
+    row = connection.execute(query, key).mappings().first()
+    if row is not None:
+        rows[entity] = dict(row)
+
+
+def _snapshot(connection: Connection, event: EventInput, rows: dict[Entity, Row]) -> Snapshot:
+    run, step, hook, wait = (rows.get(entity) for entity in ("run", "step", "hook", "wait"))
+    holder = None
+    hook_known = False
+    if event.event_type == "hook_created":
+        key = {"run": event.run_id, "entity": event.correlation_id}
+        hook_known = connection.execute(_HOOK_KNOWN, key).first() is not None
+        found = connection.execute(_TOKEN_HOLDER, {"token": event.data["token"]}).first()
+        holder = None if found is None else HookState(found.run_id, found.hook_id)
+    return Snapshot(
+        run=None
+        if run is None
+        else RunState(run["status"], run["spec_version"], run["started_at"], run["last_event_at"]),
+        step=None
+        if step is None
+        else StepState(step["status"], step["attempt"], step["started_at"], step["retry_after"]),
+        hook=None if hook is None else HookState(hook["run_id"], hook["hook_id"]),
+        wait=None if wait is None else WaitState(wait["status"]),
+        token_holder=holder,
+        hook_known=hook_known,
+    )
+
+
+def _apply(
+    connection: Connection,
+    event: EventInput,
+    decision: Decision,
+    rows: dict[Entity, Row],
+    *,
+    log: Row,
+    executor_id: str | None,
+) -> None:
+    inserted_run: Row | None = None
+    run_values: Row = dict(log)
+    for change in decision.changes:
+        if change.entity == "run" and isinstance(change, Insert):
+            inserted_run = {"run_id": event.run_id, **present.stored(change.values)}
+        elif change.entity == "run" and isinstance(change, Update):
+            run_values.update(present.stored(change.values))
+    # The run's row goes first: the others refer to it.
+    if inserted_run is not None:
+        rows["run"] = {**inserted_run, **run_values}
+        connection.execute(insert(tables.runs), rows["run"])
+    elif run_values:
+        rows["run"] = {**rows["run"], **run_values}
+        connection.execute(update(tables.runs).where(tables.runs.c.run_id == event.run_id).values(**run_values))
+    for change in decision.changes:
+        if change.entity != "run":
+            _apply_one(connection, event, change, rows, executor_id)
+
+
+def _apply_one(
+    connection: Connection,
+    event: EventInput,
+    change: Insert | Update | Delete,
+    rows: dict[Entity, Row],
+    executor_id: str | None,
+) -> None:
+    table, id_column = _TABLES[change.entity]
+    if isinstance(change, Insert):
+        row = {"run_id": event.run_id, id_column: event.correlation_id, **present.stored(change.values)}
+        connection.execute(insert(table), row)
+        rows[change.entity] = row
+        return
+    if isinstance(change, Delete):
+        statement = delete(table).where(table.c.run_id == event.run_id)
+        if not change.whole_run:
+            statement = statement.where(table.c[id_column] == event.correlation_id)
+        connection.execute(statement)
+        return
+    values = present.stored(change.values)
+    if event.event_type == "step_started":
+        values["executor_id"] = executor_id
+    own = (table.c.run_id == event.run_id, table.c[id_column] == event.correlation_id)
+    connection.execute(update(table).where(*own).values(**values))
+    rows[change.entity] = {**rows[change.entity], **values}

@@ -1,0 +1,248 @@
+"""The queue: messages that are delivered until they are acknowledged.
+
+A message is ``ready`` from ``run_at`` on, ``leased`` while a delivery is in flight, and gone once it is acknowledged.
+Its attempt is raised in the transaction that leases it, so attempt 1 is seen once in a message's life, whatever
+crashes. Two rules spare replays: a run has at most one wake-up pending, and at most one replay in flight.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
+
+from workflow_studio.compute import wire
+from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.engine.clock import new_id
+from workflow_studio.worker.engine.transitions import TERMINAL
+from workflow_studio.worker.store import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from workflow_studio.worker.engine.clock import Clock
+    from workflow_studio.worker.engine.params import Publish
+    from workflow_studio.worker.store import Database, Transaction
+
+_T: Final = tables.messages
+_QUEUE_NAME: Final = re.compile(r"__(?:[a-z][a-z0-9]*_)?wkf_(workflow|step)_(.+)", re.DOTALL)
+
+READY: Final[ColumnElement[bool]] = _T.c.status == "ready"
+LEASED: Final[ColumnElement[bool]] = _T.c.status == "leased"
+LIVE: Final[ColumnElement[bool]] = _T.c.status.in_(("ready", "leased"))
+IS_REPLAY: Final[ColumnElement[bool]] = and_(_T.c.kind == "workflow", _T.c.step_id.is_(None))
+"""Messages whose delivery replays their run."""
+
+Kind = Literal["workflow", "step"]
+
+_PENDING_KEY: Final = (
+    select(_T.c.message_id)
+    .where(_T.c.run_id == bindparam("run"), _T.c.kind == bindparam("of_kind"), LIVE)
+    .where(_T.c.idempotency_key == bindparam("key"))
+    .where(or_(READY, _T.c.kind == "step"))
+    .limit(1)
+)
+"""A live message with the key. While a replay is in flight, another may be due after it, so only steps count then."""
+
+_STEP_STATUS: Final = select(tables.steps.c.status).where(
+    tables.steps.c.run_id == bindparam("run"), tables.steps.c.step_id == bindparam("step")
+)
+_RUN_STATUS: Final = select(tables.runs.c.status).where(tables.runs.c.run_id == bindparam("run"))
+_PENDING_REPLAY: Final = (
+    select(_T.c.message_id, _T.c.run_at)
+    .where(_T.c.run_id == bindparam("run"), READY, IS_REPLAY)
+    # A message that was delivered before says no more than "replay" either: whatever else it said is in the log now.
+    .where(or_(_T.c.is_wake, _T.c.attempt > 0))
+    .where(_T.c.message_id != bindparam("besides"))
+    .order_by(_T.c.run_at)
+    .limit(1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadMessage:
+    """A message that is not delivered any more. Times are epoch milliseconds."""
+
+    message_id: str
+    queue_name: str
+    run_id: str | None
+    step_id: str | None
+    attempt: int
+    failures: int
+    last_error: str | None
+    created_at: int
+
+
+class Queue:
+    """The messages of this worker: publishing and looking. :mod:`.leases` delivers them."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._on_ready: list[Callable[[], None]] = []
+
+    def on_ready(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called whenever a commit has made messages ready, or ready earlier."""
+        self._on_ready.append(callback)
+
+    def announce(self, transaction: Transaction) -> None:
+        """Tell the dispatcher once the transaction is committed."""
+        transaction.after_commit(self._ready)
+
+    def _ready(self) -> None:
+        for callback in self._on_ready:
+            callback()
+
+    async def publish(self, params: Publish) -> dict[str, Any]:
+        """Store a message, unless one that says the same is pending.
+
+        Returns:
+            ``messageId``: of the message, or of the one that stands for it.
+
+        Raises:
+            WorldError: With status 400, if the envelope makes no sense.
+        """
+        kind = _kind(params)
+        message_id = await self._database.write(lambda transaction: self._publish(transaction, params, kind))
+        return {"messageId": message_id}
+
+    def _publish(self, transaction: Transaction, params: Publish, kind: Kind) -> str:
+        now = self._clock()
+        connection = transaction.connection
+        run_at = now + int((params.delay_seconds or 0) * 1000)
+        if params.is_wake and params.run_id:
+            return self.wake(transaction, params.run_id, run_at=run_at, queue_name=params.queue_name, envelope=params)
+        if params.idempotency_key is not None and params.run_id is not None:
+            key = {"run": params.run_id, "of_kind": kind, "key": params.idempotency_key}
+            pending = connection.execute(_PENDING_KEY, key).scalar()
+            if pending is not None:
+                return str(pending)
+            if kind == "step" and _is_finished_step(connection, params.run_id, params.step_id):
+                # The step's result is in the log. The SDK asks for an id and does nothing with it.
+                return new_id("msg", now)
+        return self._insert(transaction, kind, params, now=now, run_at=run_at)
+
+    def wake(
+        self,
+        transaction: Transaction,
+        run_id: str,
+        *,
+        run_at: int,
+        queue_name: str,
+        envelope: Publish | None = None,
+    ) -> str:
+        """Have a run replayed at ``run_at``, or earlier if a replay is pending already.
+
+        Returns:
+            The id of the message that will do it.
+        """
+        now = self._clock()
+        status = transaction.execute(_RUN_STATUS, {"run": run_id}).scalar()
+        if status in TERMINAL:
+            return new_id("msg", now)
+        pending = transaction.execute(_PENDING_REPLAY, {"run": run_id, "besides": ""}).first()
+        if pending is not None:
+            if run_at < pending.run_at:
+                hasten(transaction, pending.message_id, run_at)
+                self.announce(transaction)
+            return str(pending.message_id)
+        if envelope is not None:
+            return self._insert(transaction, "workflow", envelope, now=now, run_at=run_at)
+        body = wire.encode({"runId": run_id})
+        return self._store(
+            transaction,
+            {"kind": "workflow", "queue_name": queue_name, "body": body, "run_id": run_id, "is_wake": True},
+            now=now,
+            run_at=run_at,
+        )
+
+    def _insert(self, transaction: Transaction, kind: Kind, params: Publish, *, now: int, run_at: int) -> str:
+        values = {
+            "kind": kind,
+            "queue_name": params.queue_name,
+            "body": params.body,
+            "headers": wire.encode(params.headers) if params.headers else None,
+            "run_id": params.run_id,
+            "step_id": params.step_id,
+            "deployment_id": params.deployment_id,
+            "idempotency_key": params.idempotency_key,
+            "is_wake": bool(params.is_wake),
+            "is_health_check": bool(params.is_health_check),
+        }
+        return self._store(transaction, values, now=now, run_at=run_at)
+
+    def _store(self, transaction: Transaction, values: dict[str, Any], *, now: int, run_at: int) -> str:
+        message_id = new_id("msg", now)
+        row = {"message_id": message_id, "status": "ready", "run_at": run_at, "created_at": now, **_NEW, **values}
+        transaction.execute(_INSERT, row)
+        self.announce(transaction)
+        return message_id
+
+    def retry_unresolved(self, transaction: Transaction) -> None:
+        """Look again, now, at the messages whose deployment could not be told."""
+        waiting = update(_T).where(READY, _T.c.unresolved > 0).values(run_at=self._clock())
+        if transaction.execute(waiting).rowcount:
+            self.announce(transaction)
+
+    async def list_dead(self, limit: int = 100) -> list[DeadMessage]:
+        """Return messages that are not delivered any more, newest first."""
+        columns = [_T.c[name] for name in DeadMessage.__slots__]
+        query = select(*columns).where(_T.c.status == "dead").order_by(_T.c.message_id.desc()).limit(limit)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [DeadMessage(*row) for row in rows]
+
+    async def depth(self) -> dict[str, int]:
+        """Return how many messages there are per status."""
+        query = select(_T.c.status, func.count().label("messages")).group_by(_T.c.status)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return {"ready": 0, "leased": 0, "dead": 0, **{row.status: row.messages for row in rows}}
+
+
+_NEW: Final = {
+    "headers": None,
+    "step_id": None,
+    "deployment_id": None,
+    "idempotency_key": None,
+    "is_wake": False,
+    "is_health_check": False,
+    "attempt": 0,
+    "failures": 0,
+    "unresolved": 0,
+}
+_INSERT: Final = insert(_T)
+_HASTEN: Final = update(_T).where(_T.c.message_id == bindparam("message")).values(run_at=bindparam("at"))
+
+
+def pending_replay(transaction: Transaction, run_id: str, *, besides: str) -> str | None:
+    """Return the id of a pending message that will replay the run, other than ``besides``."""
+    row = transaction.execute(_PENDING_REPLAY, {"run": run_id, "besides": besides}).first()
+    return None if row is None else str(row.message_id)
+
+
+def hasten(transaction: Transaction, message_id: str, run_at: int) -> None:
+    """Have a message delivered at ``run_at``."""
+    transaction.execute(_HASTEN, {"message": message_id, "at": run_at})
+
+
+def flow_queue(workflow_name: str) -> str:
+    """Return the name of the queue of a workflow (source: ``@workflow/core`` 4.8.9)."""
+    return f"__wkf_workflow_{workflow_name}"
+
+
+def _kind(params: Publish) -> Kind:
+    match = _QUEUE_NAME.fullmatch(params.queue_name)
+    if match is None:
+        raise WorldError(f"{params.queue_name!r} is not the name of a queue", status=400)
+    if params.is_wake and (match[1] != "workflow" or params.run_id is None or params.step_id is not None):
+        raise WorldError("A wake-up goes to a workflow queue and names its run, and no step", status=400)
+    return cast("Kind", match[1])
+
+
+def _is_finished_step(connection: Connection, run_id: str, step_id: str | None) -> bool:
+    if step_id is None:
+        return False
+    return connection.execute(_STEP_STATUS, {"run": run_id, "step": step_id}).scalar() in TERMINAL

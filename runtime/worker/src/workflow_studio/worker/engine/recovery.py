@@ -1,0 +1,125 @@
+"""Recovery: what a crash leaves behind is taken up again, and nothing else is touched.
+
+The rule for runs, in full. A run is *due for a replay* if it is pending or running, no live message will replay it, and
+one of these holds:
+
+1. Its log has a *stimulus* (an event that workflow code reacts to, see ``engine.log.STIMULI``) in a slot above
+   ``replayed_slot``. That is the newest slot that an acknowledged replay had loaded: it is noted when ``run_started``
+   hands the log out, and stored in the transaction that acknowledges the delivery. A replay that is not acknowledged
+   keeps its message, so it counts for nothing here. What a replay itself appends is no stimulus: it knows of it.
+   So this finds exactly the runs whose wake-up was never published, such as when an app died between storing a hook's
+   payload and publishing the wake-up.
+2. It has a wait that is not over, and whose replay was lost. It gets a message at the wait's ``resumeAt``.
+
+A run that waits for a hook, or for a step whose message is live, meets neither and is left alone, however long it has
+been quiet. Steps need no rule of their own: their message is stored before the replay that created them is
+acknowledged.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, text, update
+
+from workflow_studio.worker.engine.queue import IS_REPLAY, LEASED, LIVE, flow_queue
+from workflow_studio.worker.store import tables
+
+if TYPE_CHECKING:
+    from workflow_studio.worker.engine.clock import Clock
+    from workflow_studio.worker.engine.queue import Queue
+    from workflow_studio.worker.store import Database, Transaction
+
+_LOG: Final = logging.getLogger(__name__)
+_T: Final = tables.messages
+_R: Final = tables.runs
+_QUIET_MS: Final = 30_000
+"""While the worker runs, a run is given so long: its wake-up may be on its way."""
+
+_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What was taken up again: messages whose delivery was cut short, and runs that nothing would have woken."""
+
+    released: int
+    woken: int
+
+
+class Recovery:
+    """Takes up what nobody works on.
+
+    Args:
+        database: Where the runs and messages are.
+        queue: Wakes the runs.
+        clock: Tells the time.
+        owner: Names this process; leases of any other are void, because the database has one worker at a time.
+    """
+
+    def __init__(self, database: Database, queue: Queue, clock: Clock, owner: str) -> None:
+        self._database = database
+        self._queue = queue
+        self._clock = clock
+        self._owner = owner
+
+    async def at_boot(self) -> Recovered:
+        """Release the former process's leases and wake the runs that are due for a replay.
+
+        The released messages keep their attempt, so that their next delivery counts as a further one.
+        """
+        released = await self._database.write(self._release)
+        woken = await self._wake_all(quiet_since=None)
+        if released or woken:
+            _LOG.info("Recovered %d messages in flight and %d runs that nothing would have woken.", released, woken)
+        return Recovered(released, woken)
+
+    async def sweep(self) -> int:
+        """Wake the runs that have been due for a replay for half a minute, and return how many they were."""
+        woken = await self._wake_all(quiet_since=self._clock() - _QUIET_MS)
+        if woken:
+            _LOG.warning("Woke %d runs whose wake-up was never published.", woken)
+        return woken
+
+    def _release(self, transaction: Transaction) -> int:
+        foreign = update(_T).where(LEASED, or_(_T.c.lease_owner.is_(None), _T.c.lease_owner != self._owner))
+        values = {"status": "ready", "run_at": self._clock(), "lease_id": None, "lease_owner": None, "leased_at": None}
+        released = transaction.execute(foreign.values(**values)).rowcount
+        self._queue.announce(transaction)
+        return released
+
+    async def _wake_all(self, *, quiet_since: int | None) -> int:
+        woken = 0
+        while True:
+            # In portions, so that many runs do not hold up everybody else's writes.
+            found = await self._database.write(lambda transaction: self._wake_some(transaction, quiet_since))
+            woken += found
+            if found < _BATCH:
+                return woken
+
+    def _wake_some(self, transaction: Transaction, quiet_since: int | None) -> int:
+        unseen = select(_R.c.run_id, _R.c.workflow_name).where(text(tables.IS_UNREPLAYED.text), ~_is_to_be_replayed())
+        if quiet_since is not None:
+            unseen = unseen.where(_R.c.last_event_at <= quiet_since)
+        now = self._clock()
+        due = {row.run_id: (row.workflow_name, now) for row in transaction.execute(unseen.limit(_BATCH))}
+        w = tables.waits
+        asleep = (
+            select(_R.c.run_id, _R.c.workflow_name, func.min(w.c.resume_at).label("resume_at"))
+            .join(w, and_(w.c.run_id == _R.c.run_id, w.c.status == "waiting"))
+            .where(_R.c.status.in_(("pending", "running")), ~_is_to_be_replayed())
+            .group_by(_R.c.run_id, _R.c.workflow_name)
+        )
+        if quiet_since is not None:
+            asleep = asleep.where(_R.c.last_event_at <= quiet_since)
+        for row in transaction.execute(asleep.limit(_BATCH)):
+            due.setdefault(row.run_id, (row.workflow_name, max(now, row.resume_at or now)))
+        for run_id, (workflow_name, run_at) in due.items():
+            self._queue.wake(transaction, run_id, run_at=run_at, queue_name=flow_queue(workflow_name))
+        return len(due)
+
+
+def _is_to_be_replayed() -> ColumnElement[bool]:
+    return exists().where(_T.c.run_id == _R.c.run_id, LIVE, IS_REPLAY)

@@ -1,0 +1,121 @@
+"""The World: its methods by name, for the HTTP lane and the executors alike."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from cbor2 import CBOREncodeError
+from sqlalchemy.exc import SQLAlchemyError
+
+from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.engine import params as p
+from workflow_studio.worker.store import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from workflow_studio.worker.engine.deployments import Deployments
+    from workflow_studio.worker.engine.events import Events
+    from workflow_studio.worker.engine.queries import Queries
+    from workflow_studio.worker.engine.queue import Queue
+    from workflow_studio.worker.engine.streams import Streams
+    from workflow_studio.worker.ports import CallContext
+
+_LOG: Final = logging.getLogger(__name__)
+_KEY_BYTES: Final = 32
+
+
+class World:
+    """Implements :class:`workflow_studio.worker.ports.WorldHandler`.
+
+    Args:
+        deployments: Which deployment is active.
+        events: Appends events.
+        queries: Reads entities.
+        queue: Takes messages.
+        streams: Takes and gives chunks.
+        master_key: The secret that the runs' encryption keys are derived from; None stores payloads as they come.
+    """
+
+    def __init__(
+        self,
+        *,
+        deployments: Deployments,
+        events: Events,
+        queries: Queries,
+        queue: Queue,
+        streams: Streams,
+        master_key: bytes | None = None,
+    ) -> None:
+        self._deployments = deployments
+        self._events = events
+        self._master_key = master_key
+        self._methods: dict[str, tuple[type[p.Params], Callable[[Any], Awaitable[Any]]]] = {
+            "deployments.current": (p.Params, self._current_deployment),
+            "queue.publish": (p.Publish, queue.publish),
+            "events.get": (p.EventsGet, queries.get_event),
+            "events.list": (p.OfRun, queries.list_events),
+            "events.listByCorrelationId": (p.ByCorrelationId, queries.list_events_by_correlation_id),
+            "runs.get": (p.RunsGet, queries.get_run),
+            "runs.list": (p.RunsList, queries.list_runs),
+            "steps.get": (p.StepsGet, queries.get_step),
+            "steps.list": (p.OfRun, queries.list_steps),
+            "hooks.get": (p.HooksGet, queries.get_hook),
+            "hooks.getByToken": (p.HooksGetByToken, queries.get_hook_by_token),
+            "hooks.list": (p.HooksList, queries.list_hooks),
+            "streams.write": (p.StreamsWrite, streams.write),
+            "streams.close": (p.StreamsClose, streams.close),
+            "streams.read": (p.StreamsRead, streams.read),
+            "streams.list": (p.StreamsOfRun, streams.list),
+            "streams.chunks": (p.StreamsChunks, streams.chunks),
+            "streams.info": (p.StreamsInfo, streams.info),
+            "encryption.key": (p.EncryptionKey, self._encryption_key),
+        }
+
+    async def call(self, method: str, params: Mapping[str, Any], context: CallContext) -> Any:
+        """Run one World method.
+
+        Raises:
+            WorldError: If the World refuses; status 500 and above mean that the caller may try again.
+        """
+        try:
+            if method == "events.create":
+                return await self._events.create(p.parse(p.EventsCreate, params), context)
+            known = self._methods.get(method)
+            if known is None:
+                raise WorldError(f"The World has no method {method!r}", status=400)
+            model, handler = known
+            return await handler(p.parse(model, params))
+        except CBOREncodeError as error:
+            raise WorldError(f"A value cannot be stored: {error}", status=400) from error
+        except (StoreError, SQLAlchemyError) as error:
+            _LOG.exception("The World method %s failed.", method)
+            raise WorldError("The worker's database failed; its log says why", status=503) from error
+
+    async def _current_deployment(self, _params: p.Params) -> dict[str, str]:
+        active = await self._deployments.active_id()
+        if active is None:
+            raise WorldError(
+                "No deployment is active on this worker; activate one first",
+                status=409,
+                code=ErrorCode.NO_ACTIVE_DEPLOYMENT,
+            )
+        return {"deploymentId": active}
+
+    async def _encryption_key(self, params: p.EncryptionKey) -> dict[str, bytes]:
+        if self._master_key is None:
+            return {}
+        return {"key": run_key(self._master_key, params.run_id)}
+
+
+def run_key(master_key: bytes, run_id: str) -> bytes:
+    """Return the encryption key of a run: HKDF-SHA256 (RFC 5869) of the master key, 32 bytes.
+
+    It depends on the run's id alone, because the SDK asks for it in some places where it knows no more.
+    """
+    extracted = hmac.digest(bytes(_KEY_BYTES), master_key, hashlib.sha256)
+    return hmac.digest(extracted, f"studio|{run_id}".encode() + b"\x01", hashlib.sha256)

@@ -1,0 +1,9 @@
+"""Durable storage: tables, migrations, grouped writes and snapshot reads."""
+
+from __future__ import annotations
+
+from workflow_studio.worker.store._writer import Transaction
+from workflow_studio.worker.store.database import Database
+from workflow_studio.worker.store.errors import StoreError, StoreLockedError, StoreVersionError
+
+__all__ = ["Database", "StoreError", "StoreLockedError", "StoreVersionError", "Transaction"]

@@ -1,0 +1,326 @@
+"""The tables, once, for every database.
+
+Times are epoch milliseconds (BIGINT): the Workflow SDK compares some of them to the millisecond. Columns that hold an
+opaque payload hold the CBOR encoding of the value that arrived, so that any value comes back as it was.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+_NAMING = {
+    "ix": "ix_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+_OF_RUN = (["run_id"], ["runs.run_id"])
+IS_UNREPLAYED = text("status IN ('pending', 'running') AND stimulus_slot > replayed_slot")
+"""Runs whose log has something that no acknowledged replay has seen. A partial index serves exactly these words."""
+
+_IS_CREATION = text("event_type IN ('step_created', 'hook_created', 'wait_created')")
+
+
+class _Base(SQLModel):
+    metadata: ClassVar[MetaData] = MetaData(naming_convention=_NAMING)
+
+
+class Run(_Base, table=True):
+    """A workflow run, with the bookkeeping of its log.
+
+    Attributes:
+        last_slot: Slot of the newest event.
+        last_event_at: ``created_at`` of the newest event; the next one is never older.
+        stimulus_slot: Slot of the newest event that a replay has to react to; see ``engine.recovery``.
+        replayed_slot: Newest slot that an acknowledged flow delivery had loaded.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("ix_runs_workflow_name", "workflow_name", "run_id"),
+        Index("ix_runs_status", "status", "run_id"),
+        Index(
+            "ix_runs_unreplayed",
+            "run_id",
+            sqlite_where=IS_UNREPLAYED,
+            postgresql_where=IS_UNREPLAYED,
+        ),
+    )
+
+    run_id: str = Field(primary_key=True)
+    status: str
+    deployment_id: str
+    workflow_name: str
+    spec_version: int | None = None
+    execution_context: bytes | None = Field(default=None, sa_type=LargeBinary)
+    input: bytes | None = Field(default=None, sa_type=LargeBinary)
+    output: bytes | None = Field(default=None, sa_type=LargeBinary)
+    error: bytes | None = Field(default=None, sa_type=LargeBinary)
+    error_code: str | None = None
+    expired_at: int | None = Field(default=None, sa_type=BigInteger)
+    started_at: int | None = Field(default=None, sa_type=BigInteger)
+    completed_at: int | None = Field(default=None, sa_type=BigInteger)
+    created_at: int = Field(sa_type=BigInteger)
+    updated_at: int = Field(sa_type=BigInteger)
+    last_slot: int = Field(default=0, sa_type=BigInteger)
+    last_event_at: int = Field(default=0, sa_type=BigInteger)
+    stimulus_slot: int = Field(default=0, sa_type=BigInteger)
+    replayed_slot: int = Field(default=0, sa_type=BigInteger)
+
+
+class Step(_Base, table=True):
+    """A step of a run. ``executor_id`` is the executor that started it last."""
+
+    __tablename__ = "steps"
+    __table_args__ = (ForeignKeyConstraint(*_OF_RUN), Index("ix_steps_step_id", "step_id"))
+
+    run_id: str = Field(primary_key=True)
+    step_id: str = Field(primary_key=True)
+    step_name: str
+    status: str
+    input: bytes | None = Field(default=None, sa_type=LargeBinary)
+    output: bytes | None = Field(default=None, sa_type=LargeBinary)
+    error: bytes | None = Field(default=None, sa_type=LargeBinary)
+    attempt: int = 0
+    started_at: int | None = Field(default=None, sa_type=BigInteger)
+    completed_at: int | None = Field(default=None, sa_type=BigInteger)
+    retry_after: int | None = Field(default=None, sa_type=BigInteger)
+    created_at: int = Field(sa_type=BigInteger)
+    updated_at: int = Field(sa_type=BigInteger)
+    spec_version: int | None = None
+    executor_id: str | None = None
+
+
+class Event(_Base, table=True):
+    """One entry of a run's log. Slots are dense, from 1; the event's id follows from its slot."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        ForeignKeyConstraint(*_OF_RUN),
+        Index("ix_events_correlation_id", "correlation_id", "slot"),
+        Index(
+            "uq_events_creation",
+            "run_id",
+            "correlation_id",
+            "event_type",
+            unique=True,
+            sqlite_where=_IS_CREATION,
+            postgresql_where=_IS_CREATION,
+        ),
+    )
+
+    run_id: str = Field(primary_key=True)
+    slot: int = Field(primary_key=True, sa_type=BigInteger)
+    event_type: str
+    correlation_id: str | None = None
+    data: bytes | None = Field(default=None, sa_type=LargeBinary)
+    spec_version: int | None = None
+    created_at: int = Field(sa_type=BigInteger)
+    executor_id: str | None = None
+
+
+class Hook(_Base, table=True):
+    """A live hook. Disposal and the end of the run delete the row, which frees the token."""
+
+    __tablename__ = "hooks"
+    __table_args__ = (ForeignKeyConstraint(*_OF_RUN), UniqueConstraint("token"), Index("ix_hooks_hook_id", "hook_id"))
+
+    run_id: str = Field(primary_key=True)
+    hook_id: str = Field(primary_key=True)
+    token: str
+    owner_id: str = ""
+    project_id: str = ""
+    environment: str = ""
+    # SQLModel reserves the attribute name "metadata", so the column has another name.
+    hook_metadata: bytes | None = Field(default=None, sa_type=LargeBinary)
+    is_webhook: bool | None = None
+    created_at: int = Field(sa_type=BigInteger)
+    spec_version: int | None = None
+
+
+class Wait(_Base, table=True):
+    """A sleep of a run; ``wait_id`` is its correlation id."""
+
+    __tablename__ = "waits"
+    __table_args__ = (
+        ForeignKeyConstraint(*_OF_RUN),
+        Index("ix_waits_waiting", "run_id", "status", "resume_at"),
+    )
+
+    run_id: str = Field(primary_key=True)
+    wait_id: str = Field(primary_key=True)
+    status: str
+    resume_at: int | None = Field(default=None, sa_type=BigInteger)
+    completed_at: int | None = Field(default=None, sa_type=BigInteger)
+    created_at: int = Field(sa_type=BigInteger)
+    updated_at: int = Field(sa_type=BigInteger)
+    spec_version: int | None = None
+
+
+class Message(_Base, table=True):
+    """A queue message that is not acknowledged yet.
+
+    Attributes:
+        status: ``ready`` (to be delivered at ``run_at``), ``leased`` (in flight) or ``dead``.
+        attempt: Number of the last delivery; 0 before the first.
+        failures: Failed deliveries in a row.
+        unresolved: How often in a row its deployment could not be told.
+        lease_id: While leased: the id of the delivery.
+        lease_owner: While leased: the worker process that delivers it.
+    """
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        Index("ix_messages_due", "status", "kind", "run_at"),
+        Index("ix_messages_run_id", "run_id", "kind", "status"),
+        Index("ix_messages_lease_id", "lease_id"),
+    )
+
+    message_id: str = Field(primary_key=True)
+    kind: str
+    queue_name: str
+    body: bytes = Field(sa_type=LargeBinary)
+    headers: bytes | None = Field(default=None, sa_type=LargeBinary)
+    run_id: str | None = None
+    step_id: str | None = None
+    deployment_id: str | None = None
+    idempotency_key: str | None = None
+    is_wake: bool = False
+    is_health_check: bool = False
+    status: str = "ready"
+    run_at: int = Field(sa_type=BigInteger)
+    attempt: int = 0
+    failures: int = 0
+    unresolved: int = 0
+    lease_id: str | None = None
+    lease_owner: str | None = None
+    leased_at: int | None = Field(default=None, sa_type=BigInteger)
+    last_error: str | None = Field(default=None, sa_type=Text)
+    created_at: int = Field(sa_type=BigInteger)
+
+
+class Stream(_Base, table=True):
+    """A stream. Names are global and a stream need not belong to a known run."""
+
+    __tablename__ = "streams"
+
+    name: str = Field(primary_key=True)
+    run_id: str
+    chunk_count: int = Field(default=0, sa_type=BigInteger)
+    closed_at: int | None = Field(default=None, sa_type=BigInteger)
+    created_at: int = Field(sa_type=BigInteger)
+
+
+class StreamRun(_Base, table=True):
+    """That a stream was written or closed under a run."""
+
+    __tablename__ = "stream_runs"
+
+    run_id: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+
+
+class StreamChunk(_Base, table=True):
+    """One chunk. (``writer_id``, ``sequence``) names the write that brought it, ``part`` its place therein."""
+
+    __tablename__ = "stream_chunks"
+    __table_args__ = (UniqueConstraint("name", "writer_id", "sequence", "part"),)
+
+    name: str = Field(primary_key=True)
+    chunk_index: int = Field(primary_key=True, sa_type=BigInteger)
+    data: bytes = Field(sa_type=LargeBinary)
+    writer_id: str
+    sequence: int = Field(sa_type=BigInteger)
+    part: int
+
+
+class Deployment(_Base, table=True):
+    """An uploaded artifact. Which one is active is a setting, so that there is one truth."""
+
+    __tablename__ = "deployments"
+    __table_args__ = (Index("ix_deployments_created_at", "created_at", "id"),)
+
+    id: str = Field(primary_key=True)
+    digest: str
+    manifest: str = Field(sa_type=Text)
+    created_at: int = Field(sa_type=BigInteger)
+    activated_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class Setting(_Base, table=True):
+    """A setting of the whole worker, such as ``active_deployment``."""
+
+    __tablename__ = "settings"
+
+    key: str = Field(primary_key=True)
+    value: str = Field(sa_type=Text)
+
+
+class ApiKey(_Base, table=True):
+    """An API key. Only the SHA-256 of its secret is kept."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (UniqueConstraint("secret_sha256"),)
+
+    key_id: str = Field(primary_key=True)
+    project_id: str
+    environment: str
+    scopes: str = Field(sa_type=Text)
+    secret_sha256: str
+    created_at: int = Field(sa_type=BigInteger)
+    revoked_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class Idempotency(_Base, table=True):
+    """What was answered to a request with an idempotency key, or that the answer is being worked out."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (Index("ix_idempotency_created_at", "created_at"),)
+
+    project_id: str = Field(primary_key=True)
+    endpoint: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    request_hash: str
+    state: str
+    owner: str
+    run_id: str
+    status_code: int | None = None
+    body: bytes | None = Field(default=None, sa_type=LargeBinary)
+    content_type: str | None = None
+    created_at: int = Field(sa_type=BigInteger)
+
+
+def table(model: type[SQLModel]) -> Table:
+    """Return the Core table of a model."""
+    core: Table = model.__table__  # type: ignore[attr-defined]
+    return core
+
+
+metadata = _Base.metadata
+runs = table(Run)
+steps = table(Step)
+events = table(Event)
+hooks = table(Hook)
+waits = table(Wait)
+messages = table(Message)
+streams = table(Stream)
+stream_runs = table(StreamRun)
+stream_chunks = table(StreamChunk)
+deployments = table(Deployment)
+settings = table(Setting)
+api_keys = table(ApiKey)
+idempotency = table(Idempotency)
