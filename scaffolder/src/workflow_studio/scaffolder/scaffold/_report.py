@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from workflow_studio.scaffolder.scaffold._plan import Action
 
 if TYPE_CHECKING:
     from workflow_studio.scaffolder.output import Output
-    from workflow_studio.scaffolder.scaffold._plan import Plan
+    from workflow_studio.scaffolder.scaffold._plan import Change, Plan
     from workflow_studio.scaffolder.scaffold._scaffold import Scaffold
 
 SCHEMA = "workflow-studio/scaffold/1"
+_FOLDED = 6
 _STYLES = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.KEEP: "cyan"}
 _STATES = {Action.CREATE: "missing", Action.UPDATE: "not wired", Action.UNCHANGED: "ok", Action.KEEP: "yours"}
 
@@ -64,16 +66,34 @@ def show_changes(plan: Plan, output: Output, *, diff: bool) -> None:
         for change in plan.pending:
             output.print(change.diff().rstrip("\n"))
         return
-    shown = [change for change in plan.changes.values() if change.action is not Action.UNCHANGED]
-    width = max((len(change.path) for change in shown), default=0)
-    for change in shown:
-        line = f"  {change.action:<7} {change.path:<{width if change.note else 0}}  {change.note}"
-        output.print(line.rstrip(), style=_STYLES.get(change.action))
-    unchanged = len(plan.changes) - len(shown)
+    rows = _rows([change for change in plan.changes.values() if change.action is not Action.UNCHANGED])
+    width = max((len(path) for _, path, _ in rows), default=0)
+    for action, path, note in rows:
+        output.print(f"  {action:<7} {path:<{width}}  {note}".rstrip(), style=_STYLES.get(action))
+    unchanged = sum(change.action is Action.UNCHANGED for change in plan.changes.values())
     if not plan.pending:
         output.print(f"Nothing to change: {unchanged} files are as they should be.")
     elif unchanged:
         output.print(f"  {unchanged} more files are as they should be.")
+
+
+def _rows(changes: list[Change]) -> list[tuple[Action, str, str]]:
+    """Return a line per file; many new files of one folder are one line."""
+    folders = Counter(change.path.split("/", 1)[0] for change in changes if _is_plain_creation(change))
+    rows: list[tuple[Action, str, str]] = []
+    for change in changes:
+        folder = change.path.split("/", 1)[0]
+        if not _is_plain_creation(change) or folders[folder] < _FOLDED:
+            rows.append((change.action, change.path, change.note))
+            continue
+        row = (Action.CREATE, f"{folder}/", f"{folders[folder]} files")
+        if row not in rows:
+            rows.append(row)
+    return rows
+
+
+def _is_plain_creation(change: Change) -> bool:
+    return change.action is Action.CREATE and not change.note and "/" in change.path
 
 
 def show_status(plan: Plan, output: Output) -> None:

@@ -13,7 +13,7 @@ from workflow_studio.scaffolder.scaffold._plan import ManualStep, Plan
 from workflow_studio.scaffolder.scaffold._project import read_bytes, resolve_inside
 from workflow_studio.scaffolder.scaffold._template import render, template_ref
 from workflow_studio.scaffolder.scaffold._wire import wire
-from workflow_studio.scaffolder.scaffold.edits import add_lines
+from workflow_studio.scaffolder.scaffold.edits import add_lines, strip_types
 from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED, Framework
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _PACKAGE_FOLDER = "workflow-studio/"
 _ENV_EXAMPLE = ".env.example"
+_CONFIG = "workflow.config.ts"
+_SRC_DIR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
@@ -79,10 +81,12 @@ def plan_existing(root: Path, request: Request) -> Scaffold:
     recorded, answers_path = read_recorded(root)
     detected = _detect(root, request, recorded)
     framework = SUPPORTED[detected.framework]
-    answers = {"framework": framework.id, "mode": "existing", "app_dir": _app_dir(framework, detected, recorded)}
-    rendered = render(answers, answers_file=answers_path)
+    answers = {"framework": framework.id, "mode": "existing", "app_dir": _app_dir(framework, detected)}
+    rendered = _render_existing(answers, answers_path, framework, detected)
     plan = Plan(root)
-    comparison = _Comparison(plan, rendered, recorded, _base(recorded, answers, rendered, answers_path), request.force)
+    _leave_guard(plan, rendered, framework, detected)
+    base = _base(recorded, answers, rendered, answers_path, detected)
+    comparison = _Comparison(plan, rendered, recorded, base, request.force)
     for path, content in rendered.items():
         if path == answers_path:
             comparison.answers_file(path, content, answers)
@@ -119,7 +123,7 @@ def plan_new(parent: Path, name: str, request: Request) -> Scaffold:
         "framework": framework.id,
         "mode": "new",
         "project_name": name,
-        "app_dir": _app_dir(framework, detected, None),
+        "app_dir": _app_dir(framework, detected),
     }
     plan = Plan(root)
     for path, content in render(answers).items():
@@ -128,35 +132,91 @@ def plan_new(parent: Path, name: str, request: Request) -> Scaffold:
 
 
 def _detect(root: Path, request: Request, recorded: Recorded | None) -> Detected:
-    framework = request.framework
-    named = recorded.answers.get("framework") if recorded is not None else None
-    from_answers = framework == "auto" and isinstance(named, str) and named in SUPPORTED
-    detected = detect(
-        root,
-        framework=str(named) if from_answers else framework,
-        package_manager=request.package_manager,
-        src_dir=request.src_dir,
-    )
+    """Detect the app; what an earlier run recorded counts as given, unless the command line says otherwise."""
+    if request.src_dir and not _SRC_DIR.fullmatch(request.src_dir):
+        raise UsageError(f"{request.src_dir!r} is not a folder inside the app.", hint="Write a path such as src.")
+    known = recorded.answers if recorded is not None else {}
+    framework, src_dir = request.framework, request.src_dir
+    from_answers = framework == "auto" and str(known.get("framework")) in SUPPORTED
+    if from_answers:
+        framework = str(known["framework"])
+    if src_dir is None and known.get("framework") == framework:
+        src_dir = _src_dir_of(known.get("app_dir"))
+    detected = detect(root, framework=framework, package_manager=request.package_manager, src_dir=src_dir)
     return replace(detected, evidence=(recorded.path,)) if from_answers and recorded is not None else detected
 
 
-def _app_dir(framework: Framework, detected: Detected, recorded: Recorded | None) -> str:
-    known = recorded.answers.get("app_dir") if recorded is not None else None
-    if isinstance(known, str) and recorded is not None and recorded.answers.get("framework") == framework.id:
-        return known
+def _app_dir(framework: Framework, detected: Detected) -> str:
     return f"{detected.src_dir}/{framework.app_dir}" if detected.src_dir else framework.app_dir
 
 
+def _src_dir_of(app_dir: object) -> str:
+    return app_dir.rsplit("/", 1)[0] if isinstance(app_dir, str) and "/" in app_dir else ""
+
+
+def _render_existing(
+    answers: dict[str, Any], answers_path: str, framework: Framework, detected: Detected
+) -> dict[str, bytes]:
+    """Render what an app that is there gets: the generated files, and the guard of a new app."""
+    rendered = render(answers, answers_file=answers_path)
+    if framework.guard:
+        guard = f"{_guard_stem(framework, detected)}.ts"
+        whole = render({**answers, "mode": "new", "project_name": "app"}, answers_file=answers_path)
+        if guard in whole:
+            rendered[guard] = whole[guard]
+    if framework.strips_types and not detected.typescript:
+        rendered = dict(_without_types(path, content) for path, content in rendered.items())
+    return rendered
+
+
+def _without_types(path: str, content: bytes) -> tuple[str, bytes]:
+    # workflow.config.ts and the declarations are outside the folders that a framework compiles.
+    if not path.endswith(".ts") or path.endswith(".d.ts") or path == _CONFIG:
+        return path, content
+    stripped = strip_types(path, content)
+    return (path, content) if stripped is None else (f"{path.removesuffix('.ts')}.js", stripped)
+
+
+def _guard_stem(framework: Framework, detected: Detected) -> str:
+    return f"{detected.src_dir}/{framework.guard}" if detected.src_dir else framework.guard
+
+
+def _leave_guard(plan: Plan, rendered: dict[str, bytes], framework: Framework, detected: Detected) -> None:
+    """Take the guard out of ``rendered`` when the app has a file in its place, and say what could be added to it."""
+    if not framework.guard:
+        return
+    stem = _guard_stem(framework, detected)
+    for suffix in (".ts", ".js"):
+        text = plan.text(stem + suffix)
+        if text is None or rendered.get(stem + suffix) == text.encode():
+            continue
+        for made in (".ts", ".js"):
+            rendered.pop(stem + made, None)
+        if "assertRemoteReroute" not in text:
+            plan.notes.append(
+                f"{stem}{suffix}: calling assertRemoteReroute() of 'workflow-studio' when the server starts refuses "
+                "a production start in which workflows would run in the app. Optional."
+            )
+
+
 def _base(
-    recorded: Recorded | None, answers: Mapping[str, Any], rendered: dict[str, bytes], answers_path: str
+    recorded: Recorded | None,
+    answers: dict[str, Any],
+    rendered: dict[str, bytes],
+    answers_path: str,
+    detected: Detected,
 ) -> dict[str, bytes] | None:
     """Return what the template made last time, or ``None`` when that cannot be known here."""
     if recorded is None or not recorded.is_current:
         return None
-    before = {**recorded.answers, "mode": "existing"}
-    if all(before.get(name) == value for name, value in answers.items()):
+    before = {"framework": recorded.answers.get("framework"), "app_dir": recorded.answers.get("app_dir")}
+    if all(answers[name] == value for name, value in before.items()):
         return rendered
-    return render({name: before[name] for name in answers if name in before}, answers_file=answers_path)
+    if before["framework"] not in SUPPORTED:
+        return None
+    framework = SUPPORTED[str(before["framework"])]
+    then = replace(detected, framework=framework.id, src_dir=_src_dir_of(before["app_dir"]))
+    return _render_existing({**before, "mode": "existing"}, answers_path, framework, then)
 
 
 @dataclass(slots=True)
@@ -217,7 +277,7 @@ class _Comparison:
             names = {line.split("=", 1)[0].strip(" #") for line in current.decode("utf-8", "replace").splitlines()}
             missing = [line for line in wanted if line.split("=", 1)[0] not in names]
             self.plan.write(path, add_lines(current, missing, heading="Workflow Studio"), "add the variables")
-        elif path == "workflow.config.ts" and b"defineWorkflowStudioConfig" in current:
+        elif path == _CONFIG and b"defineWorkflowStudioConfig" in current:
             self.plan.keep(path, "it is there already")
         else:
             why = f"it exists already and is not Studio's; --force {path} replaces it"

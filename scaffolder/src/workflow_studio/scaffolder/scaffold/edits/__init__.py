@@ -13,6 +13,7 @@ from workflow_studio.scaffolder.scaffold.edits._imports import Symbol, imported_
 from workflow_studio.scaffolder.scaffold.edits._json import JsonDocument
 from workflow_studio.scaffolder.scaffold.edits._syntax import Source
 from workflow_studio.scaffolder.scaffold.edits._text import add_lines
+from workflow_studio.scaffolder.scaffold.edits._types import strip_types
 
 __all__ = [
     "ArrayItem",
@@ -23,5 +24,6 @@ __all__ = [
     "add_array_item",
     "add_lines",
     "imported_names",
+    "strip_types",
     "wrap_default_export",
 ]

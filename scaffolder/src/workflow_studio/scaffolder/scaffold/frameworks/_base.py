@@ -42,6 +42,9 @@ class Framework:
         gitignore: Lines ``.gitignore`` shall have.
         app_dir: Folder of the routes, relative to the source folder.
         start: How the production server is started.
+        guard: The template's file that refuses to start an app whose workflows would run in the wrong place, without
+            suffix and relative to the source folder; an app that has such a file keeps its own.
+        strips_types: A TypeScript file makes this framework demand TypeScript, so apps without it get JavaScript.
         advice: Looks at the app for things that cannot be edited safely; gets the source folder's prefix, the
             dependencies and a reader.
     """
@@ -54,6 +57,8 @@ class Framework:
     snippet: str
     app_dir: str
     start: str
+    guard: str = ""
+    strips_types: bool = False
     items: Mapping[str, ArrayItem] = field(default_factory=dict)
     gitignore: tuple[str, ...] = ()
     advice: Callable[[str, Mapping[str, str], ReadText], list[Advice]] = lambda _src, _depends, _read: []

@@ -59,5 +59,7 @@ export default withWorkflow(withWorkflowStudioNext(nextConfig));""",
     gitignore=(".swc/", ".well-known/workflow/", ".workflow-data/", ".workflow-studio/"),
     app_dir="app",
     start="npx next start",
+    guard="instrumentation",
+    strips_types=True,
     advice=_advice,
 )

@@ -47,5 +47,6 @@ export default await withWorkflowStudioSvelteKit(defineConfig({
     gitignore=(".swc/", ".well-known/workflow/", ".workflow-data/", ".workflow-studio/"),
     app_dir="routes",
     start="node build",
+    guard="hooks.server",
     advice=_advice,
 )
