@@ -99,7 +99,7 @@ class Output:
             self.stderr.print(f"Warning: {clean(text)}", style="yellow", markup=False)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
-        """Print a plain table to standard output."""
+        """Print a plain table to standard output; it is never narrower than its content, so no id is cut off."""
         if self.json_mode:
             return
         from rich.table import Table  # noqa: PLC0415
@@ -108,6 +108,8 @@ class Output:
         table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for row in rows:
             table.add_row(*(Text(clean(cell)) for cell in row))
+        unbounded = self.stdout.options.update(width=10_000)
+        table.width = table.__rich_measure__(self.stdout, unbounded).maximum
         self.stdout.print(table)
 
     # The document --------------------------------------------------------------------------------------------------

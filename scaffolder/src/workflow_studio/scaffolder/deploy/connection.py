@@ -35,6 +35,7 @@ _HINTS: Final = {
     "invalid_artifact": "Build it again: studio build",
     "invalid_manifest": "Build it again: studio build",
     "digest_mismatch": "Build it again: studio build",
+    "artifact_too_large": "Import less into the workflows' files, or let the worker take more.",
     "unsupported_artifact": "Build it again with this version of the command: studio build",
     "deployment_not_found": "`studio compute list` shows the deployments the worker has.",
     "invalid_deployment_id": "An id is dep_ and 32 hexadecimal digits; `studio compute list` shows them.",
