@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
+
 from workflow_studio.compute import js
 
 if TYPE_CHECKING:

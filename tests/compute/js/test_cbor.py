@@ -11,6 +11,7 @@ import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from workflow_studio.compute import wire
 
 pytestmark = pytest.mark.node
@@ -90,7 +91,9 @@ def test_a_document_cut_short_is_refused(js_eval: Any, value: Any, data: st.Data
 
 
 def test_a_value_larger_than_the_buffer_is_encoded_whole(js_eval: Any) -> None:
-    value = encoded(js_eval, "Array.from({ length: 900 }, (_, i) => ({ ['k' + i]: 'v'.repeat(i), b: new Uint8Array(i) }))")
+    value = encoded(
+        js_eval, "Array.from({ length: 900 }, (_, i) => ({ ['k' + i]: 'v'.repeat(i), b: new Uint8Array(i) }))"
+    )
     assert value == [{f"k{i}": "v" * i, "b": bytes(i)} for i in range(900)]
 
 

@@ -1,7 +1,8 @@
 """The JavaScript of the protocol: one World for the app and for the executors.
 
 ``cbor.cjs`` is the encoding, ``errors.cjs`` makes the errors, ``queue.cjs`` has the message envelope and the queue
-handler, ``streams.cjs`` the streams, and ``world.cjs`` puts the Workflow SDK's World interface over a transport. They are CommonJS, need Node.js 20 and nothing else, and stay together in one folder.
+handler, ``streams.cjs`` the streams, and ``world.cjs`` puts the Workflow SDK's World interface over a transport. They
+are CommonJS, need Node.js 20 and nothing else, and stay together in one folder.
 """
 
 from __future__ import annotations

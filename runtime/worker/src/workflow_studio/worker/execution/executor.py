@@ -1,0 +1,346 @@
+"""One executor, as the worker sees it: a process, a connection, and what is in flight on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.execution.connection import Connection, FrameError, FrameTooLargeError
+from workflow_studio.worker.execution.output import forward
+from workflow_studio.worker.execution.process import kill_group, spawn
+from workflow_studio.worker.ports import (
+    CallContext,
+    Delivery,
+    ExecutorUnavailableError,
+    Failed,
+    Handled,
+    Outcome,
+    WebRequest,
+    WebResponse,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from pathlib import Path
+
+    from workflow_studio.worker.execution.node import NodeRuntime
+    from workflow_studio.worker.execution.options import ExecutorOptions
+    from workflow_studio.worker.ports import WorldHandler
+
+logger = logging.getLogger("workflow_studio.worker.execution")
+
+_TICK: Final = 1.0
+"""Seconds between looks at an executor; its heartbeats come as often."""
+_EOF_GRACE: Final = 2.0
+_MAX_REASON: Final = 4000
+
+
+def _future() -> asyncio.Future[Any]:
+    """Return a future whose exception may go unseen: those who asked may have gone."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
+
+
+class ExecutorLostError(ExecutorUnavailableError):
+    """The executor ended, or was given up, before it answered."""
+
+
+class Executor:
+    """A Node.js process that runs one deployment.
+
+    Attributes:
+        id: ``exec-<8 hex digits of the deployment>-<pid>``.
+        deployment_id: What it runs.
+        pid: Its process id.
+        started_at: When it was started, in seconds since the epoch.
+        rss: Its resident memory at the last heartbeat, in bytes.
+        completed: Deliveries it has answered.
+    """
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        connection: Connection,
+        deployment_id: str,
+        world: WorldHandler,
+        options: ExecutorOptions,
+    ) -> None:
+        self.deployment_id = deployment_id
+        self.pid = process.pid
+        self.id = f"exec-{deployment_id.removeprefix('dep_')[:8]}-{process.pid}"
+        self.started_at = time.time()
+        self.rss = 0
+        self.completed = 0
+        self._process = process
+        self._connection = connection
+        self._world = world
+        self._options = options
+        self._hello: asyncio.Future[None] = _future()
+        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._requests = 0
+        self._reported_in_flight = 0
+        self._silent_ticks = 0
+        self._idle_ticks = 0
+        self._draining = False
+        self._lost: str | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._polls: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.create_task(self._run())
+
+    @classmethod
+    async def start(
+        cls, deployment_id: str, artifact: Path, node: NodeRuntime, options: ExecutorOptions, world: WorldHandler
+    ) -> Executor:
+        """Start an executor and wait until its artifact is loaded.
+
+        Raises:
+            ExecutorUnavailableError: If it cannot be started, the artifact cannot be loaded, or that takes too long.
+        """
+        try:
+            connection, theirs = await Connection.pair()
+            try:
+                process = await spawn(node, options, artifact, deployment_id, theirs)
+            except BaseException:
+                await connection.close()
+                raise
+            finally:
+                theirs.close()
+        except OSError as error:
+            raise ExecutorUnavailableError(f"Node.js could not be started: {error}") from error
+        executor = cls(process, connection, deployment_id, world, options)
+        try:
+            async with asyncio.timeout(options.start_timeout):
+                await asyncio.shield(executor._hello)
+        except BaseException as error:
+            executor.lose("it did not start")
+            await executor.wait()
+            if isinstance(error, TimeoutError):
+                message = f"Loading the artifact of {deployment_id} took more than {options.start_timeout:g} s."
+                raise ExecutorUnavailableError(message) from error
+            raise
+        return executor
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it takes deliveries."""
+        return self._lost is None and not self._draining
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether it was asked to end, rather than lost."""
+        return self._draining
+
+    @property
+    def in_flight(self) -> int:
+        """Deliveries and webhook calls that it has not answered."""
+        return len(self._answers)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there has been nothing to do for the idle timeout, not even in the background."""
+        return self._idle_ticks * _TICK >= self._options.idle_timeout
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        """Run a delivery to its end. Never raises but on cancellation."""
+        frame = {
+            "t": "deliver",
+            "delivery": delivery.id,
+            "kind": delivery.kind,
+            "queueName": delivery.queue_name,
+            "messageId": delivery.message_id,
+            "attempt": delivery.attempt,
+            "body": delivery.body,
+            "headers": dict(delivery.headers),
+        }
+        try:
+            answer = await self._ask(f"delivery {delivery.id}", frame)
+        except FrameTooLargeError as error:
+            return Failed(f"The message cannot be delivered: {error}")
+        except ExecutorUnavailableError as error:
+            return Failed(str(error), executor_lost=True)
+        self.completed += 1
+        if "error" in answer:
+            return Failed(str(answer["error"])[:_MAX_REASON])
+        timeout = answer.get("timeoutSeconds")
+        return Handled(timeout_seconds=None if timeout is None else max(0.0, float(timeout)))
+
+    async def request(self, request: WebRequest) -> WebResponse:
+        """Have the webhook handler answer a request.
+
+        Raises:
+            ExecutorUnavailableError: If the executor ended first, or cannot be handed the request.
+        """
+        self._requests += 1
+        name = str(self._requests)
+        frame = {
+            "t": "request",
+            "request": name,
+            "method": request.method,
+            "url": request.url,
+            "headers": [list(pair) for pair in request.headers],
+            "body": request.body,
+        }
+        try:
+            answer = await self._ask(f"request {name}", frame)
+        except FrameTooLargeError as error:
+            raise ExecutorUnavailableError(f"The webhook call cannot be handed over: {error}") from error
+        headers = tuple((str(key), str(value)) for key, value in answer["headers"])
+        return WebResponse(int(answer["status"]), headers, bytes(answer["body"]))
+
+    async def _ask(self, name: str, frame: dict[str, Any]) -> dict[str, Any]:
+        if self._lost is not None:
+            raise ExecutorLostError(f"The executor {self.id} was lost: {self._lost}.")
+        answer: asyncio.Future[dict[str, Any]] = _future()
+        self._answers[name] = answer
+        try:
+            await self._send(frame)
+            return await answer
+        finally:
+            self._answers.pop(name, None)
+
+    async def _send(self, frame: dict[str, Any]) -> None:
+        try:
+            await self._connection.send(frame)
+        except ConnectionError as error:
+            raise ExecutorLostError(f"The executor {self.id} was lost: its connection is closed.") from error
+
+    async def drain(self, grace: float) -> None:
+        """Let it finish what it has, then end; kill it if it takes more than ``grace`` seconds."""
+        self._draining = True
+        try:
+            async with asyncio.timeout(grace):
+                await self._send({"t": "drain"})
+                await self.wait()
+        except (TimeoutError, ExecutorLostError):
+            self.lose(f"it did not finish within {grace:g} s")
+            await self.wait()
+
+    async def wait(self) -> str:
+        """Wait until the process has ended and all that belongs to it is cleared away; return why it ended."""
+        await asyncio.shield(self._ended)
+        return self._lost or ""
+
+    def lose(self, reason: str) -> None:
+        """Give it up: kill it, fail all that is in flight, and refuse whatever it may still call."""
+        if self._lost is not None:
+            return
+        self._lost = reason
+        kill_group(self.pid)
+        for poll in self._polls:
+            poll.cancel()
+        error = ExecutorLostError(f"The executor {self.id} was lost: {reason}.")
+        waiting: list[asyncio.Future[Any]] = [self._hello, *self._answers.values()]
+        for answer in waiting:
+            if not answer.done():
+                answer.set_exception(error)
+
+    async def _run(self) -> None:
+        """Tend the process until it has ended."""
+        app_logger = logging.getLogger(f"workflow_studio.executor.{self.deployment_id}")
+        streams = [(self._process.stdout, logging.INFO), (self._process.stderr, logging.WARNING)]
+        output = [
+            asyncio.create_task(forward(stream, app_logger, level)) for stream, level in streams if stream is not None
+        ]
+        reading = asyncio.create_task(self._read())
+        watching = asyncio.create_task(self._watch())
+        code = await self._process.wait()
+        # What it sent before it ended still counts.
+        await asyncio.wait([reading], timeout=_EOF_GRACE)
+        self.lose(f"it ended with exit code {code}" if code >= 0 else f"it was killed by signal {-code}")
+        watching.cancel()
+        reading.cancel()
+        await self._connection.close()
+        await asyncio.wait(output, timeout=_EOF_GRACE)
+        for task in output:
+            task.cancel()
+        await asyncio.gather(reading, watching, *output, *self._tasks, return_exceptions=True)
+
+    async def _read(self) -> None:
+        try:
+            while (frame := await self._connection.receive()) is not None and self._lost is None:
+                self._silent_ticks = 0
+                self._receive(frame)
+        except FrameError as error:
+            self.lose(f"it sent {error}")
+        except (KeyError, TypeError, ValueError) as error:
+            # The app's code runs in that process and may have written to the connection.
+            self.lose(f"it sent a frame that makes no sense ({error!r})")
+
+    def _receive(self, frame: dict[str, Any]) -> None:
+        match frame["t"]:
+            case "call":
+                self._spawn(self._call(int(frame["id"]), str(frame["method"]), frame), frame["method"])
+            case "delivered":
+                self._answer(f"delivery {frame['delivery']}", frame)
+            case "response":
+                self._answer(f"request {frame['request']}", frame)
+            case "heartbeat":
+                self.rss = int(frame["rss"])
+                self._reported_in_flight = int(frame["inFlight"])
+            case "hello":
+                if not self._hello.done():
+                    self._hello.set_result(None)
+            case "failed":
+                detail = str(frame.get("stack") or frame["message"])[:_MAX_REASON]
+                if not self._hello.done():
+                    self._hello.set_exception(
+                        ExecutorUnavailableError(f"The artifact of {self.deployment_id} cannot be loaded: {detail}")
+                    )
+            case other:
+                raise ValueError(f"unknown frame {other!r}")
+
+    def _answer(self, name: str, frame: dict[str, Any]) -> None:
+        answer = self._answers.get(name)
+        if answer is not None and not answer.done():
+            answer.set_result(frame)
+
+    def _spawn(self, call: Coroutine[Any, Any, None], method: str) -> None:
+        task = asyncio.create_task(call)
+        holders = [self._tasks, self._polls] if method == "streams.read" else [self._tasks]
+        for holder in holders:
+            holder.add(task)
+            task.add_done_callback(holder.discard)
+
+    async def _call(self, call_id: int, method: str, frame: dict[str, Any]) -> None:
+        try:
+            answer = await self._answer_to(method, frame)
+        except WorldError as error:
+            answer = {"t": "refusal", "error": error.to_wire()}
+        except Exception:
+            logger.exception("The World call %s of %s failed.", method, self.id)
+            failure = WorldError("The worker failed; its log has the reason.", status=500)
+            answer = {"t": "refusal", "error": failure.to_wire()}
+        with contextlib.suppress(ExecutorLostError):
+            try:
+                await self._send({**answer, "id": call_id})
+            except FrameTooLargeError as problem:
+                failure = WorldError(f"The answer to {method} is too large: {problem}", status=413)
+                await self._send({"t": "refusal", "error": failure.to_wire(), "id": call_id})
+
+    async def _answer_to(self, method: str, frame: dict[str, Any]) -> dict[str, Any]:
+        params, delivery_id = frame["params"], frame.get("delivery")
+        if not isinstance(params, dict) or not isinstance(delivery_id, str | None):
+            raise WorldError("The call has no proper parameters.")
+        value = await self._world.call(method, params, CallContext(self.id, delivery_id))
+        return {"t": "result", "value": value}
+
+    async def _watch(self) -> None:
+        # Silence is counted in ticks, not by the clock: when the worker itself was stopped, the executor's heartbeats
+        # wait in the socket, and the clock would say that it hangs.
+        limit = self._options.memory_limit_mb * 1024 * 1024
+        while True:
+            await asyncio.sleep(_TICK)
+            self._silent_ticks += 1
+            if self._silent_ticks * _TICK > self._options.hang_timeout:
+                self.lose(f"it gave no sign of life for {self._options.hang_timeout:g} s")
+            elif self.rss > limit:
+                self.lose(
+                    f"it used {self.rss // 1024 // 1024} MiB of memory; the limit is {self._options.memory_limit_mb}"
+                )
+            busy = self._answers or self._reported_in_flight
+            self._idle_ticks = 0 if busy else self._idle_ticks + 1

@@ -1,0 +1,207 @@
+"""Which executor runs what: one pool for all deployments."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from workflow_studio.worker.execution.executor import Executor
+from workflow_studio.worker.execution.node import find_node
+from workflow_studio.worker.ports import Delivery, ExecutorUnavailableError, Failed, Outcome, WebRequest, WebResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from workflow_studio.worker.execution.options import ExecutorOptions
+    from workflow_studio.worker.ports import WorldHandler
+
+logger = logging.getLogger("workflow_studio.worker.execution")
+
+_FIRST_DELAY: Final = 0.5
+_LONGEST_DELAY: Final = 30.0
+_IDLE_CHECK: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorStatus:
+    """What an executor is doing.
+
+    Attributes:
+        executor_id: Its id.
+        deployment_id: What it runs.
+        pid: Its process id.
+        started_at: When it was started, in seconds since the epoch.
+        in_flight: Deliveries and webhook calls it has not answered.
+        rss: Its resident memory, in bytes; 0 before the first heartbeat.
+    """
+
+    executor_id: str
+    deployment_id: str
+    pid: int
+    started_at: float
+    in_flight: int
+    rss: int
+
+
+@dataclass(slots=True)
+class _Group:
+    """The executors of one deployment."""
+
+    deployment_id: str
+    executors: list[Executor] = field(default_factory=list)
+    starting: asyncio.Task[None] | None = None
+    failures: int = 0
+    retry_at: float = 0
+    last_error: str = ""
+
+    def usable(self) -> list[Executor]:
+        return [executor for executor in self.executors if executor.is_usable]
+
+    def failed(self, reason: str) -> None:
+        """Put off the next start: an artifact that cannot run must not keep the machine busy."""
+        self.failures += 1
+        self.last_error = reason
+        self.retry_at = time.monotonic() + min(_FIRST_DELAY * 2 ** (self.failures - 1), _LONGEST_DELAY)
+
+
+class NodeExecutorPool:
+    """Runs deliveries in Node.js processes (see :class:`workflow_studio.worker.ports.ExecutorPool`).
+
+    An executor is started when a deployment has something to do and none is free, kept while there is work, and
+    retired when it has been idle. Use it on one event loop, and close it.
+
+    Args:
+        world: Answers the World calls of the executors.
+        artifact_path: Gives the folder of a deployment's unpacked artifact.
+        options: How executors are run.
+
+    Raises:
+        NodeNotFoundError: If ``options`` names no Node.js and none is found.
+    """
+
+    def __init__(self, *, world: WorldHandler, artifact_path: Callable[[str], Path], options: ExecutorOptions) -> None:
+        self._world = world
+        self._artifact_path = artifact_path
+        self._options = options
+        self._node = options.node or find_node()
+        self._groups: dict[str, _Group] = {}
+        self._closing = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._tending: asyncio.Task[None] | None = None
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        """Run one delivery to its end; start an executor if there is none. Never raises but on cancellation."""
+        try:
+            executor = await self._executor(delivery.deployment_id)
+        except ExecutorUnavailableError as error:
+            return Failed(str(error), executor_lost=True)
+        return await executor.deliver(delivery)
+
+    async def request(self, deployment_id: str, request: WebRequest) -> WebResponse:
+        """Have the deployment's webhook handler answer a request.
+
+        Raises:
+            ExecutorUnavailableError: If there is no executor to ask, or it ended first.
+        """
+        executor = await self._executor(deployment_id)
+        return await executor.request(request)
+
+    def status(self) -> list[ExecutorStatus]:
+        """Return what each executor is doing, by deployment and age."""
+        return [
+            ExecutorStatus(
+                executor_id=executor.id,
+                deployment_id=group.deployment_id,
+                pid=executor.pid,
+                started_at=executor.started_at,
+                in_flight=executor.in_flight,
+                rss=executor.rss,
+            )
+            for group in self._groups.values()
+            for executor in group.executors
+        ]
+
+    async def close(self, *, grace: float) -> None:
+        """Drain all executors for up to ``grace`` seconds, then kill what is left."""
+        self._closing = True
+        if self._tending is not None:
+            self._tending.cancel()
+        for group in self._groups.values():
+            if group.starting is not None:
+                group.starting.cancel()
+        executors = [executor for group in self._groups.values() for executor in group.executors]
+        if executors:
+            drains = [asyncio.create_task(executor.drain(grace)) for executor in executors]
+            await asyncio.gather(*drains)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _executor(self, deployment_id: str) -> Executor:
+        """Return the least busy executor of a deployment, starting one if need be."""
+        group = self._groups.setdefault(deployment_id, _Group(deployment_id))
+        while True:
+            if self._closing:
+                raise ExecutorUnavailableError("The worker is shutting down.")
+            usable = group.usable()
+            choice = min(usable, key=lambda executor: executor.in_flight, default=None)
+            if choice is not None and (choice.in_flight == 0 or len(usable) >= self._options.processes_per_deployment):
+                return choice
+            wait = group.retry_at - time.monotonic()
+            if group.starting is None and wait <= 0:
+                group.starting = self._spawn(self._start(group))
+            if choice is not None:
+                return choice
+            if group.starting is None:
+                raise ExecutorUnavailableError(f"{group.last_error} It is tried again in {wait:.1f} s.")
+            failures = group.failures
+            await asyncio.wait([group.starting])
+            if group.failures > failures:
+                raise ExecutorUnavailableError(group.last_error)
+
+    async def _start(self, group: _Group) -> None:
+        began = time.monotonic()
+        try:
+            artifact = self._artifact_path(group.deployment_id)
+            executor = await Executor.start(group.deployment_id, artifact, self._node, self._options, self._world)
+        except ExecutorUnavailableError as error:
+            logger.warning("No executor for %s: %s", group.deployment_id, error)
+            group.failed(str(error))
+        except Exception as error:
+            logger.exception("No executor for %s.", group.deployment_id)
+            group.failed(f"There is no artifact to run for {group.deployment_id}: {error}")
+        else:
+            took = time.monotonic() - began
+            logger.info("Executor %s started in %.2f s.", executor.id, took)
+            group.executors.append(executor)
+            self._spawn(self._keep(group, executor))
+            if self._tending is None:
+                self._tending = asyncio.create_task(self._tend())
+        finally:
+            group.starting = None
+
+    async def _keep(self, group: _Group, executor: Executor) -> None:
+        """See an executor to its end."""
+        reason = await executor.wait()
+        group.executors.remove(executor)
+        logger.info("Executor %s ended: %s.", executor.id, reason)
+        if executor.completed or executor.is_drained:
+            group.failures = 0
+        else:
+            group.failed(f"The executor {executor.id} was lost: {reason}.")
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(_IDLE_CHECK)
+            for group in self._groups.values():
+                for executor in group.usable():
+                    if executor.is_idle:
+                        self._spawn(executor.drain(self._options.drain_timeout))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

@@ -1,0 +1,58 @@
+"""Starting and ending the operating-system process of an executor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from workflow_studio.compute import js
+
+if TYPE_CHECKING:
+    import socket
+
+    from workflow_studio.worker.execution.node import NodeRuntime
+    from workflow_studio.worker.execution.options import ExecutorOptions
+
+_HOST: Final = Path(__file__).parent / "host" / "main.cjs"
+
+
+async def spawn(
+    node: NodeRuntime, options: ExecutorOptions, artifact: Path, deployment_id: str, connection: socket.socket
+) -> asyncio.subprocess.Process:
+    """Start an executor that inherits ``connection``.
+
+    Raises:
+        OSError: If the process cannot be started.
+    """
+    descriptor = connection.fileno()
+    settings = {
+        "deploymentId": deployment_id,
+        "protocol": str(js.path()),
+        "port": options.port,
+        "connection": descriptor,
+    }
+    return await asyncio.create_subprocess_exec(
+        str(node.path),
+        f"--max-old-space-size={options.heap_limit_mb}",
+        str(_HOST),
+        json.dumps(settings),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=artifact,  # which also tells the host where the bundles are
+        env=options.environment(),
+        pass_fds=[descriptor],
+        # A session of its own: Ctrl-C in the worker's terminal is for the worker, and the group can be killed whole.
+        start_new_session=True,
+    )
+
+
+def kill_group(pid: int) -> None:
+    """Kill a process that :func:`spawn` started, and whatever it started itself."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
