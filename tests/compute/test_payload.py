@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_studio.compute.payload import MAX_DEPTH, PayloadError, dumps_arguments, loads
+from workflow_studio.compute.payload import MAX_DEPTH, PayloadError, dumps, dumps_arguments, loads
 
 SAFE = 2**53 - 1
 json_values = st.recursive(
@@ -39,6 +39,14 @@ def test_arguments_have_the_form_the_sdk_writes():
     assert dumps_arguments([2, 3]) == b"devl[[1,2],2,3]"
     assert dumps_arguments([]) == b"devl[[]]"
     assert dumps_arguments([{"a": "x", "b": ["x"]}]) == b'devl[[1],{"a":2,"b":3},"x",[2]]'
+
+
+@pytest.mark.parametrize(
+    ("value", "payload"),
+    [(None, b"devl[null]"), (5, b"devl[5]"), ("x", b'devl["x"]'), ({}, b"devl[{}]"), (-0.0, b"devl-6"), (2.0, b"devl[2]")],
+)
+def test_any_json_value_can_be_a_payload(value, payload):
+    assert dumps(value) == payload
 
 
 def test_true_and_one_do_not_share_a_place():

@@ -322,16 +322,14 @@ class Executor(Answer):
     Attributes:
         executor_id: Unique in this worker.
         deployment_id: The deployment it has loaded.
-        state: Such as ``ready``.
         pid: Its process id.
-        in_flight: Deliveries it is working on.
+        in_flight: Deliveries and webhook calls it is working on.
         rss: Its resident memory, in bytes, at the last heartbeat.
         started_at: When it was started.
     """
 
     executor_id: str
     deployment_id: str
-    state: str
     pid: int | None = None
     in_flight: int = 0
     rss: int | None = None

@@ -73,6 +73,19 @@ class PayloadError(ValueError):
     """A payload that cannot be read, or a value that cannot be written as one."""
 
 
+def dumps(value: JSON) -> bytes:
+    """Return the payload of a JSON value, as the SDK would write it.
+
+    Raises:
+        PayloadError: If it is not JSON, is nested deeper than :data:`MAX_DEPTH`, or holds an integer that a JavaScript
+            number cannot hold exactly.
+    """
+    writer = _Writer()
+    sentinel = writer.flatten(value, 0)
+    text = f"[{','.join(writer.parts)}]" if writer.parts else str(sentinel)
+    return DEVALUE_PREFIX + text.encode()
+
+
 def dumps_arguments(arguments: list[JSON]) -> bytes:
     """Return the payload of a run's arguments, as ``start(workflow, arguments)`` would write it.
 
@@ -80,12 +93,9 @@ def dumps_arguments(arguments: list[JSON]) -> bytes:
         arguments: JSON values, one per parameter of the workflow function.
 
     Raises:
-        PayloadError: If a value is not JSON, is nested deeper than :data:`MAX_DEPTH`, or is an integer that a
-            JavaScript number cannot hold exactly.
+        PayloadError: As :func:`dumps` does.
     """
-    writer = _Writer()
-    writer.flatten(arguments, 0)
-    return DEVALUE_PREFIX + f"[{','.join(writer.parts)}]".encode()
+    return dumps(arguments)
 
 
 def loads(payload: bytes) -> JSON:

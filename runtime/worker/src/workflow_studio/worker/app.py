@@ -1,0 +1,70 @@
+"""The worker as an ASGI app."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from fastapi import FastAPI
+
+from workflow_studio.compute.codes import ErrorBody
+from workflow_studio.worker import problems
+from workflow_studio.worker.auth import Authenticator, RateLimits
+from workflow_studio.worker.boot import running
+from workflow_studio.worker.gate import Gate
+from workflow_studio.worker.routes import deployments, diagnostics, health, runs, timeline, webhooks, world
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from workflow_studio.worker.services import Pool
+    from workflow_studio.worker.settings import WorkerSettings
+
+_ROUTERS: Final = (
+    health.router,
+    deployments.router,
+    runs.router,
+    timeline.router,
+    diagnostics.router,
+    world.router,
+    webhooks.router,
+)
+
+
+def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI:
+    """Return the app. It opens the database and starts to deliver messages when its lifespan begins.
+
+    Args:
+        settings: The settings.
+        pool: Replaces the Node.js executors, for tests.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(settings, pool) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="Workflow Studio worker",
+        version=version("workflow-studio-worker"),
+        lifespan=lifespan,
+        docs_url=None,  # the page would load scripts from elsewhere, and could not send a key
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        responses={"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}},
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    problems.install(app)
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.add_middleware(
+        Gate,
+        authenticator=Authenticator(lambda: app.state.services.engine.keys),
+        limits=RateLimits(settings.rate_limit_per_minute, settings.failed_logins_per_minute),
+        require_https=settings.require_https,
+        max_body=settings.max_body_bytes,
+    )
+    return app

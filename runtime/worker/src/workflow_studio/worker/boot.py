@@ -1,0 +1,136 @@
+"""Starting and stopping: the worker's parts, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import anyio.to_thread
+from dotenv import dotenv_values
+
+from workflow_studio.compute.scopes import Scope
+from workflow_studio.worker.artifacts import ArtifactStore
+from workflow_studio.worker.engine import Capacity, Engine, SeedApiKey
+from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
+from workflow_studio.worker.services import Services
+from workflow_studio.worker.store import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from workflow_studio.worker.services import Pool
+    from workflow_studio.worker.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+
+COMPUTE_KEY_ID: Final = "WORKFLOW_COMPUTE_API_KEY"
+"""The id of the key that this variable holds."""
+
+
+@asynccontextmanager
+async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIterator[Services]:
+    """Open the worker's parts, take up what a crash left behind, deliver messages; and end all of it in order.
+
+    Args:
+        settings: The settings.
+        pool: Replaces the Node.js executors, for tests.
+
+    Raises:
+        StoreError: If the database cannot be opened.
+        NodeNotFoundError: If there is no Node.js to run executors with.
+        EngineError: If a key in the settings is not allowed.
+        OSError: If the data directory cannot be written.
+    """
+    await anyio.to_thread.run_sync(_make_private, settings.data_dir)
+    database = await anyio.to_thread.run_sync(Database.open, settings.database_path)
+    try:
+        engine = Engine(database, master_key=settings.master_key_bytes())
+        artifacts = ArtifactStore(settings.artifact_dir, settings.artifact_limits)
+        await artifacts.open()
+        await _provide_keys(engine, settings)
+        if pool is None:
+            options = await anyio.to_thread.run_sync(executor_options, settings)
+            pool = NodeExecutorPool(world=engine.world, artifact_path=artifacts.path, options=options)
+        dispatcher = engine.dispatcher(
+            pool, Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)
+        )
+        try:
+            await dispatcher.start()
+            yield Services(settings=settings, engine=engine, artifacts=artifacts, pool=pool)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await dispatcher.stop(grace=settings.shutdown_grace)
+                await pool.close(grace=min(5.0, settings.shutdown_grace))
+    finally:
+        with anyio.CancelScope(shield=True):
+            await database.close()
+
+
+def executor_options(settings: WorkerSettings) -> ExecutorOptions:
+    """Return how the settings want executors to be run.
+
+    Raises:
+        NodeNotFoundError: If there is no Node.js to run them with.
+        FileNotFoundError: If the app's env file is not there.
+    """
+    env: dict[str, str] = {}
+    if settings.env_file is not None:
+        with settings.env_file.open() as file:
+            values = dotenv_values(stream=file, interpolate=False)
+        env = {name: value for name, value in values.items() if value is not None}
+    return ExecutorOptions(
+        node=find_node(settings.node),
+        env=env,
+        public_url=settings.external_url,
+        processes_per_deployment=settings.processes_per_deployment,
+        hang_timeout=settings.hang_timeout,
+        idle_timeout=settings.idle_timeout,
+        memory_limit_mb=settings.memory_limit_mb,
+    )
+
+
+def _make_private(directory: Path) -> None:
+    """Make the data directory; payloads and keys in it are nobody else's."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+async def _provide_keys(engine: Engine, settings: WorkerSettings) -> None:
+    seeds = [
+        SeedApiKey(
+            key_id=key.key_id,
+            project_id=key.project_id,
+            environment=key.environment,
+            scopes=tuple(key.scopes),
+            secret=key.secret.get_secret_value(),
+        )
+        for key in settings.seed_api_keys
+    ]
+    if settings.compute_api_key is not None:
+        secret = settings.compute_api_key.get_secret_value()
+        if all(seed.secret != secret for seed in seeds):  # it may be one of them, for the app to use
+            seeds.append(SeedApiKey(COMPUTE_KEY_ID, "default", "default", (Scope.ADMIN,), secret))
+    await engine.keys.seed(seeds)
+    if await engine.keys.count() == 0:
+        await _make_first_key(engine, settings.api_key_path)
+
+
+async def _make_first_key(engine: Engine, path: Path) -> None:
+    key, secret = await engine.keys.create(project_id="default", environment="default", scopes=(Scope.ADMIN,))
+    try:
+        await anyio.to_thread.run_sync(_write_secret, path, secret)
+    except OSError:
+        await engine.keys.revoke(key.key_id)  # nobody will ever know it
+        raise
+    shown = f": {secret}" if sys.stderr.isatty() else ""
+    print(f"Made an API key with the scope admin and wrote it to {path}{shown}", file=sys.stderr)  # noqa: T201
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{secret}\n")

@@ -1,0 +1,160 @@
+"""``python -m workflow_studio.worker``: the worker as a process."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from workflow_studio.worker.app import create_app
+from workflow_studio.worker.engine import EngineError
+from workflow_studio.worker.execution import NodeNotFoundError
+from workflow_studio.worker.settings import ENV_PREFIX, WorkerSettings, load_settings
+from workflow_studio.worker.store import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_FAILED: Final = 1
+_MISUSED: Final = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the worker until it is told to stop.
+
+    Returns:
+        0 after an orderly end, 1 if it could not start, 2 if a setting is wrong.
+    """
+    options = vars(_parser().parse_args(arguments))
+    log_level = options.pop("log_level")
+    try:
+        settings = load_settings(options.pop("settings"), **options)
+    except (ValidationError, SettingsError, OSError) as error:
+        return _complain(_explained(error), _MISUSED)
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("filelock").setLevel(logging.WARNING)
+    try:
+        with _bound(settings) as listener:
+            port = listener.getsockname()[1]
+            settings = settings.model_copy(update={"port": port})
+            config = uvicorn.Config(
+                create_app(settings),
+                lifespan="off",  # run here instead, so that a refusal to start is a sentence and not a traceback
+                log_config=None,
+                access_log=False,  # webhook addresses hold secrets
+                server_header=False,
+                proxy_headers=True,
+                forwarded_allow_ips=settings.trusted_proxies,
+                timeout_graceful_shutdown=max(1, round(settings.shutdown_grace)),
+            )
+            with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+                runner.run(_serve(config, settings, listener))
+    except (StoreError, NodeNotFoundError, EngineError, OSError) as error:
+        return _complain(_explained(error), _FAILED)
+    return 0
+
+
+async def _serve(config: uvicorn.Config, settings: WorkerSettings, listener: socket.socket) -> None:
+    app: Any = config.app
+    server = _Server(config, settings)
+    with server.stopped_by_signals():
+        async with app.router.lifespan_context(app):
+            await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to the process, which has more to end than the server."""
+
+    def __init__(self, config: uvicorn.Config, settings: WorkerSettings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing: uvicorn's own would end the process before executors and database are closed."""
+        yield
+
+    @contextmanager
+    def stopped_by_signals(self) -> Iterator[None]:
+        """Have SIGTERM and SIGINT end the server, a second one at once."""
+        loop = asyncio.get_running_loop()
+
+        def stop(_signal: int, _frame: object) -> None:
+            loop.call_soon_threadsafe(self._stop)
+
+        previous = {name: signal.signal(name, stop) for name in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for name, handler in previous.items():
+                signal.signal(name, handler)
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            address = f"http://{_in_url(self._settings.host)}:{self._settings.port}"
+            print(f"The worker is ready at {address}; its data is in {self._settings.data_dir}", flush=True)  # noqa: T201
+
+
+def _bound(settings: WorkerSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(f"Cannot listen on {_in_url(settings.host)}:{settings.port}: {reason}.") from error
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m workflow_studio.worker",
+        description="Run a Workflow Studio worker. Every setting is also a variable: "
+        f"{ENV_PREFIX}PORT, {ENV_PREFIX}DATA_DIR, ...",
+    )
+    parser.add_argument("--host", help="the address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="the port to listen on (8787); 0 takes a free one")
+    parser.add_argument("--data-dir", type=Path, help="where data is kept (.workflow-studio/worker)")
+    parser.add_argument("--public-url", help="the worker's address as others see it")
+    parser.add_argument("--require-https", action=argparse.BooleanOptionalAction, help="refuse plain HTTP")
+    parser.add_argument("--node", type=Path, help="the Node.js executable")
+    parser.add_argument("--env-file", type=Path, help="a file of variables for the app's code")
+    parser.add_argument("--settings", type=Path, help="a file of variables with the worker's settings")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    return parser
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "\n".join(
+            f"The setting {'.'.join(str(part) for part in entry['loc'])} is wrong: {entry['msg']}."
+            for entry in error.errors(include_url=False, include_input=False, include_context=False)
+        )
+    if isinstance(error, EngineError) and error.recovery:
+        return f"{error.message} {error.recovery}"
+    return str(error)
+
+
+def _complain(message: str, status: int) -> int:
+    print(message, file=sys.stderr)  # noqa: T201
+    return status

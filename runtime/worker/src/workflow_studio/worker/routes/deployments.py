@@ -1,0 +1,92 @@
+"""Deployments: uploaded, looked at, activated."""
+
+# FastAPI reads the annotations of the routes, so they are not postponed here.
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from workflow_studio.compute.api import ActiveDeployment, Deployment, Page
+from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.compute.scopes import Scope
+from workflow_studio.worker.auth import needs
+from workflow_studio.worker.problems import problem
+from workflow_studio.worker.routes import presenting
+from workflow_studio.worker.services import Worker
+
+router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
+
+_ARCHIVE: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post(
+    "",
+    dependencies=[needs(Scope.DEPLOY_WRITE)],
+    response_model=Deployment,
+    response_model_exclude_unset=True,
+    status_code=201,
+    responses={200: {"model": Deployment, "description": "This artifact was uploaded before."}},
+    openapi_extra=_ARCHIVE,
+)
+async def create_deployment(request: Request, response: Response, worker: Worker) -> Deployment:
+    """Upload an artifact: the body is the archive that `studio build` wrote. New runs do not use it yet."""
+    manifest = await worker.artifacts.receive(request.stream())
+    found, is_new = await worker.engine.deployments.register(manifest)
+    response.status_code = 201 if is_new else 200
+    return presenting.deployment(found)
+
+
+@router.get(
+    "", dependencies=[needs(Scope.DEPLOY_READ)], response_model=Page[Deployment], response_model_exclude_unset=True
+)
+async def list_deployments(
+    worker: Worker, limit: Annotated[int, Query(ge=1, le=100)] = 20, cursor: str | None = None
+) -> Page[Deployment]:
+    """List deployments, newest first."""
+    found, following = await worker.engine.deployments.list(limit, cursor)
+    return Page(
+        data=tuple(presenting.deployment(entry) for entry in found),
+        cursor=following,
+        has_more=following is not None,
+    )
+
+
+@router.get("/active", dependencies=[needs(Scope.DEPLOY_READ)], response_model=ActiveDeployment)
+async def get_active_deployment(worker: Worker) -> ActiveDeployment:
+    """Return the deployment that new runs use."""
+    active = await worker.engine.deployments.active_id()
+    if active is None:
+        raise problem(
+            409,
+            ErrorCode.NO_ACTIVE_DEPLOYMENT,
+            "No deployment is active.",
+            "Activate one first: `studio deploy`, or `studio compute activate`.",
+        )
+    return ActiveDeployment(deployment_id=active)
+
+
+@router.get(
+    "/{deployment_id}",
+    dependencies=[needs(Scope.DEPLOY_READ)],
+    response_model=Deployment,
+    response_model_exclude_unset=True,
+)
+async def get_deployment(deployment_id: str, worker: Worker) -> Deployment:
+    """Return a deployment."""
+    return presenting.deployment(await worker.engine.deployments.get(deployment_id))
+
+
+@router.post(
+    "/{deployment_id}/activate",
+    dependencies=[needs(Scope.DEPLOY_WRITE)],
+    response_model=Deployment,
+    response_model_exclude_unset=True,
+)
+async def activate_deployment(deployment_id: str, worker: Worker) -> Deployment:
+    """Have new runs use a deployment. Runs that exist stay on theirs. A rollback is this, with an earlier id."""
+    return presenting.deployment(await worker.engine.deployments.activate(deployment_id))

@@ -1,0 +1,31 @@
+"""What the worker is doing."""
+
+# FastAPI reads the annotations of the routes, so they are not postponed here.
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+
+from workflow_studio.compute.api import Executor, Page
+from workflow_studio.compute.scopes import Scope
+from workflow_studio.worker.auth import needs
+from workflow_studio.worker.services import Worker
+
+router = APIRouter(prefix="/v1", tags=["diagnostics"])
+
+
+@router.get("/executors", dependencies=[needs(Scope.RUNS_READ)], response_model=Page[Executor])
+async def list_executors(worker: Worker) -> Page[Executor]:
+    """List the Node.js processes of this worker."""
+    executors = tuple(
+        Executor(
+            executor_id=status.executor_id,
+            deployment_id=status.deployment_id,
+            pid=status.pid,
+            in_flight=status.in_flight,
+            rss=status.rss,
+            started_at=datetime.fromtimestamp(status.started_at, UTC),
+        )
+        for status in worker.pool.status()
+    )
+    return Page(data=executors, cursor=None, has_more=False)

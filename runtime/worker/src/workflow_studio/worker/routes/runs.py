@@ -1,0 +1,152 @@
+"""Runs: started, looked at, cancelled, woken, resumed."""
+
+# FastAPI reads the annotations of the routes, so they are not postponed here.
+
+import json
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Query, Response
+
+from workflow_studio.compute.api import (
+    Hook,
+    Page,
+    ResumeRequest,
+    ResumeResponse,
+    Run,
+    Step,
+    TriggerRequest,
+    TriggerResponse,
+    WakeResponse,
+)
+from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.compute.payload import dumps, dumps_arguments
+from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.world_errors import HookNotFoundError
+from workflow_studio.worker import idempotent
+from workflow_studio.worker.auth import needs
+from workflow_studio.worker.engine import params
+from workflow_studio.worker.engine.keys import ApiKey
+from workflow_studio.worker.problems import problem
+from workflow_studio.worker.routes import presenting
+from workflow_studio.worker.routes.queries import Listing, Resolve, RunsListing
+from workflow_studio.worker.services import Worker
+
+router = APIRouter(prefix="/v1/runs", tags=["runs"])
+
+_ENDPOINT: Final = "POST /v1/runs"
+_JSON: Final = "application/json"
+
+
+@router.post("", response_model=TriggerResponse, status_code=201)
+async def trigger(
+    body: TriggerRequest,
+    worker: Worker,
+    key: Annotated[ApiKey, needs(Scope.TRIGGER_WRITE)],
+    idempotency_key: Annotated[str | None, Header(description="Required; a repeat starts nothing twice.")] = None,
+) -> Response:
+    """Start a run. The same `Idempotency-Key` gets the same answer for 24 hours."""
+    checked = idempotent.checked_key(idempotency_key)
+    if checked is None:
+        raise problem(
+            400,
+            ErrorCode.IDEMPOTENCY_REQUIRED,
+            "Starting a run needs the header Idempotency-Key.",
+            "Send any string that is new for a new run and the same for a repeat, such as a UUID.",
+        )
+    payload = dumps_arguments(body.arguments())
+
+    async def start(reserved: str) -> idempotent.Answer:
+        optional: dict[str, Any] = {} if body.spec_version is None else {"spec_version": body.spec_version}
+        run = await worker.engine.runs.start(
+            body.workflow_name,
+            payload,
+            deployment_id=body.deployment_id,
+            run_id=body.run_id or reserved,
+            **optional,
+        )
+        started = TriggerResponse(run_id=run["runId"], status=run["status"], deployment_id=run["deploymentId"])
+        return idempotent.Answer(201, started.model_dump_json().encode(), _JSON)
+
+    content = json.dumps(body.model_dump(mode="json", exclude_unset=True), sort_keys=True).encode()
+    request = idempotent.Request(key.project_id, checked, _ENDPOINT, content)
+    answer = await idempotent.answered_once(worker.engine.idempotency, request, start)
+    return Response(answer.body, answer.status, media_type=answer.content_type)
+
+
+@router.get("", dependencies=[needs(Scope.RUNS_READ)], response_model=Page[Run], response_model_exclude_unset=True)
+async def list_runs(worker: Worker, part: Annotated[RunsListing, Query()]) -> Page[Run]:
+    """List runs, newest first."""
+    query = params.RunsList(**part.model_dump())
+    return presenting.page(await worker.engine.runs.list(query), presenting.run)
+
+
+@router.post(
+    "/resume",
+    dependencies=[needs(Scope.RUNS_WRITE)],
+    response_model=ResumeResponse,
+)
+async def resume_run(body: ResumeRequest, worker: Worker) -> ResumeResponse:
+    """Hand a payload to a hook that a run waits on, named by its token or its id, and have the run go on."""
+    run = await worker.engine.runs.get(body.run_id, with_payloads=False)
+    hook_id = body.hook_id
+    if body.token is not None:
+        hook = await worker.world("hooks.getByToken", {"token": body.token, "resolveData": "none"})
+        if hook["runId"] != body.run_id:
+            raise HookNotFoundError(body.token)
+        hook_id = hook["hookId"]
+    event = {
+        "eventType": "hook_received",
+        "correlationId": hook_id,
+        "eventData": {"payload": dumps(body.payload)},
+        "specVersion": run.get("specVersion", 3),
+    }
+    await worker.world("events.create", {"runId": body.run_id, "event": event})
+    # If the worker dies here, recovery sees that the run has an event it was not replayed with.
+    await worker.engine.runs.resume(body.run_id)
+    return ResumeResponse(accepted=True)
+
+
+@router.get("/{run_id}", dependencies=[needs(Scope.RUNS_READ)], response_model=Run, response_model_exclude_unset=True)
+async def get_run(run_id: str, worker: Worker, resolve_data: Resolve = "all") -> Run:
+    """Return a run."""
+    return presenting.run(await worker.engine.runs.get(run_id, with_payloads=resolve_data == "all"))
+
+
+@router.post(
+    "/{run_id}/cancel", dependencies=[needs(Scope.RUNS_WRITE)], response_model=Run, response_model_exclude_unset=True
+)
+async def cancel_run(run_id: str, worker: Worker) -> Run:
+    """Cancel a run: steps under way end, nothing follows them. Cancelling it twice changes nothing."""
+    return presenting.run(await worker.engine.runs.cancel(run_id))
+
+
+@router.post("/{run_id}/wake", dependencies=[needs(Scope.RUNS_WRITE)], response_model=WakeResponse)
+async def wake_run(run_id: str, worker: Worker) -> WakeResponse:
+    """End a run's sleeps now."""
+    return WakeResponse(run_id=run_id, woken_waits=await worker.engine.runs.wake(run_id))
+
+
+@router.get(
+    "/{run_id}/steps",
+    dependencies=[needs(Scope.RUNS_READ)],
+    response_model=Page[Step],
+    response_model_exclude_unset=True,
+)
+async def list_run_steps(run_id: str, worker: Worker, part: Annotated[Listing, Query()]) -> Page[Step]:
+    """List a run's steps, newest first, with when they ran and on which executor."""
+    query = params.OfRun(run_id=run_id, **part.model_dump())
+    return presenting.page(await worker.engine.runs.steps(query), presenting.step)
+
+
+@router.get("/{run_id}/hooks", response_model=Page[Hook], response_model_exclude_unset=True)
+async def list_run_hooks(
+    run_id: str,
+    worker: Worker,
+    part: Annotated[Listing, Query()],
+    key: Annotated[ApiKey, needs(Scope.RUNS_READ)],
+) -> Page[Hook]:
+    """List a run's live hooks. Tokens are shown to keys that may resume a run."""
+    query = params.HooksList(run_id=run_id, **part.model_dump())
+    with_token = Scope.RUNS_WRITE.granted_by(key.scopes)
+    listed = await worker.engine.runs.hooks(query)
+    return presenting.page(listed, lambda entity: presenting.hook(entity, with_token=with_token))

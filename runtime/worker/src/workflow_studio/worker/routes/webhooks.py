@@ -1,0 +1,75 @@
+"""Webhooks: how the outside answers a run that waits. Public, because a webhook's token is its key."""
+
+# FastAPI reads the annotations of the routes, so they are not postponed here.
+
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from workflow_studio.compute.world_errors import HookNotFoundError
+from workflow_studio.worker.gate import WEBHOOK_PREFIX
+from workflow_studio.worker.ports import WebRequest
+from workflow_studio.worker.services import Worker
+
+router = APIRouter(tags=["webhooks"])
+
+_HOP_BY_HOP: Final = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def _public_url(request: Request, base: str) -> str:
+    """Return the address as the sender wrote it, but at the worker's public address."""
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    query: bytes = request.scope["query_string"]
+    return base + raw.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
+
+
+async def webhook(token: str, request: Request, worker: Worker) -> Response:
+    """Hand the request to the webhook that has this token; the run's deployment answers it."""
+    hook = await worker.world("hooks.getByToken", {"token": token, "resolveData": "none"})
+    if hook.get("isWebhook") is False:
+        raise HookNotFoundError(token)
+    run = await worker.world("runs.get", {"runId": hook["runId"], "resolveData": "none"})
+    answer = await worker.pool.request(
+        run["deploymentId"],
+        WebRequest(
+            method=request.method,
+            url=_public_url(request, worker.settings.external_url),
+            headers=tuple(
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in request.headers.raw
+                if name.decode("latin-1") not in _HOP_BY_HOP
+            ),
+            body=await request.body(),
+        ),
+    )
+    response = Response(answer.body, answer.status)
+    own = [entry for entry in response.raw_headers if entry[0] == b"content-length"]
+    response.raw_headers = own + [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in answer.headers
+        if name.lower() not in _HOP_BY_HOP | {"content-length"}
+    ]
+    return response
+
+
+for _method in _METHODS:
+    router.add_api_route(
+        WEBHOOK_PREFIX + "{token:path}",
+        webhook,
+        methods=[_method],
+        operation_id=f"webhook_{_method.lower()}",
+        response_class=Response,
+    )

@@ -1,0 +1,185 @@
+"""The worker's settings; ``docs/reference/worker-settings.md`` describes them for users."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic.alias_generators import to_camel
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from workflow_studio.compute.scopes import Scope
+from workflow_studio.worker.artifacts import ArtifactLimits
+from workflow_studio.worker.artifacts.limits import MIB
+
+ENV_PREFIX: Final = "WORKFLOW_STUDIO_WORKER_"
+_MASTER_KEY_SIZE: Final = 32
+
+
+class SeedApiKeySetting(BaseModel):
+    """A key that exists from the first boot on.
+
+    Attributes:
+        key_id: Its name, in logs.
+        project_id: The project it belongs to; idempotency keys are told apart by project.
+        environment: Such as ``production``; for people.
+        scopes: What it may do.
+        secret: The bearer token itself, 16 characters or more.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+    key_id: str = Field(min_length=1, max_length=100)
+    project_id: str = Field(default="default", min_length=1, max_length=100)
+    environment: str = Field(default="production", min_length=1, max_length=100)
+    scopes: tuple[Scope, ...] = Field(min_length=1)
+    secret: Annotated[SecretStr, Field(min_length=16)]
+
+
+class WorkerSettings(BaseSettings):
+    """Everything that can be set, from arguments, then the environment, then an env file.
+
+    Attributes:
+        host: The address to listen on.
+        port: The port to listen on; ``PORT`` counts where this is not set.
+        data_dir: Where the database and the artifacts are kept.
+        public_url: The worker's address as others see it, for webhook addresses.
+        require_https: Refuse what did not come over HTTPS, by itself or by ``x-forwarded-proto``.
+        trusted_proxies: The proxies whose ``x-forwarded-for`` and ``x-forwarded-proto`` count, as uvicorn takes them.
+        seed_api_keys: Keys to store at boot.
+        compute_api_key: ``WORKFLOW_COMPUTE_API_KEY``: a key with the scope ``admin`` to store at boot.
+        master_key: 32 bytes in base64; with it, runs are encrypted.
+        rate_limit_per_minute: Requests per key.
+        failed_logins_per_minute: Refused keys per client address.
+        max_body_bytes: The longest body, but for artifacts.
+        max_artifact_bytes: The largest artifact as it is sent.
+        max_unpacked_artifact_bytes: The largest artifact without compression.
+        max_artifact_files: The most files in an artifact.
+        node: The Node.js executable; looked for if absent.
+        env_file: A file of variables for the app's code.
+        processes_per_deployment: Executors per deployment.
+        memory_limit_mb: Resident memory at which an executor is replaced.
+        idle_timeout: Seconds without work after which an executor is retired.
+        hang_timeout: Seconds without a sign of life after which an executor is killed.
+        concurrency: Deliveries worked on at the same time.
+        shutdown_grace: Seconds that work in progress gets when the worker stops.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8787, ge=0, le=65535, validation_alias=AliasChoices(f"{ENV_PREFIX}PORT", "PORT"))
+    data_dir: Path = Path(".workflow-studio/worker")
+    public_url: str = ""
+    require_https: bool = False
+    trusted_proxies: str = "127.0.0.1"
+    seed_api_keys: tuple[SeedApiKeySetting, ...] = ()
+    compute_api_key: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+        default=None, validation_alias="WORKFLOW_COMPUTE_API_KEY"
+    )
+    master_key: SecretStr | None = None
+    rate_limit_per_minute: int = Field(default=6000, ge=1)
+    failed_logins_per_minute: int = Field(default=30, ge=1)
+    max_body_bytes: int = Field(default=32 * MIB, ge=1024)
+    max_artifact_bytes: int = Field(default=256 * MIB, ge=1024)
+    max_unpacked_artifact_bytes: int = Field(default=512 * MIB, ge=1024)
+    max_artifact_files: int = Field(default=256, ge=3)
+    node: Path | None = None
+    env_file: Path | None = None
+    processes_per_deployment: int = Field(default=1, ge=1, le=64)
+    memory_limit_mb: int = Field(default=2048, ge=64)
+    idle_timeout: float = Field(default=300, gt=0)
+    hang_timeout: float = Field(default=120, gt=0)
+    concurrency: int = Field(default=64, ge=1, le=10_000)
+    shutdown_grace: float = Field(default=20, ge=0)
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_public_url(cls, url: str) -> str:
+        if not url:
+            return url
+        parts = urlsplit(url)
+        local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        if parts.scheme != "https" and not (parts.scheme == "http" and local):
+            raise ValueError("must be https://…, or http:// on localhost")
+        if not parts.hostname or parts.username or parts.query or parts.fragment:
+            raise ValueError("must be a plain address, such as https://worker.example.com")
+        if parts.scheme == "http" and parts.path not in {"", "/"}:
+            raise ValueError("can have a path only with https://")
+        return url.rstrip("/")
+
+    @field_validator("master_key")
+    @classmethod
+    def _is_a_master_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is None:
+            return None
+        try:
+            size = len(base64.b64decode(key.get_secret_value(), validate=True))
+        except (binascii.Error, ValueError):
+            size = 0
+        if size != _MASTER_KEY_SIZE:
+            raise ValueError("must be 32 bytes in base64, such as `openssl rand -base64 32` prints")
+        return key
+
+    @property
+    def external_url(self) -> str:
+        """The worker's address as others see it, without a slash at the end."""
+        return self.public_url or f"http://localhost:{self.port}"
+
+    @property
+    def database_path(self) -> Path:
+        """The database file."""
+        return self.data_dir / "worker.db"
+
+    @property
+    def artifact_dir(self) -> Path:
+        """Where artifacts are unpacked."""
+        return self.data_dir / "artifacts"
+
+    @property
+    def api_key_path(self) -> Path:
+        """Where the key that is made at the first boot is written."""
+        return self.data_dir / "api-key"
+
+    @property
+    def artifact_limits(self) -> ArtifactLimits:
+        """How large an artifact may be."""
+        return ArtifactLimits(
+            compressed=self.max_artifact_bytes,
+            unpacked=self.max_unpacked_artifact_bytes,
+            file=min(ArtifactLimits().file, self.max_unpacked_artifact_bytes),
+            files=self.max_artifact_files,
+        )
+
+    def master_key_bytes(self) -> bytes | None:
+        """Return the key that run keys are derived from, if runs are to be encrypted."""
+        return None if self.master_key is None else base64.b64decode(self.master_key.get_secret_value())
+
+
+def load_settings(settings_file: Path | None = None, **given: object) -> WorkerSettings:
+    """Return the settings: what is given, then the environment, then an env file.
+
+    Args:
+        settings_file: A file of ``NAME=value`` lines; ``.env`` in the working directory is not read by itself.
+        given: Settings by name; None counts as not given.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        pydantic.ValidationError: If a value is not allowed. The error does not show the value.
+    """
+    if settings_file is not None and not settings_file.is_file():
+        raise FileNotFoundError(os.strerror(2), str(settings_file))
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return WorkerSettings(_env_file=settings_file, **chosen)  # type: ignore[arg-type]
