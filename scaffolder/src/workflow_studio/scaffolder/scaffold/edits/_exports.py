@@ -54,14 +54,16 @@ def wrap_default_export(source: Source, wrappers: Sequence[Wrapper]) -> Source:
     for calls in existing.values():
         if len(calls) > 1:
             raise source.refusal("a wrapper is called in several places", at=calls[1])
-    # Importing first: a name that is used before it is imported would look taken.
+    # On the untouched file first, so that a refusal names a line of it.
+    for node, missing in _targets(source, wrappers):
+        _check_accepted(source, node, missing)
+    # Importing before wrapping: a name that is used before it is imported would look taken.
     names: dict[Wrapper, str] = {}
     for wrapper, calls in existing.items():
         if not calls:
             source, names[wrapper] = ensure_imported(source, wrapper.symbol)
     insertions: list[Insertion] = []
     for node, missing in _targets(source, wrappers):
-        _check_accepted(source, node, missing)
         opening = "".join(f"{_await(source, wrapper)}{names[wrapper]}(" for wrapper in missing)
         closing = ")" * len(missing) + _terminator(source, node)
         insertions += [Insertion(node.start_byte, opening.encode()), Insertion(node.end_byte, closing.encode())]

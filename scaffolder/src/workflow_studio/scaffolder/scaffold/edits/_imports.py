@@ -212,13 +212,22 @@ def _new_line(source: Source, last: Node | None, line: str) -> Insertion:
     """Return the insertion of ``line`` below the statement ``last``, or at the top of the file."""
     if last is None:
         return _at_top(source, line)
-    end = source.data.find(b"\n", last.end_byte)
+    last_byte = _end_of(last)
+    end = source.data.find(b"\n", last_byte)
     rest_end = len(source.data) if end == -1 else end
-    rest = source.data[last.end_byte : rest_end].strip()
+    rest = source.data[last_byte:rest_end].strip()
     if rest in {b"", b";"} or rest.startswith(b"//"):
         offset = rest_end - 1 if source.data[rest_end - 1 : rest_end] == b"\r" else rest_end
         return Insertion(offset, f"{source.eol}{line}".encode())
-    return Insertion(last.end_byte, f"{source.eol}{line}{source.eol}".encode())
+    return Insertion(last_byte, f"{source.eol}{line}{source.eol}".encode())
+
+
+def _end_of(statement: Node) -> int:
+    """Return where a statement ends; a semicolon at the start of the next line guards that line, not this one."""
+    children = statement.children
+    if len(children) > 1 and children[-1].type == ";" and children[-1].start_point[0] > children[-2].end_point[0]:
+        return children[-2].end_byte
+    return statement.end_byte
 
 
 def _at_top(source: Source, line: str) -> Insertion:

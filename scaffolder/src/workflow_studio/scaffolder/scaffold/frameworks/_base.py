@@ -69,6 +69,8 @@ class Framework:
         Raises:
             EditRefusedError: The file's shape is unclear.
         """
+        # The wrapping alone first: if it is refused, the line is one of the untouched file.
+        wrap_default_export(source, self.wrappers)
         edited = self._edit(source)
         # What was just written must read as done, or a second run would edit it again.
         if self._edit(edited).data != edited.data:
