@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from workflow_studio.worker.ports import Failed, Outcome
 from workflow_studio.worker.store import StoreError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 _MAX_SLEEP_SECONDS: Final = 3600.0
 _SWEEP_EVERY_SECONDS: Final = 60.0
-_RETRY: Final = wait_exponential_jitter(initial=0.1, max=10)
+_RETRY: Final = wait_random_exponential(multiplier=0.1, max=10)
 
 
 @dataclass(frozen=True, slots=True)
