@@ -130,6 +130,10 @@ class FakeWorker:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
+    def close(self) -> None:
+        """Give the port back."""
+        self._server.server_close()
+
     def answers(self, *answers: Answer) -> None:
         """Give these answers one after the other, the last one for ever."""
         rest = list(answers)
@@ -142,5 +146,5 @@ class FakeWorker:
             yield self
         finally:
             self._server.shutdown()
-            self._server.server_close()
+            self.close()
             thread.join()

@@ -1,0 +1,278 @@
+"""The apps that the template makes, for real: installed, built, checked and served."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.support.template import FRAMEWORKS, files, render
+from tests.template.support import Answer, FakeWorker, Request, cbor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+START = {
+    "nextjs": ["node_modules/.bin/next", "start"],
+    "nitro": ["node", ".output/server/index.mjs"],
+    "sveltekit": ["node", "build"],
+}
+CHECK_JS = {
+    "compilerOptions": {
+        "allowJs": True, "checkJs": True, "strict": True, "noEmit": True, "module": "node20", "target": "es2022",
+        "lib": ["es2023", "dom", "dom.iterable"], "types": ["node"], "skipLibCheck": True,
+    },
+    "include": ["workflow-studio/**/*"],
+}  # fmt: skip
+TOKEN = "token-of-these-tests"
+
+
+def environment(**extra: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WORKFLOW_", "NITRO_"))}
+    return {**kept, "NEXT_TELEMETRY_DISABLED": "1", "NO_COLOR": "1", **extra}
+
+
+@dataclass
+class Built:
+    """An app that is installed and built."""
+
+    framework: str
+    folder: Path
+
+    def run(self, *command: str) -> str:
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment(), capture_output=True, text=True, check=False, timeout=400
+        )
+        assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    @contextmanager
+    def serve(self, command: list[str] | None = None, cwd: Path | None = None, **env: str) -> Iterator[httpx.Client]:
+        """Start the production server; its output goes to ``server.log``."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        log = self.folder / "server.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command or START[self.framework],
+                cwd=cwd or self.folder,
+                env=environment(PORT=str(port), NODE_ENV="production", **env),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            with httpx.Client(base_url=f"http://localhost:{port}", timeout=30) as client:
+                self._wait(client, process, log)
+                yield client
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _wait(self, client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+        for _ in range(300):
+            assert process.poll() is None, log.read_text()
+            try:
+                client.get("/")
+            except httpx.TransportError:
+                time.sleep(0.1)
+            else:
+                return
+        pytest.fail(f"The server did not start:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module", params=FRAMEWORKS)
+def built(request: pytest.FixtureRequest, template: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp(request.param) / "orders"
+    app = Built(request.param, render(template, folder, request.param))
+    app.run("npm", "install", "--no-audit", "--no-fund", "--no-package-lock")
+    made = files_of_the_template(folder)
+    output = app.run("npm", "run", "build")
+    assert "warning: dynamic" not in output.lower(), "the bundler traces the whole project"
+    assert files_of_the_template(folder) == made, "the build rewrites what the template made"
+    return app
+
+
+def files_of_the_template(folder: Path) -> dict[str, bytes]:
+    names = {path.name for path in folder.iterdir()} & {
+        "workflow-studio", "workflow.config.ts", "package.json", "tsconfig.json", "app", "server", "workflows",
+    }  # fmt: skip
+    found = {}
+    for name in names:
+        path = folder / name
+        found.update(files(path) if path.is_dir() else {name: path.read_bytes()})
+    # The Workflow SDK writes its routes into the app folder while Next.js builds.
+    return {name: content for name, content in found.items() if not name.startswith(".well-known/")}
+
+
+def begin(client: httpx.Client) -> httpx.Response:
+    return client.post("/api/orders", json={"customer": "ada", "items": ["tea", "biscuits"]})
+
+
+def test_the_types_hold(built: Built) -> None:
+    built.run("npm", "run", "typecheck")
+    (built.folder / "tsconfig.check.json").write_text(json.dumps(CHECK_JS))
+    built.run("node_modules/.bin/tsc", "--project", "tsconfig.check.json")
+
+
+def test_the_code_is_formatted(built: Built) -> None:
+    paths = [
+        path
+        for pattern in ("*.ts", "package.json", "tsconfig.json", "workflow-studio", "server", "workflows", "src", "app")
+        for path in map(str, sorted(built.folder.glob(pattern)))
+        if not path.endswith(("next-env.d.ts", "tsconfig.check.json"))
+    ]
+    built.run("npx", "--yes", "prettier@3.10.1", "--single-quote", "--check", *paths, "!**/.well-known/**")
+
+
+def test_it_runs_in_the_app_as_long_as_nothing_else_is_said(built: Built) -> None:
+    with built.serve(WORKFLOW_STUDIO_DIAGNOSTICS_TOKEN=TOKEN) as client:
+        begun = begin(client)
+        assert begun.status_code == 202
+        run_id = begun.json()["runId"]
+        for _ in range(60):
+            answer = client.get(f"/api/orders/{run_id}").json()
+            if answer["status"] != "running" and answer["status"] != "pending":
+                break
+            time.sleep(0.5)
+        assert answer == {
+            "runId": run_id,
+            "status": "completed",
+            "result": {
+                "customer": "ada",
+                "total": 55,
+                "payment": {"reference": "payment-of-ada", "amount": 55, "attempt": 2},
+                "parcel": "2 item(s) for ada",
+            },
+        }
+        assert client.get("/api/orders/wrun_01ARZ3NDEKTSV4RRFFQ69G5FAV").status_code == 404
+        assert diagnostics(client)["executionMode"] == "local"
+
+
+def diagnostics(client: httpx.Client) -> dict[str, Any]:
+    path = "/api/workflow-studio/diagnostics/remote-ownership"
+    assert client.get(path).status_code == 401
+    report: dict[str, Any] = client.get(path, headers={"authorization": f"Bearer {TOKEN}"}).json()
+    return report
+
+
+def remote(worker: FakeWorker) -> dict[str, str]:
+    return {
+        "WORKFLOW_TARGET_WORLD": "workflow-studio/world-remote",
+        "WORKFLOW_COMPUTE_BASE_URL": worker.url,
+        "WORKFLOW_COMPUTE_API_KEY": "key-of-these-tests",
+        "WORKFLOW_STUDIO_DIAGNOSTICS_TOKEN": TOKEN,
+    }
+
+
+def accept(request: Request) -> Answer:
+    """Answer the calls of ``start()`` as a worker does."""
+    if request.path == "/v1/world/deployment-id":
+        return cbor({"deploymentId": "dep_1"})
+    if request.path == "/v1/queue/publish":
+        return cbor({"messageId": "msg_1"})
+    if request.path == "/v1/world/events/create":
+        return cbor({"run": {"runId": request.params["runId"], "status": "pending", "createdAt": 1, "updatedAt": 1}})
+    return cbor({})
+
+
+@pytest.fixture
+def worker() -> Iterator[FakeWorker]:
+    for server in FakeWorker().serve():
+        server.answer = accept
+        yield server
+
+
+def check_remote(client: httpx.Client, worker: FakeWorker) -> None:
+    begun = begin(client)
+    assert begun.status_code == 202, begun.text
+    run_id = begun.json()["runId"]
+    called = {request.path: request for request in worker.requests}
+    event = called["/v1/world/events/create"].params
+    assert event["runId"] == run_id
+    assert event["event"]["eventType"] == "run_created"
+    assert event["event"]["specVersion"] == 3
+    assert event["event"]["eventData"]["deploymentId"] == "dep_1"
+    assert event["event"]["eventData"]["workflowName"].endswith("workflows/order//fulfilOrder")
+    message = called["/v1/queue/publish"].params
+    assert (message["runId"], message["deploymentId"]) == (run_id, "dep_1")
+
+
+def test_it_runs_on_the_worker_when_told(built: Built, worker: FakeWorker) -> None:
+    with built.serve(**remote(worker)) as client:
+        check_remote(client, worker)
+        headers = {"x-workflow-message-id": "msg_1"}
+        for route in ("flow", "step"):
+            refused = client.post(f"/.well-known/workflow/v1/{route}", json={"runId": "wrun_1"}, headers=headers)
+            assert refused.status_code == 409
+            assert refused.json()["code"] == "remote_execution_enabled"
+        report = diagnostics(client)
+        assert report["executionMode"] == "remote"
+        assert report["unexpectedHits"] == 2
+        assert report["lastEvent"]["path"] == "/.well-known/workflow/v1/step"
+
+
+def test_a_worker_that_is_down_is_named_in_the_log(built: Built) -> None:
+    nowhere = FakeWorker()
+    nowhere.close()
+    with built.serve(**remote(nowhere)) as client:
+        assert begin(client).status_code == 500
+    log = (built.folder / "server.log").read_text()
+    assert nowhere.url in log
+    assert "TRANSPORT" in log
+    assert "key-of-these-tests" not in log
+
+
+def test_the_server_does_not_start_half_rerouted(built: Built) -> None:
+    config = built.folder / "workflow.config.ts"
+    before = config.read_text()
+    config.write_text(before.replace("// mode: 'remote'", "mode: 'remote'"))
+    try:
+        done = subprocess.run(
+            START[built.framework],
+            cwd=built.folder,
+            env=environment(PORT="0", NODE_ENV="production", WORKFLOW_TARGET_WORLD="local"),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as running:
+        pytest.fail(f"it serves: {running.stdout!r}")
+    finally:
+        config.write_text(before)
+    assert done.returncode != 0
+    assert "WORKFLOW_TARGET_WORLD must be workflow-studio/world-remote" in done.stdout + done.stderr
+
+
+def test_moved_output_finds_its_world(built: Built, worker: FakeWorker, tmp_path: Path) -> None:
+    if built.framework == "nitro":
+        output, entry = built.folder / ".output", "server/index.mjs"
+    elif built.framework == "nextjs":
+        config = built.folder / "next.config.ts"
+        before = config.read_text()
+        config.write_text(before.replace("NextConfig = {}", "NextConfig = { output: 'standalone' }"))
+        built.run("npm", "run", "build")
+        config.write_text(before)
+        output, entry = built.folder / ".next/standalone", "server.js"
+    else:
+        return  # adapter-node's output is not meant to be moved away from node_modules
+    moved = tmp_path / "moved"
+    shutil.copytree(output, moved, symlinks=True)
+    server = moved / entry
+    with built.serve(["node", str(server)], cwd=server.parent, **remote(worker)) as client:
+        check_remote(client, worker)
