@@ -27,7 +27,7 @@ def _group() -> None:
     """Run a worker on this machine."""
 
 
-def start(
+def start(  # noqa: PLR0913 - one parameter per option
     *,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on; 127.0.0.1 by default.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on; 8787 by default.")] = None,
@@ -41,6 +41,15 @@ def start(
     env_file: Annotated[
         Path | None, typer.Option("--env-file", help="Variables for the workflows' code, one NAME=value a line.")
     ] = None,
+    public_url: Annotated[
+        str | None, typer.Option("--public-url", help="The worker's address as others see it, for webhook addresses.")
+    ] = None,
+    require_https: Annotated[bool, typer.Option("--require-https", help="Refuse plain HTTP.")] = False,
+    settings_file: Annotated[
+        Path | None,
+        typer.Option("--settings", help="A file with settings, one WORKFLOW_STUDIO_WORKER_...=value a line."),
+    ] = None,
+    log_level: Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")] = None,
     json: JsonFlag = False,  # noqa: ARG001 - read before the command runs
 ) -> None:
     """Start a worker in the foreground.
@@ -49,14 +58,25 @@ def start(
     it the worker makes one up and keeps it in the data folder, where `studio deploy` in this folder finds it.
     """
     output = get_output()
-    settings = {"host": host, "port": port, "data_dir": data_dir, "node": node, "env_file": env_file}
-    command = worker_command()
+    settings = {
+        "host": host,
+        "port": port,
+        "data_dir": data_dir,
+        "node": node,
+        "env_file": env_file,
+        "public_url": public_url,
+        "require_https": "true" if require_https else None,
+    }
+    given = {"--settings": settings_file, "--log-level": log_level}
+    command = worker_command(*(str(part) for pair in given.items() if pair[1] is not None for part in pair))
     environment = worker_environment(settings)
     if data_dir is None and not environment.get(f"{ENV_PREFIX}DATA_DIR"):
         make_state_dir(Path())
         output.note(f"Data folder: {Path.cwd() / STATE_DIR / 'worker'}")
     output.document({"pid": os.getpid(), "node": environment[f"{ENV_PREFIX}NODE"]}, now=True)
     sys.stdout.flush()
+    if output.json_mode:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the worker's own words are not part of the document
     sys.stderr.flush()
     # The worker takes this process's place: signals and the exit status are its own.
     os.execve(command[0], command, environment)  # noqa: S606

@@ -1,0 +1,145 @@
+"""No process of the demo outlives it, and a failed one shows its last words."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from workflow_studio.scaffolder.demo.processes import (
+    Child,
+    DemoError,
+    deferred_signals,
+    free_port,
+    stop_requests_as_interrupts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Start = Callable[[str], Child]
+
+# A process that starts another one, tells its pid, and sleeps.
+PARENT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, '-c', {child!r}])
+print(child.pid, flush=True)
+{then}
+"""
+SLEEP = "import time; time.sleep(600)"
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    children: list[Child] = []
+
+    def begin(code: str) -> Child:
+        child = Child(
+            "The child", [sys.executable, "-c", code], cwd=tmp_path, env=dict(os.environ), log=tmp_path / "log"
+        )
+        children.append(child)
+        return child
+
+    yield begin
+    for child in children:
+        child.stop()
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie that its adoptive parent has not reaped yet is not alive.
+    with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
+        return stat.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def said(child: Child) -> list[str]:
+    deadline = time.monotonic() + 20
+    while not child.tail():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return child.tail()
+
+
+def test_stopping_ends_the_processes_it_started_too(start: Start) -> None:
+    child = start(PARENT.format(child=SLEEP, then=SLEEP))
+    grandchild = int(said(child)[0])
+    child.stop()
+    assert not alive(grandchild)
+    child.stop()  # again does no harm
+
+
+def test_stopping_ends_what_a_finished_process_left_behind(start: Start) -> None:
+    child = start(PARENT.format(child=SLEEP, then=""))
+    grandchild = int(said(child)[0])
+    child.wait()
+    child.stop()
+    assert not alive(grandchild)
+
+
+def test_a_process_that_does_not_listen_is_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workflow_studio.scaffolder.demo.processes._GRACE_SECONDS", 0.3)
+    child = start(DEAF)
+    assert said(child) == ["deaf"]
+    child.stop()
+    assert not alive(child.pid)
+
+
+def test_a_failed_process_shows_its_last_words(start: Start) -> None:
+    child = start("import sys; print('\\n'.join(map(str, range(100)))); sys.exit('No such module')")
+    with pytest.raises(DemoError) as caught:
+        child.wait()
+    assert caught.value.message == "The child failed (exit status 1)."
+    lines = str(caught.value.hint).splitlines()
+    assert lines[0] == "Its last output:"
+    assert lines[-2:] == ["99", "No such module"]
+    assert len(lines) == 31
+
+
+def test_a_process_that_ends_while_it_is_waited_for(start: Start) -> None:
+    child = start("raise SystemExit(7)")
+    with pytest.raises(DemoError, match=r"ended \(exit status 7\) before its first answer"):
+        child.wait_until(lambda: False, seconds=30, what="its first answer")
+
+
+def test_waiting_has_an_end(start: Start) -> None:
+    child = start(SLEEP)
+    with pytest.raises(DemoError, match=r"its first answer did not happen within 0 s"):
+        child.wait_until(lambda: False, seconds=0.1, what="its first answer")
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DemoError, match="could not be started"):
+        Child("npm", ["/nonexistent/npm"], cwd=tmp_path, env={}, log=tmp_path / "log")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_stop_is_an_interrupt(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+
+    def stopped() -> None:
+        with stop_requests_as_interrupts():
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert signal.getsignal(number) is before
+
+
+def test_cleaning_up_is_not_interrupted() -> None:
+    with deferred_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_free_ports_are_free() -> None:
+    assert 1024 <= free_port() <= 65535
