@@ -31,7 +31,7 @@ class JsonDocument:
         Raises:
             EditRefusedError: It does not parse, or is not an object.
         """
-        # The brackets are on lines of their own lines' ends, so that line numbers of refusals stay true.
+        # Nothing goes in front but a bracket, so that the line numbers of refusals stay true.
         raw = Source(path, data)
         bom = data.startswith(b"\xef\xbb\xbf")
         body = data.removeprefix(b"\xef\xbb\xbf")
@@ -50,6 +50,10 @@ class JsonDocument:
         for node in walk(document.root):
             if node.is_named and node.type not in _VALUES | _PARTS:
                 raise document.source.refusal("the file is not valid JSON", at=node)
+        try:
+            document.get()
+        except RecursionError as error:
+            raise document.source.refusal("the file is nested too deeply") from error
         return document
 
     def dump(self) -> bytes:
@@ -66,7 +70,7 @@ class JsonDocument:
         return inner[0] if inner else parenthesized
 
     def get(self, *keys: str) -> Any:
-        """Return the value at a path, or ``None``: an object or array comes back as Python values."""
+        """Return the value at a path as Python values, or ``None``; without keys, all of it."""
         node = self._find(keys)
         return None if node is None else self._value(node)
 
