@@ -14,7 +14,7 @@ from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, 
 from workflow_studio.worker.ports import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
     from workflow_studio.worker.ports import CallContext
@@ -107,3 +107,15 @@ def delivery(kind: Any = "step", body: bytes = b"\xa0", **fields: Any) -> Delive
 @pytest.fixture(name="delivery")
 def delivery_fixture() -> Callable[..., Delivery]:
     return delivery
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], object]], Awaitable[None]]:
+    """Waits until a condition holds, for ten seconds at most."""
+
+    async def wait(condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
+                await asyncio.sleep(0.02)
+
+    return wait

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,6 +47,25 @@ def _future() -> asyncio.Future[Any]:
     return future
 
 
+def _outcome(frame: dict[str, Any]) -> Outcome:
+    if "error" in frame:
+        return Failed(str(frame["error"])[:_MAX_REASON])
+    if "timeoutSeconds" not in frame:
+        return Handled()
+    seconds = float(frame["timeoutSeconds"])
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(f"a timeout of {seconds} s")
+    return Handled(timeout_seconds=seconds)
+
+
+def _web_response(frame: dict[str, Any]) -> WebResponse:
+    body, headers = frame["body"], tuple((str(name), str(value)) for name, value in frame["headers"])
+    status = int(frame["status"])
+    if not isinstance(body, bytes) or not 200 <= status <= 599:
+        raise ValueError(f"a response with the status {status}")
+    return WebResponse(status, headers, body)
+
+
 class ExecutorLostError(ExecutorUnavailableError):
     """The executor ended, or was given up, before it answered."""
 
@@ -80,8 +100,8 @@ class Executor:
         self._connection = connection
         self._world = world
         self._options = options
-        self._hello: asyncio.Future[None] = _future()
-        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._hello = _future()
+        self._answers: dict[str, asyncio.Future[Any]] = {}
         self._requests = 0
         self._reported_in_flight = 0
         self._silent_ticks = 0
@@ -158,16 +178,13 @@ class Executor:
             "headers": dict(delivery.headers),
         }
         try:
-            answer = await self._ask(f"delivery {delivery.id}", frame)
+            outcome: Outcome = await self._ask(f"delivery {delivery.id}", frame)
         except FrameTooLargeError as error:
             return Failed(f"The message cannot be delivered: {error}")
-        except ExecutorUnavailableError as error:
+        except ExecutorLostError as error:
             return Failed(str(error), executor_lost=True)
         self.completed += 1
-        if "error" in answer:
-            return Failed(str(answer["error"])[:_MAX_REASON])
-        timeout = answer.get("timeoutSeconds")
-        return Handled(timeout_seconds=None if timeout is None else max(0.0, float(timeout)))
+        return outcome
 
     async def request(self, request: WebRequest) -> WebResponse:
         """Have the webhook handler answer a request.
@@ -186,16 +203,15 @@ class Executor:
             "body": request.body,
         }
         try:
-            answer = await self._ask(f"request {name}", frame)
+            response: WebResponse = await self._ask(f"request {name}", frame)
         except FrameTooLargeError as error:
             raise ExecutorUnavailableError(f"The webhook call cannot be handed over: {error}") from error
-        headers = tuple((str(key), str(value)) for key, value in answer["headers"])
-        return WebResponse(int(answer["status"]), headers, bytes(answer["body"]))
+        return response
 
-    async def _ask(self, name: str, frame: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(self, name: str, frame: dict[str, Any]) -> Any:
         if self._lost is not None:
             raise ExecutorLostError(f"The executor {self.id} was lost: {self._lost}.")
-        answer: asyncio.Future[dict[str, Any]] = _future()
+        answer = _future()
         self._answers[name] = answer
         try:
             await self._send(frame)
@@ -233,11 +249,9 @@ class Executor:
         kill_group(self.pid)
         for poll in self._polls:
             poll.cancel()
-        error = ExecutorLostError(f"The executor {self.id} was lost: {reason}.")
-        waiting: list[asyncio.Future[Any]] = [self._hello, *self._answers.values()]
-        for answer in waiting:
+        for answer in [self._hello, *self._answers.values()]:
             if not answer.done():
-                answer.set_exception(error)
+                answer.set_exception(ExecutorLostError(f"The executor {self.id} was lost: {reason}."))
 
     async def _run(self) -> None:
         """Tend the process until it has ended."""
@@ -276,9 +290,9 @@ class Executor:
             case "call":
                 self._spawn(self._call(int(frame["id"]), str(frame["method"]), frame), frame["method"])
             case "delivered":
-                self._answer(f"delivery {frame['delivery']}", frame)
+                self._answer(f"delivery {frame['delivery']}", _outcome(frame))
             case "response":
-                self._answer(f"request {frame['request']}", frame)
+                self._answer(f"request {frame['request']}", _web_response(frame))
             case "heartbeat":
                 self.rss = int(frame["rss"])
                 self._reported_in_flight = int(frame["inFlight"])
@@ -294,10 +308,10 @@ class Executor:
             case other:
                 raise ValueError(f"unknown frame {other!r}")
 
-    def _answer(self, name: str, frame: dict[str, Any]) -> None:
+    def _answer(self, name: str, value: Outcome | WebResponse) -> None:
         answer = self._answers.get(name)
         if answer is not None and not answer.done():
-            answer.set_result(frame)
+            answer.set_result(value)
 
     def _spawn(self, call: Coroutine[Any, Any, None], method: str) -> None:
         task = asyncio.create_task(call)

@@ -18,6 +18,8 @@ const MAX_FRAME_SIZE = 64 * 1024 * 1024;
  * @property {(message: string, fields?: Record<string, unknown>) => Error} worldError
  */
 
+/** @typedef {(method: string, params: Record<string, any>, options: { signal?: AbortSignal }) => Promise<any>} WorldCall */
+
 /** Cuts a stream of bytes into the frames it is made of. */
 class FrameReader {
   constructor() {

@@ -1,0 +1,85 @@
+'use strict';
+/** What the executor is working on: deliveries, webhook calls, background tasks. */
+
+const { AsyncLocalStorage } = require('node:async_hooks');
+const { MAX_FRAME_SIZE } = require('./connection.cjs');
+
+const MAX_MESSAGE_LENGTH = 4000;
+const SERVER_ERROR = Object.freeze({
+  status: 500,
+  headers: [],
+  body: new Uint8Array(),
+});
+
+/** @typedef {ReturnType<typeof import('./artifact.cjs').loadArtifact>} Artifact */
+
+/**
+ * @param {unknown} error
+ * @returns {string}
+ */
+function describe(error) {
+  const text =
+    error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return text.slice(0, MAX_MESSAGE_LENGTH);
+}
+
+/**
+ * @param {object} options
+ * @param {() => Artifact} options.artifact
+ * @param {(frame: Record<string, unknown>) => boolean} options.send
+ * @param {() => void} options.onDrained Called once nothing is left after a drain.
+ */
+function createWork({ artifact, send, onDrained }) {
+  /** @type {AsyncLocalStorage<string>} */
+  const currentDelivery = new AsyncLocalStorage();
+  let inFlight = 0;
+  let isDraining = false;
+
+  /** @param {1 | -1} change */
+  const count = (change) => {
+    inFlight += change;
+    if (isDraining && inFlight === 0) onDrained();
+  };
+
+  return {
+    count,
+    inFlight: () => inFlight,
+    /** The delivery in whose course the calling code runs. */
+    currentDelivery: () => currentDelivery.getStore(),
+
+    /** @param {any} frame */
+    async deliver(frame) {
+      const { delivery } = frame;
+      count(1);
+      const outcome = await currentDelivery
+        .run(delivery, () => artifact().deliver(frame))
+        .catch((error) => ({ error: describe(error) }));
+      send({ t: 'delivered', delivery, ...outcome });
+      count(-1);
+    },
+
+    /** @param {any} frame */
+    async request(frame) {
+      const { request } = frame;
+      count(1);
+      const response = await artifact()
+        .request(frame)
+        .catch((error) => {
+          console.error('The webhook handler failed:', error);
+          return SERVER_ERROR;
+        });
+      if (!send({ t: 'response', request, ...response })) {
+        console.error(`A webhook answer exceeds ${MAX_FRAME_SIZE} bytes.`);
+        send({ t: 'response', request, ...SERVER_ERROR });
+      }
+      count(-1);
+    },
+
+    drain() {
+      isDraining = true;
+      if (inFlight === 0) onDrained();
+    },
+  };
+}
+
+module.exports = { createWork, describe };
