@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import time
 
 import pytest
@@ -109,8 +111,17 @@ def manifest():
     return make_manifest
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    """Return the path of a database with the schema: copying it is faster than migrating each time."""
+    path = tmp_path_factory.mktemp("template") / "worker.db"
+    asyncio.run(Database.open(path).close())
+    return path
+
+
 @pytest.fixture
-async def database(tmp_path):
+async def database(tmp_path, empty_database):
+    shutil.copy(empty_database, tmp_path / "worker.db")
     opened = Database.open(tmp_path / "worker.db")
     yield opened
     await opened.close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from workflow_studio.worker.store import _sqlite
@@ -18,13 +21,16 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
-def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Apply the migrations up to ``revision``, all of them or none.
+def upgrade(engine: Engine) -> None:
+    """Apply the migrations that are missing, all of them or none.
 
     Raises:
         StoreVersionError: If the database has a revision that this worker does not know.
     """
-    _migrate(engine, revision, command.upgrade)
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current != _head():
+        _migrate(engine, "head", command.upgrade)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
@@ -32,11 +38,21 @@ def downgrade(engine: Engine, revision: str) -> None:
     _migrate(engine, revision, command.downgrade)
 
 
-def _migrate(engine: Engine, revision: str, action: Callable[[Config, str], None]) -> None:
+def _config() -> Config:
     config = Config()
     # Alembic's configuration treats % as the start of an interpolation.
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")
+    return config
+
+
+@functools.cache
+def _head() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _migrate(engine: Engine, revision: str, action: Callable[[Config, str], None]) -> None:
+    config = _config()
     # Alembic joins the transaction that it finds begun; otherwise it would commit as it goes.
     with engine.connect() as connection, connection.begin():
         config.attributes["connection"] = connection
