@@ -4,11 +4,11 @@ The gate asks :class:`Authenticator` before any route is looked at, so a path th
 then names the scope it needs with :func:`needs`.
 """
 
-from __future__ import annotations
-
+# FastAPI reads the annotations of dependencies, so they are not postponed here.
 import hashlib
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 from fastapi import Depends, Request
 from limits import RateLimitItemPerMinute
@@ -16,13 +16,9 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 
 from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.compute.scopes import Scope
+from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.problems import Problem, problem
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from workflow_studio.compute.scopes import Scope
-    from workflow_studio.worker.engine.keys import ApiKey
 
 _REMEMBERED_FOR: Final = 1.0
 _MAX_REMEMBERED: Final = 1024
