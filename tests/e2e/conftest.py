@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,6 @@ from tests.e2e.support import FRAMEWORKS, App, Worker, prepare, run, studio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     PreparedApp = Callable[[str], Path]
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 def prepared_app(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> PreparedApp:
     """Install and build an app once; give each test process a copy, because it deploys from there."""
     base = tmp_path_factory.getbasetemp()
-    shared = (base if worker_id == "master" else base.parent) / "apps"
+    kept = os.environ.get("STUDIO_TEST_APPS")  # prepared apps outlive the test run, for work on what comes after
+    shared = Path(kept) if kept else (base if worker_id == "master" else base.parent) / "apps"
     shared.mkdir(exist_ok=True)
 
     def prepared(name: str) -> Path:
@@ -46,7 +48,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     try:
         yield server
     finally:
-        server.stop()
+        server.close()
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def crashing_worker(tmp_path: Path) -> Iterator[Worker]:
     try:
         yield server
     finally:
-        server.stop()
+        server.close()
 
 
 @pytest.fixture(scope="module")
@@ -73,4 +75,4 @@ def running_app(name: str, prepared_app: PreparedApp, worker: Worker) -> Iterato
     try:
         yield app
     finally:
-        app.stop()
+        app.close()

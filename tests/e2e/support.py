@@ -91,6 +91,7 @@ class Server:
     url: str
     health: str = "/"
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    http: httpx.Client = field(init=False)
 
     def start(self) -> None:
         with self.log.open("ab") as output:
@@ -126,6 +127,11 @@ class Server:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(timeout=20)
         self.process = None
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        self.http.close()
 
 
 class Worker(Server):

@@ -59,7 +59,7 @@ def worker_with_reader(tmp_path: Path) -> Iterator[Worker]:
     try:
         yield server
     finally:
-        server.stop()
+        server.close()
 
 
 def test_a_corrupt_archive(directory: Path, worker: Worker, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_no_active_deployment(directory: Path, crashing_worker: Worker) -> None:
         assert "no_active_deployment" in log or "active deployment" in log
         assert "studio" in log, "the message says what to do"
     finally:
-        app.stop()
+        app.close()
 
 
 def test_the_worker_is_down_during_start(directory: Path, crashing_worker: Worker) -> None:
@@ -102,7 +102,7 @@ def test_the_worker_is_down_during_start(directory: Path, crashing_worker: Worke
         assert crashing_worker.url in log, "the message names the address that did not answer"
         assert "TRANSPORT" in log
     finally:
-        app.stop()
+        app.close()
 
 
 def test_the_worker_is_down_during_deploy(directory: Path) -> None:

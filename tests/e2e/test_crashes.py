@@ -34,7 +34,7 @@ def app(prepared_app: PreparedApp, crashing_worker: Worker) -> Iterator[App]:
     try:
         yield server
     finally:
-        server.stop()
+        server.close()
 
 
 def lines(ledger: Path) -> list[str]:

@@ -58,7 +58,7 @@ def test_runs_stay_on_the_deployment_they_started_on(
         assert worker.finished(back)["deploymentId"] == first
         assert app.ask(back)["result"]["receipt"] == "receipt for edna"
     finally:
-        app.stop()
+        app.close()
 
 
 def test_deploying_the_same_code_again_is_the_same_deployment(
