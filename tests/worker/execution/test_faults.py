@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -237,6 +238,28 @@ async def test_what_a_step_started_ends_with_the_executor(
     assert is_alive(child)
     await pool.close(grace=1)
     await eventually(lambda: not is_alive(child))
+
+
+async def test_what_a_step_started_does_not_hold_the_connection(
+    make_pool: Any, artifact: Any, delivery: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Even when the connection's descriptor has a high number in the worker."""
+    caplog.set_level("INFO")
+    artifact(
+        step="""const { execFileSync } = require('node:child_process');
+        module.exports.POST = async () => {
+            console.log(execFileSync('ls', ['-l', '/proc/self/fd'], { stdio: ['inherit', 'pipe', 'inherit'] }).toString());
+            return Response.json({ ok: true });
+        };"""
+    )
+    spare = [os.dup(0) for _ in range(40)]
+    try:
+        assert await make_pool().deliver(delivery()) == Handled()
+    finally:
+        for descriptor in spare:
+            os.close(descriptor)
+    assert "2 -> " in caplog.text
+    assert not re.search(r" (?!1 )\d+ -> socket:", caplog.text)  # 1 is the pipe of execFileSync
 
 
 async def test_a_webhook_call_to_a_lost_executor_is_told(make_pool: Any, artifact: Any) -> None:

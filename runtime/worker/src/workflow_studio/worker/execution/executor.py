@@ -263,6 +263,7 @@ class Executor:
         reading = asyncio.create_task(self._read())
         watching = asyncio.create_task(self._watch())
         code = await self._process.wait()
+        kill_group(self.pid)
         # What it sent before it ended still counts.
         await asyncio.wait([reading], timeout=_EOF_GRACE)
         self.lose(f"it ended with exit code {code}" if code >= 0 else f"it was killed by signal {-code}")

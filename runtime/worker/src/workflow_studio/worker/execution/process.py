@@ -7,10 +7,13 @@ import contextlib
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workflow_studio.compute import js
+from workflow_studio.worker.execution import launcher
+from workflow_studio.worker.execution.launcher import CONNECTION_FD
 
 if TYPE_CHECKING:
     import socket
@@ -34,9 +37,12 @@ async def spawn(
         "deploymentId": deployment_id,
         "protocol": str(js.path()),
         "port": options.port,
-        "connection": descriptor,
+        "connection": CONNECTION_FD,
     }
     return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-I", "-S", launcher.__file__),
+        str(descriptor),
         str(node.path),
         f"--max-old-space-size={options.heap_limit_mb}",
         str(_HOST),
