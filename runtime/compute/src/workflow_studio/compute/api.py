@@ -118,7 +118,7 @@ class TriggerRequest(Request):
     input: Any = None
     run_id: str | None = None
     deployment_id: str | None = None
-    spec_version: int | None = None
+    spec_version: int | None = Field(default=None, ge=2, le=7, strict=True)
 
     def arguments(self) -> list[Any]:
         """Return the workflow's arguments."""

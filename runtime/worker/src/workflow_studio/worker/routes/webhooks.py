@@ -2,6 +2,7 @@
 
 # FastAPI reads the annotations of the routes, so they are not postponed here.
 
+import re
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -26,6 +27,10 @@ _HOP_BY_HOP: Final = frozenset(
         "upgrade",
     }
 )
+_NOT_PASSED_ON: Final = _HOP_BY_HOP | {"content-length"}
+# What HTTP allows in a header (source: RFC 9110, 5.1 and 5.5). The deployment's code is not trusted to keep to it.
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -60,7 +65,7 @@ async def webhook(token: str, request: Request, worker: Worker) -> Response:
     response.raw_headers = own + [
         (name.lower().encode("latin-1"), value.encode("latin-1"))
         for name, value in answer.headers
-        if name.lower() not in _HOP_BY_HOP | {"content-length"}
+        if name.lower() not in _NOT_PASSED_ON and _NAME.fullmatch(name) and _VALUE.fullmatch(value)
     ]
     return response
 

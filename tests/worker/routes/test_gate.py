@@ -1,0 +1,250 @@
+import re
+import uuid
+
+import pytest
+from fastapi.routing import APIRoute
+
+from tests.worker.routes.conftest import ADMIN, make_settings, running, secret_of
+from workflow_studio.compute import wire
+from workflow_studio.compute.scopes import Scope
+from workflow_studio.worker.auth import Authenticator, Needs
+from workflow_studio.worker.gate import HEALTH_PATH, WEBHOOK_PREFIX
+from workflow_studio.worker.problems import Problem
+
+SCOPES = {
+    ("POST", "/v1/deployments"): "deploy:write",
+    ("GET", "/v1/deployments"): "deploy:read",
+    ("GET", "/v1/deployments/active"): "deploy:read",
+    ("GET", "/v1/deployments/{deployment_id}"): "deploy:read",
+    ("POST", "/v1/deployments/{deployment_id}/activate"): "deploy:write",
+    ("POST", "/v1/runs"): "trigger:write",
+    ("GET", "/v1/runs"): "runs:read",
+    ("GET", "/v1/runs/{run_id}"): "runs:read",
+    ("POST", "/v1/runs/{run_id}/cancel"): "runs:write",
+    ("POST", "/v1/runs/{run_id}/wake"): "runs:write",
+    ("POST", "/v1/runs/resume"): "runs:write",
+    ("GET", "/v1/runs/{run_id}/steps"): "runs:read",
+    ("GET", "/v1/runs/{run_id}/hooks"): "runs:read",
+    ("GET", "/v1/steps/{step_id}"): "runs:read",
+    ("GET", "/v1/hooks/{hook_id}"): "runs:read",
+    ("GET", "/v1/events"): "runs:read",
+    ("GET", "/v1/events/correlation/{correlation_id}"): "runs:read",
+    ("GET", "/v1/executors"): "runs:read",
+    **{(endpoint.verb, endpoint.path): "world:proxy" for endpoint in wire.ENDPOINTS},
+}
+
+
+def is_public(path):
+    return path == HEALTH_PATH or path.startswith(WEBHOOK_PREFIX)
+
+
+def routes_of(router):
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif hasattr(route, "original_router"):
+            yield from routes_of(route.original_router)
+        else:
+            assert route.path == "/v1/openapi.json", "a kind of route this test does not know"
+
+
+def scope_of(route):
+    found = [dependency.call for dependency in route.dependant.dependencies if isinstance(dependency.call, Needs)]
+    return found[0].scope if found else None
+
+
+async def test_every_route_but_health_and_webhooks_names_the_scope_it_needs(worker):
+    found = {}
+    for route in routes_of(worker.app):
+        for verb in route.methods:
+            found[verb, route.path] = scope_of(route)
+    public = {name for name, scope in found.items() if scope is None}
+    assert all(is_public(path) for _, path in public), public
+    assert {name: scope for name, scope in found.items() if scope is not None} == SCOPES
+
+
+async def test_no_address_answers_without_a_key_but_health_and_webhooks(tmp_path):
+    async with running(make_settings(tmp_path, failed_logins_per_minute=10_000)) as worker:
+        paths = {re.sub(r"{[^}]*}", "x", route.path) for route in routes_of(worker.app)}
+        for path in {*paths, "/", "/nothing", "/v1/openapi.json", "/docs", "/v1", "/v1/health/", "/v1//health"}:
+            if is_public(path):
+                continue
+            for verb in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"):
+                response = await worker.send(verb, path, key=None)
+                assert response.status_code == 401, (verb, path)
+                assert response.headers["www-authenticate"] == "Bearer"
+
+
+async def test_health_needs_no_key(worker):
+    response = await worker.get("/v1/health", key=None)
+    assert response.status_code == 200
+    assert response.json() == {"healthy": True, "version": "0.1.0"}
+
+
+async def test_a_wrong_key_is_refused_and_not_repeated(worker):
+    wrong = ["", "Bearer", "Bearer ", f"Basic {ADMIN}", ADMIN, "Bearer wrong", f"Bearer {ADMIN}x", "Bearer \xe9"]
+    for authorization in wrong:
+        headers = {"authorization": authorization.encode("latin-1")}
+        response = await worker.get("/v1/runs", key=None, headers=headers)
+        assert response.status_code == 401, authorization
+        assert response.json()["code"] == "unauthorized"
+        assert response.json()["recovery"]
+        assert ADMIN not in response.text
+
+
+@pytest.mark.parametrize("scope", sorted(set(SCOPES.values())))
+async def test_a_key_with_every_other_scope_is_refused(tmp_path, scope):
+    others = [other for other in Scope if other not in {scope, Scope.ADMIN}]
+    keys = [{"key_id": "k", "scopes": others, "secret": "all-the-other-scopes"}]
+    async with running(make_settings(tmp_path, seed_api_keys=keys)) as worker:
+        for verb, path in [name for name, needed in SCOPES.items() if needed == scope]:
+            response = await worker.send(verb, path, key="all-the-other-scopes")
+            assert response.status_code == 403, (verb, path)
+            assert response.json() == {
+                "code": "missing_scope",
+                "message": f"The API key k lacks the scope {scope}.",
+                "recovery": "Use a key that has it.",
+                "required": scope,
+            }
+
+
+async def test_a_key_with_the_scope_may(worker):
+    assert (await worker.get("/v1/runs", key=secret_of("runs:read"))).status_code == 200
+    assert (await worker.get("/v1/deployments", key=secret_of("deploy:read"))).status_code == 200
+
+
+async def test_a_revoked_key_is_refused(worker):
+    await worker.services.engine.keys.revoke("runs:read")
+    assert (await worker.get("/v1/runs", key=secret_of("runs:read"))).status_code == 401
+
+
+async def test_a_revoked_key_is_remembered_for_a_second_at_most():
+    class Keys:
+        known = True
+
+        async def verify(self, secret):
+            return secret if self.known else None
+
+    keys = Keys()
+    now = 0.0
+    authenticator = Authenticator(lambda: keys, clock=lambda: now)
+    await authenticator.authenticate("Bearer x")
+    keys.known = False
+    now = 0.99
+    await authenticator.authenticate("Bearer x")
+    now = 1.0
+    with pytest.raises(Problem):
+        await authenticator.authenticate("Bearer x")
+
+
+async def test_every_answer_is_named(worker):
+    for path, key in (("/v1/health", None), ("/v1/runs", None), ("/v1/runs", ADMIN), ("/nothing", ADMIN)):
+        first, second = [(await worker.get(path, key)).headers["x-workflow-correlation-id"] for _ in range(2)]
+        assert first != second
+        assert uuid.UUID(first)
+
+
+async def test_a_callers_name_is_kept(worker):
+    response = await worker.get("/v1/runs", headers={"x-workflow-correlation-id": "order/17:a.b-c_d"})
+    assert response.headers["x-workflow-correlation-id"] == "order/17:a.b-c_d"
+
+
+async def test_a_name_that_could_do_harm_is_replaced(worker):
+    for name in ("", " ", "x" * 129, "a b", "a\tb", "é", "<script>", '"'):
+        response = await worker.get("/v1/runs", headers={"x-workflow-correlation-id": name.encode("latin-1")})
+        assert uuid.UUID(response.headers["x-workflow-correlation-id"])
+
+
+async def test_what_is_not_there_says_so(worker):
+    response = await worker.get("/v1/nothing")
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
+    response = await worker.send("DELETE", "/v1/runs")
+    assert (response.status_code, response.json()["code"]) == (405, "invalid_request")
+    assert response.headers["allow"] == "GET, POST" or response.headers["allow"] in {"GET", "POST"}
+
+
+async def test_an_unforeseen_error_shows_nothing_of_itself(worker, monkeypatch, caplog):
+    async def broken(*_args, **_more):
+        raise RuntimeError("the word is swordfish")
+
+    monkeypatch.setattr(worker.services.engine.runs, "list", broken)
+    response = await worker.get("/v1/runs")
+    assert (response.status_code, response.json()["code"]) == (500, "internal_error")
+    assert "swordfish" not in response.text
+    correlation_id = response.headers["x-workflow-correlation-id"]
+    assert correlation_id in response.json()["message"]
+    assert correlation_id in caplog.text
+    assert "the word is swordfish" in caplog.text
+
+
+async def test_a_long_body_is_refused_whether_or_not_it_says_so(tmp_path):
+    async def chunks():
+        for _ in range(20):
+            yield b"x" * 100
+
+    async with running(make_settings(tmp_path, max_body_bytes=1024)) as worker:
+        for path, headers in (
+            ("/v1/runs", {"content-type": "application/json"}),
+            ("/v1/world/runs/list", {"content-type": "application/cbor"}),
+            (WEBHOOK_PREFIX + "token", {}),
+        ):
+            for content in (b"x" * 1025, chunks()):
+                response = await worker.post(path, content=content, headers=headers)
+                if path.startswith(WEBHOOK_PREFIX) and not isinstance(content, bytes):
+                    assert response.status_code == 404  # the body of an unknown webhook is never read
+                    continue
+                assert (response.status_code, response.json()["code"]) == (413, "request_too_large"), path
+
+
+async def test_an_artifact_may_be_longer_than_other_bodies(tmp_path):
+    async with running(make_settings(tmp_path, max_body_bytes=1024)) as worker:
+        response = await worker.post("/v1/deployments", content=b"x" * 5000)
+    assert response.json()["code"] == "invalid_artifact"
+
+
+async def test_plain_http_is_refused_where_https_is_required(tmp_path):
+    async with running(make_settings(tmp_path, require_https=True)) as worker:
+        refused = await worker.get("/v1/runs")
+        assert (refused.status_code, refused.json()["code"]) == (403, "https_required")
+        assert (await worker.post(WEBHOOK_PREFIX + "x", key=None)).status_code == 403
+        assert (await worker.get("/v1/runs", headers={"x-forwarded-proto": "http, https"})).status_code == 403
+        assert (await worker.get("/v1/runs", headers={"x-forwarded-proto": "HTTPS, http"})).status_code == 200
+        assert (await worker.get("https://worker.test/v1/runs")).status_code == 200
+        assert (await worker.get("/v1/health", key=None)).status_code == 200
+
+
+async def test_requests_are_counted_per_key(tmp_path):
+    async with running(make_settings(tmp_path, rate_limit_per_minute=3)) as worker:
+        for _ in range(3):
+            assert (await worker.get("/v1/runs", key=secret_of("runs:read"))).status_code == 200
+        refused = await worker.get("/v1/runs", key=secret_of("runs:read"))
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert (await worker.get("/v1/runs")).status_code == 200
+
+
+async def test_webhook_calls_are_counted_per_address(tmp_path):
+    async with running(make_settings(tmp_path, rate_limit_per_minute=2)) as worker:
+        statuses = [(await worker.post(WEBHOOK_PREFIX + "x", key=None)).status_code for _ in range(3)]
+        assert statuses == [404, 404, 429]
+        assert (await worker.get("/v1/runs")).status_code == 200
+
+
+async def test_who_guesses_keys_is_told_to_wait_and_who_has_one_is_not(tmp_path):
+    async with running(make_settings(tmp_path, failed_logins_per_minute=2)) as worker:
+        statuses = [(await worker.get("/v1/runs", key="guess")).status_code for _ in range(4)]
+        assert statuses == [401, 401, 429, 429]
+        assert (await worker.get("/v1/runs")).status_code == 200
+
+
+async def test_websockets_are_refused(worker):
+    sent = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        sent.append(message)
+
+    await worker.app({"type": "websocket", "path": "/v1/runs", "headers": [], "query_string": b""}, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]

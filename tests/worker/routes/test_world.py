@@ -1,0 +1,269 @@
+import asyncio
+import time
+
+import pytest
+
+from tests.worker.routes.conftest import ADMIN, WORKFLOW, make_settings, running, secret_of
+from workflow_studio.compute import wire
+from workflow_studio.compute.payload import dumps_arguments
+from workflow_studio.worker.engine.clock import new_id
+from workflow_studio.worker.ports import ExecutorUnavailableError, WebResponse
+
+WEBHOOK = "/.well-known/workflow/v1/webhook/"
+
+
+def a_run_id():
+    return new_id("wrun", time.time_ns() // 1_000_000)
+
+
+async def test_every_method_of_the_world_has_an_address(worker):
+    await worker.deploy()
+    for endpoint in wire.ENDPOINTS:
+        response = await worker.call(endpoint.method, {})
+        assert response.status_code in {200, 400}, (endpoint, response.text)
+        if response.status_code == 400:
+            assert response.json()["error"]["message"].startswith("Invalid parameter"), endpoint
+
+
+async def test_a_whole_run_by_hand(worker):
+    run_id = await worker.start([2])
+    run = await worker.world("runs.get", {"runId": run_id})
+    assert run["input"] == dumps_arguments([2])
+    assert isinstance(run["startedAt"], int)
+    result = await worker.event(run_id, "step_created", "step_1", stepName="s", input=b"devl[[]]")
+    assert result["step"]["status"] == "pending"
+    assert (await worker.event(run_id, "step_started", "step_1"))["step"]["input"] == b"devl[[]]"
+    await worker.world(
+        "queue.publish",
+        {
+            "queueName": f"__wkf_workflow_{WORKFLOW}",
+            "body": b"x",
+            "runId": run_id,
+            "isWake": True,
+            "isHealthCheck": False,
+        },
+    )
+    page = await worker.world("events.list", {"runId": run_id})
+    assert [event["eventType"] for event in page["data"]] == [
+        "run_created",
+        "run_started",
+        "step_created",
+        "step_started",
+    ]
+    assert page["hasMore"] is False
+
+
+async def test_a_refusal_of_the_world_names_its_error(worker):
+    run_id = await worker.start()
+    missing = a_run_id()
+    response = await worker.call("runs.get", {"runId": missing})
+    assert (response.status_code, response.json()["code"]) == (404, "run_not_found")
+    assert response.json()["error"]["name"] == "WorkflowRunNotFoundError"
+    assert response.json()["error"]["runId"] == missing
+    await worker.event(run_id, "step_created", "step_1", stepName="s", input=b"")
+    again = {
+        "runId": run_id,
+        "event": {"eventType": "step_created", "correlationId": "step_1", "eventData": {"stepName": "s", "input": b""}},
+    }
+    response = await worker.call("events.create", again)
+    assert (response.status_code, response.json()["error"]["name"]) == (409, "EntityConflictError")
+    await worker.event(run_id, "step_started", "step_1")
+    await worker.event(run_id, "step_retrying", "step_1", error="e", retryAfter=int(time.time() * 1000) + 60_000)
+    early = {"runId": run_id, "event": {"eventType": "step_started", "correlationId": "step_1"}}
+    response = await worker.call("events.create", early)
+    assert (response.status_code, response.json()["error"]["name"]) == (425, "TooEarlyError")
+    assert 58 <= int(response.headers["retry-after"]) <= 60
+
+
+async def test_without_an_active_deployment_the_app_is_told_what_to_do(worker):
+    response = await worker.call("deployments.current")
+    assert (response.status_code, response.json()["code"]) == (409, "no_active_deployment")
+    assert "studio deploy" in response.json()["recovery"]
+    assert response.json()["error"]["status"] == 409
+
+
+async def test_bodies_that_are_not_cbor_maps_are_refused(worker):
+    path = "/v1/world/runs/get"
+    cbor = {"content-type": "application/cbor"}
+    for content in (
+        b"",
+        b"\xff",
+        b"\x80",
+        b"\x01",
+        b"\xa1\x01\x02",
+        wire.encode({"runId": "x"}) + b"\x00",
+        b"\x81" * 10_000,
+        b"\xbb" + b"\xff" * 8,
+    ):
+        response = await worker.post(path, content=content, headers=cbor)
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_request"), content[:20]
+    for kind in ("application/json", "", "application/cborx"):
+        response = await worker.post(path, content=wire.encode({"runId": "x"}), headers={"content-type": kind})
+        assert (response.status_code, response.json()["code"]) == (415, "invalid_request"), kind
+    response = await worker.post(
+        path, content=wire.encode({"runId": "x"}), headers={"content-type": "Application/CBOR; x=y"}
+    )
+    assert response.status_code == 404
+
+
+async def a_hook(worker, run_id):
+    await worker.event(run_id, "hook_created", "hook_1", token="t", isWebhook=False)
+    return {
+        "runId": run_id,
+        "event": {
+            "eventType": "hook_received",
+            "correlationId": "hook_1",
+            "eventData": {"payload": b"devl[1]"},
+            "specVersion": 3,
+        },
+    }
+
+
+async def received(worker, run_id):
+    page = await worker.world("events.list", {"runId": run_id})
+    return sum(event["eventType"] == "hook_received" for event in page["data"])
+
+
+async def test_a_repeated_write_is_done_once_and_answered_alike(worker):
+    run_id = await worker.start()
+    params = await a_hook(worker, run_id)
+    answers = await asyncio.gather(
+        *(worker.call("events.create", params, headers={"idempotency-key": "request-1"}) for _ in range(5))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert {answer.headers["content-type"] for answer in answers} == {"application/cbor"}
+    assert await received(worker, run_id) == 1
+    await worker.call("events.create", params, headers={"idempotency-key": "request-2"})
+    assert await received(worker, run_id) == 2
+    await worker.call("events.create", params)
+    assert await received(worker, run_id) == 3
+
+
+async def test_a_repeat_with_another_body_is_refused(worker):
+    run_id = await worker.start()
+    params = await a_hook(worker, run_id)
+    headers = {"idempotency-key": "request-1"}
+    assert (await worker.call("events.create", params, headers=headers)).status_code == 200
+    params["event"]["eventData"]["payload"] = b"devl[2]"
+    response = await worker.call("events.create", params, headers=headers)
+    assert (response.status_code, response.json()["code"]) == (409, "idempotency_conflict")
+    publish = {"queueName": "__wkf_workflow_x", "body": b"", "isWake": False, "isHealthCheck": False, "runId": run_id}
+    first = await worker.call("queue.publish", publish, headers=headers)
+    assert first.status_code == 200, "a key counts per method"
+    assert (await worker.call("queue.publish", publish, headers=headers)).content == first.content
+
+
+async def test_a_refused_write_may_be_sent_again(worker):
+    run_id = await worker.start()
+    event = {"runId": run_id, "event": {"eventType": "step_started", "correlationId": "step_1", "specVersion": 3}}
+    headers = {"idempotency-key": "request-1"}
+    assert (await worker.call("events.create", event, headers=headers)).status_code != 200
+    await worker.event(run_id, "step_created", "step_1", stepName="s", input=b"")
+    assert (await worker.call("events.create", event, headers=headers)).status_code == 200
+
+
+async def test_reads_need_no_record(worker, monkeypatch):
+    async def broken(*_args):
+        raise AssertionError("looked at the records")
+
+    monkeypatch.setattr(worker.services.engine.idempotency, "begin", broken)
+    run_id = await worker.start()
+    await worker.call("runs.get", {"runId": run_id}, headers={"idempotency-key": "x"})
+
+
+async def test_a_reader_waits_for_the_next_chunk(worker):
+    run_id = await worker.start()
+    reading = asyncio.create_task(worker.world("streams.read", {"name": "s", "startIndex": 0, "waitMs": 20_000}))
+    await asyncio.sleep(0.1)
+    assert not reading.done()
+    written = {"name": "s", "runId": run_id, "chunks": [b"one", b"two"], "writerId": "w", "sequence": 0}
+    await worker.world("streams.write", written)
+    answer = await asyncio.wait_for(reading, 5)
+    assert (answer["chunks"], answer["nextIndex"], answer["done"]) == ([b"one", b"two"], 2, False)
+    await worker.world("streams.close", {"name": "s", "runId": run_id})
+    assert (await worker.world("streams.read", {"name": "s", "startIndex": 2, "waitMs": 20_000}))["done"] is True
+
+
+async def test_with_a_master_key_runs_have_keys_of_their_own(tmp_path):
+    master_key = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
+    async with running(make_settings(tmp_path, master_key=master_key)) as worker:
+        first, again, other = [
+            (await worker.world("encryption.key", {"runId": name}))["key"] for name in ("a", "a", "b")
+        ]
+    assert len(first) == 32
+    assert first == again != other
+
+
+async def a_webhook(worker, **changes):
+    run_id = await worker.start()
+    await worker.event(run_id, "hook_created", "hook_1", **({"token": "order/17 ü", "isWebhook": True} | changes))
+    return (await worker.world("runs.get", {"runId": run_id}))["deploymentId"]
+
+
+@pytest.mark.parametrize("verb", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_a_webhook_reaches_the_code_of_its_runs_deployment(worker, verb):
+    deployment_id = await a_webhook(worker)
+    worker.pool.answer = WebResponse(
+        202,
+        (
+            ("Content-Type", "text/x"),
+            ("Set-Cookie", "a=1"),
+            ("Set-Cookie", "b=2"),
+            ("Connection", "close"),
+            ("Content-Length", "99"),
+        ),
+        b"thanks",
+    )
+    response = await worker.send(
+        verb,
+        f"{WEBHOOK}order%2F17%20%C3%BC?a=1&b=%20",
+        key=None,
+        content=b"hello",
+        headers={"x-signature": "s", "authorization": "Basic theirs", "connection": "keep-alive", "te": "trailers"},
+    )
+    assert response.status_code == 202
+    assert response.content == (b"" if verb == "HEAD" else b"thanks")
+    assert response.headers.get_list("set-cookie") == ["a=1", "b=2"]
+    assert response.headers["content-length"] == "6"
+    assert "connection" not in response.headers
+    assert "x-workflow-correlation-id" in response.headers
+    ((used, request),) = worker.pool.requests
+    assert used == deployment_id
+    assert (request.method, request.body) == (verb, b"hello")
+    assert request.url == f"http://localhost:8787{WEBHOOK}order%2F17%20%C3%BC?a=1&b=%20"
+    headers = dict(request.headers)
+    assert (headers["x-signature"], headers["authorization"]) == ("s", "Basic theirs")
+    assert not headers.keys() & {"connection", "te"}
+
+
+async def test_tokens_that_name_no_webhook_are_not_found(worker):
+    await a_webhook(worker, token="internal", isWebhook=False)
+    for token in ("internal", "unknown", "", "..", "../../../../v1/runs", "%00"):
+        response = await worker.post(f"{WEBHOOK}{token}", key=None)
+        assert response.status_code in {404, 401}, token
+        assert worker.pool.requests == []
+
+
+async def test_a_webhook_whose_code_cannot_run_may_be_sent_again(worker):
+    await a_webhook(worker, token="t")
+    worker.pool.answer = ExecutorUnavailableError("The executor was lost.")
+    response = await worker.post(f"{WEBHOOK}t", key=None)
+    assert (response.status_code, response.json()["code"]) == (503, "executor_unavailable")
+    assert response.headers["retry-after"] == "1"
+
+
+async def test_an_answer_with_headers_that_would_break_the_connection_is_cleaned(worker):
+    await a_webhook(worker, token="t")
+    worker.pool.answer = WebResponse(
+        200, (("x-ok", "1"), ("x-split", "a\r\nset-cookie: b"), ("bad name", "x"), ("x-wide", "\u20ac")), b""
+    )
+    response = await worker.post(f"{WEBHOOK}t", key=None)
+    assert response.status_code == 200
+    assert response.headers["x-ok"] == "1"
+    assert not response.headers.keys() & {"x-split", "bad name", "x-wide", "set-cookie"}
+
+
+async def test_the_world_is_not_open_to_public_lane_keys(worker):
+    assert (await worker.call("runs.list", {}, key=secret_of("runs:read"))).status_code == 403
+    assert (await worker.call("runs.list", {}, key=ADMIN)).status_code == 200
