@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from workflow_studio.scaffolder.errors import EditRefusedError
+from workflow_studio.scaffolder.node import find_node
 from workflow_studio.scaffolder.scaffold.edits import Source
 from workflow_studio.scaffolder.scaffold.edits._syntax import walk
 from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED
@@ -62,6 +65,29 @@ class TestEveryConfigThatCanBeEdited:
             assert result.count("\r\n") == result.count("\n")
         else:
             assert "\r" not in result
+
+
+@pytest.mark.node
+def test_javascript_engine_accepts_every_edited_file(tmp_path):
+    script = tmp_path / "check.mjs"
+    script.write_text(
+        "import vm from 'node:vm';\nimport fs from 'node:fs';\n"
+        "for (const [path, text, isModule] of JSON.parse(fs.readFileSync(process.argv[2], 'utf8'))) {\n"
+        "  try { isModule ? new vm.SourceTextModule(text) : new vm.Script(`(function(){${text}\n})`); }\n"
+        "  catch (error) { console.log(path, String(error)); }\n}\n",
+        "utf-8",
+    )
+    cases = [case for case in corpus.CASES if not case.path.endswith("ts")]
+    files = [[case.name, edit(case).removeprefix("\ufeff"), "module.exports" not in case.text] for case in cases]
+    listed = tmp_path / "cases.json"
+    listed.write_text(json.dumps(files), "utf-8")
+    result = subprocess.run(
+        [str(find_node().node), "--experimental-vm-modules", "--no-warnings", str(script), str(listed)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("case", corpus.REFUSALS, ids=lambda case: case.name)

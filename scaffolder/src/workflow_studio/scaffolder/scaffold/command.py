@@ -111,7 +111,7 @@ def scaffold(  # noqa: PLR0913 - one parameter per option of the command line
 
 
 def _normalised(src_dir: str | None) -> str | None:
-    return None if src_dir is None else src_dir.strip().removeprefix("./").strip("/")
+    return None if src_dir is None else src_dir.removeprefix("./").rstrip("/")
 
 
 def _installed(planned: Scaffold) -> bool:
