@@ -63,8 +63,9 @@ export function createOwnershipDiagnosticsHandler(
 
 export interface TriggerRequest {
   payload: {
+    /** The workflow's id, such as `workflow//./workflows/order//fulfilOrder`. */
     workflowName: string;
-    /** The arguments, as an array. */
+    /** The arguments: an array has one element per parameter. */
     input?: unknown;
     runId?: string;
     deploymentId?: string;
@@ -79,7 +80,10 @@ export interface TriggerResponse {
   deploymentId: string;
 }
 
-/** Starts a run on the worker by the name of its workflow. */
+/**
+ * Starts a run on the worker by the name of its workflow. The API key needs the
+ * scope `trigger:write`.
+ */
 export function proxyTrigger(
   request: TriggerRequest,
   options?: AdapterOptions,
