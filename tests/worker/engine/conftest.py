@@ -8,6 +8,7 @@ import time
 
 import pytest
 from ulid import ULID
+
 from workflow_studio.compute.manifest import REQUIRED_FILES, ArtifactFile, Manifest, SdkVersions
 from workflow_studio.worker.engine import Engine
 from workflow_studio.worker.ports import CallContext
@@ -137,3 +138,9 @@ async def world(engine, clock):
     deployment, _ = await engine.deployments.register(make_manifest())
     await engine.deployments.activate(deployment.id)
     return Driver(engine, clock, deployment.id)
+
+
+@pytest.fixture(scope="session")
+def helpers():
+    """Return the classes above, for tests that make their own."""
+    return Clock, Driver, make_manifest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from workflow_studio.compute.ids import event_id
 from workflow_studio.compute.world_errors import (
     EntityConflictError,
@@ -15,6 +16,7 @@ from workflow_studio.compute.world_errors import (
     TooEarlyError,
     WorldError,
 )
+from workflow_studio.worker.engine.params import OfRun
 from workflow_studio.worker.ports import CallContext
 
 PAYLOAD = b"devl\x00\xff\x00[1]"
@@ -203,7 +205,7 @@ async def test_a_step_ends_once(world):
 
 async def test_an_unknown_step_is_refused_in_the_words_that_the_sdk_looks_for(world):
     run_id = await world.new_run()
-    with pytest.raises(WorldError, match='^Step "step_9" not found$') as refusal:
+    with pytest.raises(WorldError, match=r'^Step "step_9" not found$') as refusal:
         await world.create(run_id, "step_started", "step_9")
     assert refusal.value.to_wire()["name"] == "WorkflowWorldError"
 
@@ -382,8 +384,6 @@ async def test_steps_and_events_remember_their_executor_but_the_world_lane_does_
     context = CallContext(executor_id="exec-7", delivery_id="dlv_x")
     result = await world.create(run_id, "step_started", "step_1", context=context)
     assert "executorId" not in result["step"]
-    from workflow_studio.worker.engine.params import OfRun
-
     steps = await world.engine.runs.steps(OfRun(run_id=run_id))
     events = await world.engine.runs.events(OfRun(run_id=run_id))
     assert steps["data"][0]["executorId"] == "exec-7"

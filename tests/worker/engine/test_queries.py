@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from workflow_studio.compute.ids import event_id
 from workflow_studio.compute.world_errors import HookNotFoundError, RunNotFoundError, WorldError
 

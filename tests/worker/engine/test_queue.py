@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from workflow_studio.compute import wire
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.leases import MAX_FAILURES, UNRESOLVED_MS, backoff_ms
+from workflow_studio.worker.ports import CallContext
 
 
 async def test_a_message_is_delivered_as_it_was_sent(world):
@@ -259,8 +261,6 @@ async def test_a_message_whose_run_is_not_here_yet_waits_for_it_without_losing_a
 
 
 async def test_a_health_check_goes_to_the_active_deployment_and_waits_while_there_is_none(engine, clock, manifest):
-    from workflow_studio.worker.ports import CallContext
-
     envelope = {"queueName": "__wkf_workflow_health_check", "body": b"", "isHealthCheck": True}
     await engine.world.call("queue.publish", envelope, CallContext())
     assert (await engine.leases.claim({"workflow": 1})).deliveries == ()

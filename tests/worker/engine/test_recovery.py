@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from workflow_studio.worker.engine import Engine
+
+from workflow_studio.worker.engine import Engine, recovery
 from workflow_studio.worker.ports import CallContext
 from workflow_studio.worker.store import Database
 
@@ -29,17 +30,17 @@ async def after_crash(world, tmp_path):
         await database.close()
 
 
-async def replay(world, *events, timeout=None):
+async def replay(world, *events, again_in=None):
     """Deliver the pending replay: start the run, write ``events``, acknowledge."""
     delivery = await world.claim_one()
     context = CallContext("exec-1", delivery.id)
     await world.create(delivery.run_id, "run_started", context=context)
     for kind, correlation_id, data in events:
         await world.create(delivery.run_id, kind, correlation_id, context=context, **data)
-    if timeout is None:
+    if again_in is None:
         await world.engine.leases.complete(delivery.id)
     else:
-        await world.engine.leases.defer(delivery.id, timeout)
+        await world.engine.leases.defer(delivery.id, again_in)
 
 
 async def test_leases_of_a_dead_worker_are_released_with_a_further_attempt(world, after_crash):
@@ -82,7 +83,7 @@ async def test_a_run_parked_on_a_hook_is_left_alone(world, after_crash):
 async def test_a_run_parked_on_a_hook_after_a_sleep_that_is_over_is_left_alone(world, after_crash):
     await world.engine.runs.start(world.workflow, b"")
     resume_at = world.clock.now + 1000
-    await replay(world, ("wait_created", "wait_1", {"resumeAt": resume_at}), timeout=1)
+    await replay(world, ("wait_created", "wait_1", {"resumeAt": resume_at}), again_in=1)
     world.clock.tick(1000)
     await replay(
         world, ("wait_completed", "wait_1", {"resumeAt": resume_at}), ("hook_created", "hook_1", {"token": "t"})
@@ -147,7 +148,7 @@ async def test_a_sleep_whose_message_was_lost_is_kept_to_its_time(world, after_c
 
 async def test_a_sleep_with_its_message_is_left_alone(world, after_crash):
     await world.engine.runs.start(world.workflow, b"")
-    await replay(world, ("wait_created", "wait_1", {"resumeAt": world.clock.now + 5000}), timeout=5)
+    await replay(world, ("wait_created", "wait_1", {"resumeAt": world.clock.now + 5000}), again_in=5)
     survivor = await after_crash()
     assert (await survivor.engine.recovery.at_boot()).woken == 0
     assert (await survivor.engine.queue.depth())["ready"] == 1
@@ -177,8 +178,6 @@ async def test_the_sweep_gives_a_wake_up_half_a_minute_to_arrive(world):
 
 
 async def test_many_runs_are_recovered_in_portions(world, after_crash, monkeypatch):
-    from workflow_studio.worker.engine import recovery
-
     monkeypatch.setattr(recovery, "_BATCH", 3)
     for _ in range(10):
         await world.new_run(started=False)

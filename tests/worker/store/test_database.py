@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
-from workflow_studio.worker.store import Database, StoreError, StoreLockedError
+
+from workflow_studio.worker.store import Database, StoreError, StoreLockedError, _sqlite
 from workflow_studio.worker.store.tables import settings
 
 
@@ -199,8 +200,6 @@ def test_a_folder_that_cannot_be_written_is_refused_with_a_hint(tmp_path):
 
 
 async def test_a_lost_commit_fails_every_caller_and_the_writer_goes_on(database, monkeypatch):
-    from workflow_studio.worker.store import _sqlite
-
     commit = _sqlite.commit
 
     def failing(connection):

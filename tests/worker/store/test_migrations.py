@@ -8,6 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
+
 from workflow_studio.worker.store import Database, StoreVersionError, _migrate, _sqlite, tables
 
 

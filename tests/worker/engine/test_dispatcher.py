@@ -1,0 +1,244 @@
+"""The dispatcher: delivers what is due, keeps to its capacity, survives failures, and stops cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from workflow_studio.worker.engine import Capacity, Engine
+from workflow_studio.worker.ports import Failed, Handled
+from workflow_studio.worker.store import StoreError
+
+
+class Pool:
+    """Handles deliveries as the test says."""
+
+    def __init__(self):
+        self.deliveries = []
+        self.answer = lambda delivery: Handled()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.at_once = 0
+        self.peak = 0
+
+    async def deliver(self, delivery):
+        self.deliveries.append(delivery)
+        self.at_once += 1
+        self.peak = max(self.peak, self.at_once)
+        try:
+            await self.gate.wait()
+            return self.answer(delivery)
+        finally:
+            self.at_once -= 1
+
+
+@pytest.fixture
+def clock():
+    """The dispatcher sleeps in real time."""
+
+    class Real:
+        def __call__(self):
+            return time.time_ns() // 1_000_000
+
+        @property
+        def now(self):
+            return self()
+
+    return Real()
+
+
+@pytest.fixture
+def pool():
+    return Pool()
+
+
+@pytest.fixture
+async def start(world, pool):
+    started = []
+
+    async def begin(capacity=None):
+        dispatcher = world.engine.dispatcher(pool, capacity)
+        await dispatcher.start()
+        started.append(dispatcher)
+        return dispatcher
+
+    yield begin
+    pool.gate.set()
+    for dispatcher in started:
+        await dispatcher.stop(grace=5)
+
+
+async def until(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "It never came about."
+        await asyncio.sleep(0.005)
+
+
+async def drained(world, **rest):
+    async with asyncio.timeout(10):
+        while await world.engine.queue.depth() != {"ready": 0, "leased": 0, "dead": 0, **rest}:  # noqa: ASYNC110  # rows have no events
+            await asyncio.sleep(0.01)
+
+
+async def test_a_published_message_is_delivered_and_acknowledged(world, start, pool):
+    await start()
+    run_id = await world.new_run()
+    message_id = await world.publish_step(run_id)
+    await drained(world)
+    assert [(delivery.message_id, delivery.attempt) for delivery in pool.deliveries] == [(message_id, 1)]
+
+
+async def test_a_delayed_message_is_delivered_at_its_time(world, start, pool):
+    await start()
+    run_id = await world.new_run()
+    published = time.monotonic()
+    await world.publish_step(run_id, delaySeconds=0.3)
+    await drained(world)
+    assert 0.3 <= time.monotonic() - published < 3
+    assert len(pool.deliveries) == 1
+
+
+async def test_a_timeout_is_kept_and_a_failure_is_tried_again(world, start, pool):
+    answers = iter([Handled(timeout_seconds=0.05), Failed("no"), Handled()])
+    pool.answer = lambda delivery: next(answers)
+    await start()
+    run_id = await world.new_run()
+    await world.publish_step(run_id)
+    await until(lambda: len(pool.deliveries) >= 3, seconds=15)
+    assert [delivery.attempt for delivery in pool.deliveries] == [1, 2, 3]
+    assert len({delivery.message_id for delivery in pool.deliveries}) == 1
+    assert len({delivery.id for delivery in pool.deliveries}) == 3
+
+
+async def test_capacity_bounds_the_deliveries_in_flight_and_all_are_made(world, start, pool):
+    pool.gate.clear()
+    await start(Capacity(workflow=1, step=3))
+    run_id = await world.new_run()
+    for number in range(10):
+        await world.publish_step(run_id, f"step_{number}")
+    await until(lambda: pool.at_once == 3)
+    await asyncio.sleep(0.05)
+    assert pool.peak == 3
+    pool.gate.set()
+    await drained(world)
+    assert len(pool.deliveries) == 10
+    assert pool.peak == 3
+
+
+async def test_a_wake_up_during_a_replay_is_delivered_after_it(world, start, pool):
+    pool.gate.clear()
+    await start()
+    run_id = await world.new_run()
+    await world.wake(run_id)
+    await until(lambda: pool.at_once == 1)
+    await world.wake(run_id)
+    await asyncio.sleep(0.05)
+    assert pool.peak == 1
+    pool.gate.set()
+    await drained(world)
+    assert len(pool.deliveries) == 2
+    assert pool.peak == 1
+
+
+async def test_an_idle_dispatcher_does_not_ask_again_and_again(world, start, monkeypatch):
+    claims = []
+    claim = type(world.engine.leases).claim
+
+    async def counted(self, limits):
+        claims.append(limits)
+        return await claim(self, limits)
+
+    monkeypatch.setattr(type(world.engine.leases), "claim", counted)
+    await start()
+    run_id = await world.new_run()
+    await world.publish_step(run_id, delaySeconds=60)
+    await asyncio.sleep(0.1)
+    before = len(claims)
+    await asyncio.sleep(0.3)
+    assert len(claims) == before <= 5
+
+
+async def test_a_failing_database_delays_deliveries_and_outcomes_but_loses_none(world, start, pool, monkeypatch):
+    write = type(world.engine.leases._database).write
+    failures = []
+
+    async def unreliable(self, work):
+        if len(failures) < 4:
+            failures.append(work)
+            raise StoreError("no disk")
+        return await write(self, work)
+
+    await start()
+    run_id = await world.new_run()
+    await world.publish_step(run_id)
+    pool.gate.clear()
+    await until(lambda: pool.at_once == 1)
+    monkeypatch.setattr(type(world.engine.leases._database), "write", unreliable)
+    pool.gate.set()
+    await until(lambda: len(failures) == 4)
+    await drained(world)
+    assert len(pool.deliveries) == 1
+
+
+async def test_a_pool_that_raises_counts_as_a_failed_delivery(world, start, pool, caplog):
+    def answer(delivery):
+        if delivery.attempt == 1:
+            raise RuntimeError("bug")
+        return Handled()
+
+    pool.answer = answer
+    await start()
+    run_id = await world.new_run()
+    await world.publish_step(run_id)
+    await until(lambda: len(pool.deliveries) == 2)
+    await drained(world)
+    assert "went wrong" in caplog.text
+
+
+async def test_stopping_waits_for_what_is_in_flight_and_starts_nothing_new(world, start, pool):
+    pool.gate.clear()
+    dispatcher = await start()
+    run_id = await world.new_run()
+    await world.publish_step(run_id)
+    await until(lambda: pool.at_once == 1)
+    stopping = asyncio.ensure_future(dispatcher.stop(grace=10))
+    await asyncio.sleep(0.02)
+    await world.publish_step(run_id, "step_2")
+    await asyncio.sleep(0.05)
+    pool.gate.set()
+    await stopping
+    assert len(pool.deliveries) == 1
+    assert await world.engine.queue.depth() == {"ready": 1, "leased": 0, "dead": 0}
+
+
+async def test_a_delivery_that_outlasts_the_grace_is_made_again_by_the_next_worker(world, start, pool, database, clock):
+    pool.gate.clear()
+    dispatcher = await start()
+    run_id = await world.new_run()
+    message_id = await world.publish_step(run_id)
+    await until(lambda: pool.at_once == 1)
+    await dispatcher.stop(grace=0.05)
+    assert pool.at_once == 0
+    pool.gate.set()
+    successor = Engine(database, clock=clock).dispatcher(pool)
+    await successor.start()
+    await drained(world)
+    await successor.stop(grace=1)
+    steps = [delivery for delivery in pool.deliveries if delivery.kind == "step"]
+    assert [(delivery.message_id, delivery.attempt) for delivery in steps] == [
+        (message_id, 1),
+        (message_id, 2),
+    ]
+
+
+async def test_the_capacity_of_steps_does_not_hold_up_replays(world, start, pool):
+    pool.gate.clear()
+    await start(Capacity(workflow=2, step=1))
+    run_id = await world.new_run()
+    for number in range(3):
+        await world.publish_step(run_id, f"step_{number}")
+    await world.wake(run_id)
+    await until(lambda: {delivery.kind for delivery in pool.deliveries} == {"workflow", "step"})

@@ -1,0 +1,323 @@
+"""Deployments, keys, idempotency keys and runs, as the public lane uses them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.worker.engine import Begun, Conflict, Engine, EngineError, InProgress, Replay, SeedApiKey
+from workflow_studio.worker.engine.idempotency import RETENTION_MS, STALE_MS
+from workflow_studio.worker.engine.params import HooksGet, HooksList, OfRun, RunsList, StepsGet
+from workflow_studio.worker.store import tables
+
+
+def code_of(refusal):
+    return refusal.value.code
+
+
+# Deployments
+
+
+async def test_the_same_artifact_is_the_same_deployment(engine, manifest):
+    first, created = await engine.deployments.register(manifest())
+    again, repeated = await engine.deployments.register(manifest())
+    assert (created, repeated) == (True, False)
+    assert first == again
+    assert (first.status, first.manifest) == ("created", manifest())
+
+
+async def test_activation_and_rollback_move_the_pointer(engine, clock, manifest):
+    old, _ = await engine.deployments.register(manifest("0"))
+    new, _ = await engine.deployments.register(manifest("1"))
+    assert await engine.deployments.active_id() is None
+    assert (await engine.deployments.activate(old.id)).status == "active"
+    clock.tick(5)
+    assert (await engine.deployments.activate(new.id)).activated_at == clock.now
+    assert (await engine.deployments.get(old.id)).status == "inactive"
+    await engine.deployments.activate(old.id)
+    assert await engine.deployments.active_id() == old.id
+    assert (await engine.deployments.get(new.id)).status == "inactive"
+
+
+async def test_deployments_are_listed_newest_first_in_pages(engine, clock, manifest):
+    made = []
+    for mark in "0123456":
+        made.append((await engine.deployments.register(manifest(mark)))[0].id)
+        clock.tick(int(mark) % 2)
+    found, cursor = [], None
+    for _ in range(10):
+        page, cursor = await engine.deployments.list(2, cursor)
+        found += [deployment.id for deployment in page]
+        if cursor is None:
+            break
+    assert sorted(found) == sorted(made)
+    assert found[0] == max(made[-1:])
+    with pytest.raises(EngineError) as refusal:
+        await engine.deployments.list(2, "dep_nope")
+    assert code_of(refusal) is ErrorCode.INVALID_REQUEST
+
+
+async def test_an_unknown_or_malformed_deployment_is_refused(engine):
+    for identifier, expected in (
+        ("dep_x", ErrorCode.INVALID_DEPLOYMENT_ID),
+        ("dep_" + "0" * 32, ErrorCode.DEPLOYMENT_NOT_FOUND),
+    ):
+        for method in (engine.deployments.get, engine.deployments.activate):
+            with pytest.raises(EngineError) as refusal:
+                await method(identifier)
+            assert code_of(refusal) is expected
+            assert refusal.value.recovery
+    assert await engine.deployments.active_id() is None
+
+
+# Keys
+
+
+async def test_a_created_key_opens_until_it_is_revoked(engine):
+    key, secret = await engine.keys.create(project_id="p", environment="production", scopes=["runs:read"])
+    assert await engine.keys.verify(secret) == key
+    assert await engine.keys.count() == 1
+    assert (await engine.keys.revoke(key.key_id)).revoked_at is not None
+    assert await engine.keys.verify(secret) is None
+    assert await engine.keys.count() == 0
+    assert (await engine.keys.revoke(key.key_id)).revoked_at is not None
+
+
+async def test_a_wrong_secret_opens_nothing(engine):
+    _, secret = await engine.keys.create(project_id="p", environment="e", scopes=["admin"])
+    for wrong in ("", secret[:-1], secret + "x", secret.upper(), "\x00", "é", "\ud800"):
+        assert await engine.keys.verify(wrong) is None
+
+
+async def test_a_secret_is_nowhere_in_the_database(engine, tmp_path):
+    seed = SeedApiKey("k", "p", "e", ("admin",), "a-long-seeded-secret-value")
+    await engine.keys.seed([seed])
+    _, secret = await engine.keys.create(project_id="p", environment="e", scopes=["admin"])
+    stored = b"".join(file.read_bytes() for file in tmp_path.glob("worker.db*"))
+    assert secret.encode() not in stored
+    assert seed.secret.encode() not in stored
+    assert seed.secret not in repr(seed)
+
+
+async def test_seeding_again_updates_a_key_but_never_revives_it(engine):
+    await engine.keys.seed([SeedApiKey("k", "p", "e", ("runs:read",), "first-secret-first-secret")])
+    await engine.keys.seed([SeedApiKey("k", "p2", "e2", ("runs:write",), "second-secret-second-secret")])
+    assert await engine.keys.verify("first-secret-first-secret") is None
+    key = await engine.keys.verify("second-secret-second-secret")
+    assert (key.project_id, key.environment, key.scopes) == ("p2", "e2", {"runs:write"})
+    await engine.keys.revoke("k")
+    await engine.keys.seed([SeedApiKey("k", "p", "e", ("admin",), "third-secret-third-secret")])
+    assert await engine.keys.verify("third-secret-third-secret") is None
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        [SeedApiKey("k", "p", "e", ("everything",), "long-enough-a-secret")],
+        [SeedApiKey("k", "p", "e", ("admin",), "short")],
+        [
+            SeedApiKey("a", "p", "e", ("admin",), "long-enough-a-secret"),
+            SeedApiKey("b", "p", "e", (), "long-enough-a-secret"),
+        ],
+    ],
+)
+async def test_bad_seeds_are_refused_as_a_whole_without_showing_the_secret(engine, seeds):
+    with pytest.raises(EngineError) as refusal:
+        await engine.keys.seed(seeds)
+    assert code_of(refusal) is ErrorCode.INVALID_REQUEST
+    assert not any(seed.secret in refusal.value.message + (refusal.value.recovery or "") for seed in seeds)
+    assert await engine.keys.count() == 0
+
+
+async def test_revoking_an_unknown_key_is_refused(engine):
+    with pytest.raises(EngineError) as refusal:
+        await engine.keys.revoke("nope")
+    assert code_of(refusal) is ErrorCode.NOT_FOUND
+
+
+# Idempotency keys
+
+NAME = ("project", "key", "POST /v1/runs")
+
+
+async def test_a_repeat_gets_the_first_answer(engine):
+    begun = await engine.idempotency.begin(*NAME, "hash")
+    assert isinstance(begun, Begun)
+    assert isinstance(await engine.idempotency.begin(*NAME, "hash"), InProgress)
+    await engine.idempotency.finish(*NAME, status=201, body=b"{}\x00", content_type="application/json")
+    assert await engine.idempotency.begin(*NAME, "hash") == Replay(201, b"{}\x00", "application/json")
+
+
+async def test_one_of_many_simultaneous_requests_begins(engine):
+    outcomes = await asyncio.gather(*(engine.idempotency.begin(*NAME, "hash") for _ in range(20)))
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Begun"] + ["InProgress"] * 19
+
+
+async def test_another_request_with_the_same_key_conflicts(engine):
+    await engine.idempotency.begin(*NAME, "hash")
+    assert isinstance(await engine.idempotency.begin(*NAME, "other"), Conflict)
+
+
+async def test_project_key_and_endpoint_name_a_record(engine):
+    for name in (NAME, ("other", *NAME[1:]), (NAME[0], "other", NAME[2]), (*NAME[:2], "other")):
+        assert isinstance(await engine.idempotency.begin(*name, "hash"), Begun)
+
+
+async def test_an_abandoned_request_may_be_sent_again_but_an_answered_one_stays_answered(engine):
+    await engine.idempotency.begin(*NAME, "hash")
+    await engine.idempotency.abandon(*NAME)
+    assert isinstance(await engine.idempotency.begin(*NAME, "hash"), Begun)
+    await engine.idempotency.finish(*NAME, status=200, body=b"", content_type="text/plain")
+    await engine.idempotency.abandon(*NAME)
+    assert isinstance(await engine.idempotency.begin(*NAME, "hash"), Replay)
+
+
+async def test_answers_are_kept_for_24_hours_and_then_pruned(engine, clock, database):
+    await engine.idempotency.begin(*NAME, "hash")
+    await engine.idempotency.finish(*NAME, status=200, body=b"", content_type="text/plain")
+    clock.tick(RETENTION_MS - 1)
+    assert isinstance(await engine.idempotency.begin(*NAME, "hash"), Replay)
+    clock.tick(1)
+    assert isinstance(await engine.idempotency.begin(*NAME, "other"), Begun)
+    clock.tick(2 * RETENTION_MS)
+    await engine.idempotency.begin("p", "k", "e", "hash")
+    rows = await database.read(lambda connection: connection.execute(tables.idempotency.select()).all())
+    assert [row.key for row in rows] == ["k"]
+
+
+async def test_a_request_of_a_dead_worker_is_begun_again_with_the_same_run_id(engine, database, clock):
+    begun = await engine.idempotency.begin(*NAME, "hash")
+    successor = Engine(database, clock=clock)
+    again = await successor.idempotency.begin(*NAME, "hash")
+    assert again == begun
+    assert isinstance(await successor.idempotency.begin(*NAME, "hash"), InProgress)
+
+
+async def test_a_request_that_hangs_blocks_its_key_for_minutes_not_for_ever(engine, clock):
+    begun = await engine.idempotency.begin(*NAME, "hash")
+    clock.tick(STALE_MS)
+    assert await engine.idempotency.begin(*NAME, "hash") == begun
+    assert isinstance(await engine.idempotency.begin(*NAME, "hash"), InProgress)
+
+
+# Runs
+
+
+async def test_a_started_run_has_its_event_and_its_message(world):
+    run = await world.engine.runs.start(world.workflow, b"devl[[]]")
+    assert (run["status"], run["deploymentId"], run["specVersion"]) == ("pending", world.deployment_id, 3)
+    assert await world.log(run["runId"]) == ["run_created"]
+    assert (await world.claim_one()).run_id == run["runId"]
+    stored = await world.engine.runs.get(run["runId"])
+    assert stored["input"] == b"devl[[]]"
+    assert stored["executionContext"]["workflowCoreVersion"] == "4.8.9"
+
+
+async def test_starting_with_the_same_run_id_again_starts_nothing(world):
+    run_id = world.new_run_id()
+    first = await world.engine.runs.start(world.workflow, b"", run_id=run_id)
+    assert await world.engine.runs.start(world.workflow, b"", run_id=run_id) == first
+    assert await world.log(run_id) == ["run_created"]
+    assert len(await world.claim()) == 1
+
+
+async def test_a_run_may_name_an_inactive_deployment(world, manifest):
+    other, _ = await world.engine.deployments.register(manifest("1"))
+    run = await world.engine.runs.start(world.workflow, b"", deployment_id=other.id)
+    assert run["deploymentId"] == other.id
+    assert (await world.claim_one()).deployment_id == other.id
+
+
+async def test_without_an_active_deployment_no_run_is_started(engine):
+    with pytest.raises(EngineError) as refusal:
+        await engine.runs.start("workflow//x", b"")
+    assert (code_of(refusal), refusal.value.status) == (ErrorCode.NO_ACTIVE_DEPLOYMENT, 409)
+    assert "studio deploy" in refusal.value.recovery
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"workflow_name": "workflow//nope"}, ErrorCode.UNKNOWN_WORKFLOW),
+        ({"deployment_id": "dep_x"}, ErrorCode.INVALID_DEPLOYMENT_ID),
+        ({"deployment_id": "dep_" + "0" * 32}, ErrorCode.DEPLOYMENT_NOT_FOUND),
+        ({"run_id": "run-1"}, ErrorCode.INVALID_REQUEST),
+        ({"run_id": "wrun_" + "0" * 26}, ErrorCode.INVALID_REQUEST),
+        ({"run_id": "wrun_" + "Z" * 26}, ErrorCode.INVALID_REQUEST),
+        ({"spec_version": 99}, ErrorCode.INVALID_REQUEST),
+    ],
+)
+async def test_a_bad_start_is_refused_and_leaves_nothing(world, change, expected):
+    with pytest.raises(EngineError) as refusal:
+        await world.engine.runs.start(**{"workflow_name": world.workflow, "input": b"", **change})
+    assert code_of(refusal) is expected
+    assert (await world.engine.runs.list(RunsList()))["data"] == []
+    assert (await world.engine.queue.depth())["ready"] == 0
+
+
+async def test_cancelling_ends_a_run_once(world):
+    run_id = await world.new_run()
+    assert (await world.engine.runs.cancel(run_id))["status"] == "cancelled"
+    assert (await world.engine.runs.cancel(run_id))["status"] == "cancelled"
+    assert (await world.log(run_id)).count("run_cancelled") == 1
+
+
+async def test_a_finished_run_is_not_cancelled_woken_or_resumed(world):
+    run_id = await world.new_run()
+    await world.create(run_id, "run_completed")
+    for method in (world.engine.runs.cancel, world.engine.runs.wake, world.engine.runs.resume):
+        with pytest.raises(EngineError) as refusal:
+            await method(run_id)
+        assert (code_of(refusal), refusal.value.status) == (ErrorCode.RUN_FINISHED, 409)
+
+
+async def test_an_unknown_run_is_not_found_whatever_is_asked(world):
+    runs, run_id = world.engine.runs, world.new_run_id()
+    asked = [
+        runs.get(run_id),
+        runs.cancel(run_id),
+        runs.wake(run_id),
+        runs.resume(run_id),
+        runs.steps(OfRun(run_id=run_id)),
+        runs.events(OfRun(run_id=run_id)),
+        runs.hooks(HooksList(run_id=run_id)),
+    ]
+    for question in asked:
+        with pytest.raises(EngineError) as refusal:
+            await question
+        assert (code_of(refusal), refusal.value.status) == (ErrorCode.RUN_NOT_FOUND, 404)
+
+
+async def test_waking_ends_all_sleeps_and_replays(world):
+    run_id = await world.new_run()
+    resume_at = world.clock.now + 3600_000
+    for number in range(3):
+        await world.create(run_id, "wait_created", f"wait_{number}", resumeAt=resume_at)
+    await world.create(run_id, "wait_completed", "wait_0", resumeAt=resume_at)
+    assert await world.engine.runs.wake(run_id) == 2
+    log = await world.call("events.list", runId=run_id)
+    assert [event["eventData"] for event in log["data"][-2:]] == [{"resumeAt": resume_at}] * 2
+    assert (await world.claim_one()).run_id == run_id
+    assert await world.engine.runs.wake(run_id) == 0
+
+
+async def test_resuming_replays_and_lets_sleeps_be(world):
+    run_id = await world.new_run()
+    await world.create(run_id, "wait_created", "wait_1", resumeAt=world.clock.now + 3600_000)
+    await world.engine.runs.resume(run_id)
+    assert (await world.claim_one()).run_id == run_id
+    assert "wait_completed" not in await world.log(run_id)
+
+
+async def test_details_are_refused_in_the_public_lanes_words(world):
+    with pytest.raises(EngineError) as refusal:
+        await world.engine.runs.step(StepsGet(step_id="step_x"))
+    assert (code_of(refusal), refusal.value.status) == (ErrorCode.NOT_FOUND, 404)
+    with pytest.raises(EngineError) as refusal:
+        await world.engine.runs.hook(HooksGet(hook_id="hook_x"))
+    assert (code_of(refusal), refusal.value.status) == (ErrorCode.HOOK_NOT_FOUND, 404)
+    with pytest.raises(EngineError) as refusal:
+        await world.engine.runs.list(RunsList(cursor="garbage"))
+    assert (code_of(refusal), refusal.value.status) == (ErrorCode.INVALID_REQUEST, 400)
