@@ -133,6 +133,14 @@ def test_source_folder_of_next_is_found_as_next_finds_it(tmp_path, files, expect
 
 
 @pytest.mark.parametrize(
+    ("files", "depends", "expected"),
+    [([], {}, False), (["tsconfig.json"], {}, True), (["next.config.ts"], {}, True), ([], {"typescript": "5"}, True)],
+)
+def test_typescript_shows_by_a_file_or_the_compiler(tmp_path, files, depends, expected):
+    assert detect(make(tmp_path, files=files, dependencies={"next": "16", **depends})).typescript is expected
+
+
+@pytest.mark.parametrize(
     ("files", "package", "expected"),
     [
         (["package-lock.json"], {}, ("npm", "package-lock.json")),

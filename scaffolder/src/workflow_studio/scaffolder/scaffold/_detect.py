@@ -104,7 +104,7 @@ def detect(
         package_manager=manager,
         package_manager_evidence=manager_evidence,
         src_dir=src_dir if src_dir is not None else _detect_src_dir(root, framework),
-        typescript=(root / "tsconfig.json").is_file() or "typescript" in dependencies(package),
+        typescript=_has_typescript(root, dependencies(package), SUPPORTED[framework].config_stem),
     )
 
 
@@ -165,6 +165,11 @@ def _detect_framework(root: Path, depends: dict[str, str]) -> tuple[str, tuple[s
 
 def _config_file(root: Path, stem: str) -> str | None:
     return next((stem + suffix for suffix in _SUFFIXES if stem and (root / (stem + suffix)).is_file()), None)
+
+
+def _has_typescript(root: Path, depends: dict[str, str], config_stem: str) -> bool:
+    files = ("tsconfig.json", f"{config_stem}.ts", f"{config_stem}.mts")
+    return "typescript" in depends or any((root / name).is_file() for name in files)
 
 
 def _detect_src_dir(root: Path, framework: str) -> str:
