@@ -33,6 +33,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setattr(Demo, "_make_app", lambda _self, folder: folder.mkdir())
+    monkeypatch.setattr("workflow_studio.scaffolder.demo.demo.worker_command", lambda: ["sleep", "600"])
     return tmp_path
 
 
@@ -82,7 +83,7 @@ def test_a_kept_folder_is_named(machine: Path, capsys: pytest.CaptureFixture[str
     assert main(["demo", "--keep"]) == 1
     (name,) = leftovers(machine)
     assert f"Kept: {machine / 'tmp' / name}" in capsys.readouterr().err
-    assert (machine / "tmp" / name / "1-npm-install.log").read_text() == "npm says install\n"
+    assert (machine / "tmp" / name / "2-npm-install.log").read_text() == "npm says install\n"
 
 
 def test_a_folder_that_has_something_in_it_is_left_alone(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,8 +99,9 @@ def test_an_interrupted_demo_leaves_nothing(machine: Path, number: signal.Signal
     npm_that(machine, "sleep 600 & echo $! >> {pids}; wait".replace("{pids}", str(machine / "pids")))
     code = (
         "import sys\n"
-        "from workflow_studio.scaffolder.demo.demo import Demo\n"
-        "Demo._make_app = lambda self, folder: folder.mkdir()\n"
+        "from workflow_studio.scaffolder.demo import demo\n"
+        "demo.Demo._make_app = lambda self, folder: folder.mkdir()\n"
+        "demo.worker_command = lambda: ['sleep', '600']\n"
         "from workflow_studio.scaffolder.cli import main\n"
         "sys.exit(main(['demo']))\n"
     )

@@ -13,9 +13,9 @@ import pytest
 from workflow_studio.scaffolder.demo.processes import (
     Child,
     DemoError,
-    deferred_signals,
     free_port,
     stop_requests_as_interrupts,
+    uninterrupted,
 )
 
 if TYPE_CHECKING:
@@ -135,10 +135,27 @@ def test_a_request_to_stop_is_an_interrupt(number: signal.Signals) -> None:
     assert signal.getsignal(number) is before
 
 
-def test_cleaning_up_is_not_interrupted() -> None:
-    with deferred_signals():
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGTERM)
+def test_an_interrupt_waits_for_the_end_of_an_uninterrupted_block() -> None:
+    done: list[str] = []
+
+    def interrupted() -> None:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            done.append("block")
+        done.append("after")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert done == ["block"]
+
+
+def test_a_child_started_in_an_uninterrupted_block_listens_to_signals(start: Start) -> None:
+    with uninterrupted():
+        child = start(SLEEP)
+    begun = time.monotonic()
+    child.stop()
+    assert time.monotonic() - begun < 5
 
 
 def test_free_ports_are_free() -> None:

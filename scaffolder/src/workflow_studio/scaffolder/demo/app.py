@@ -12,7 +12,6 @@ from workflow_studio.scaffolder.demo.processes import DemoError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 WORLD: Final = "workflow-studio/world-remote"
 ROUTE: Final = "/api/orders"
@@ -66,14 +65,6 @@ def remote_environment(framework: Framework, *, port: int, worker_url: str, api_
         "WORKFLOW_COMPUTE_API_KEY": api_key,
         **{name: value.format(port=port) for name, value in framework.variables.items()},
     }
-
-
-def write_app(directory: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files of a rendered template."""
-    for name, content in files.items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
 
 
 def answers(url: str) -> bool:

@@ -46,14 +46,16 @@ def demo(
     result = Demo(FRAMEWORKS[framework], output, directory=directory, keep=keep).run()
     show_run(output, result.run, result.rows, result.places)
     seconds = time.monotonic() - started
-    output.print(f"The app (process {result.app_pid}) only called start(); the worker ran every step. {seconds:.0f} s.")
+    if result.ran_on_worker_only:
+        output.print("The app only called start(); every step ran in the worker's own Node.js process.")
+    output.note(f"Done in {seconds:.0f} s; everything is stopped" + (" and kept." if keep else " and removed."))
     output.document(
         {
             "run": result.run.model_dump(mode="json", exclude_none=True),
             "timeline": [row.to_json() for row in result.rows],
             "executors": result.places,
             "deployment": build_document(result.built),
-            "stages": {name: round(seconds, 2) for name, seconds in result.stages.items()},
+            "stages": [{"name": name, "seconds": round(spent, 2)} for name, spent in result.stages.items()],
             "seconds": round(seconds, 2),
         }
     )

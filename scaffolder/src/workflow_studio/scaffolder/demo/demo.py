@@ -20,19 +20,20 @@ from workflow_studio.scaffolder.demo.app import (
     clean_environment,
     place_order,
     remote_environment,
-    write_app,
 )
 from workflow_studio.scaffolder.demo.processes import (
     Child,
     DemoError,
-    deferred_signals,
     free_port,
     stop_requests_as_interrupts,
+    uninterrupted,
 )
 from workflow_studio.scaffolder.demo.timeline import Row, timeline
 from workflow_studio.scaffolder.deploy.actions import activate, upload
 from workflow_studio.scaffolder.deploy.connection import Connection
 from workflow_studio.scaffolder.node import find_node
+from workflow_studio.scaffolder.scaffold._apply import apply
+from workflow_studio.scaffolder.scaffold._scaffold import Request, plan_new
 from workflow_studio.scaffolder.worker.launch import worker_command, worker_environment
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 _START_SECONDS: Final = 60
 _RUN_SECONDS: Final = 120
 _PAGE: Final = 1000
+_APP_NAME: Final = "workflow-studio-demo"
 _INSTALL: Final = ("install", "--prefer-offline", "--no-audit", "--no-fund", "--no-progress")
 
 
@@ -57,7 +59,6 @@ class DemoResult:
         run: The run, finished, with its result.
         rows: Its timeline.
         places: Names of the executors, by id: which process ran their steps.
-        app_pid: Process id of the app's group, for comparison.
         built: The artifact that was deployed.
         stages: Seconds by stage.
     """
@@ -65,9 +66,13 @@ class DemoResult:
     run: Run
     rows: list[Row]
     places: dict[str, str]
-    app_pid: int
     built: BuiltArtifact
     stages: dict[str, float]
+
+    @property
+    def ran_on_worker_only(self) -> bool:
+        """Whether every step was executed by a process of the worker."""
+        return all(row.executor in self.places for row in self.rows if row.kind == "step")
 
 
 @dataclass
@@ -100,27 +105,30 @@ class Demo:
         node = find_node()
         with stop_requests_as_interrupts():
             try:
-                self._folder = self._make_folder()
+                with uninterrupted():
+                    self._folder = self._make_folder()
                 return self._run(self._folder, node, command)
             finally:
-                with deferred_signals():
+                with uninterrupted():
                     self._clean_up()
 
     def _run(self, folder: Path, node: NodeRuntime, worker: list[str]) -> DemoResult:
-        app_dir = folder / "app"
+        app_dir = folder / _APP_NAME
         environment = node.environment(clean_environment())
         kind = "bundled " if node.bundled else ""
         self.output.note(f"Working in {folder} with {kind}Node.js {node.version_text}")
 
         with self._stage(f"Making a {self.framework.title} app from the template"):
             self._make_app(app_dir)
+        # The worker starts while npm is busy with the network.
+        process, connection = self._launch_worker(folder, worker, environment)
         with self._stage("Installing its npm packages"):
             self._finish("npm install", node.npm_command(*_INSTALL), app_dir, environment)
         with self._stage("Building the app for production"):
             self._finish("npm run build", node.npm_command("run", "build"), app_dir, environment)
         with self._stage("Starting a worker"):
-            connection = self._start_worker(folder, worker, environment)
-        with self._stage("Building its workflows into an artifact"):
+            process.wait_until(lambda: _healthy(connection), seconds=_START_SECONDS, what="its first answer")
+        with self._stage("Building the workflows into an artifact"):
             built = build_artifact(app_dir, node=node)
         with connection.client() as client:
             started = time.monotonic()
@@ -134,7 +142,7 @@ class Demo:
             steps = client.list_run_steps(run.run_id, limit=_PAGE).data
             events = client.list_run_timeline(run.run_id, limit=_PAGE, resolve_data="none").data
             places = {entry.executor_id: f"worker, process {entry.pid}" for entry in client.list_executors().data}
-        return DemoResult(run, timeline(run, steps, events), places, app.pid, built, self._stages)
+        return DemoResult(run, timeline(run, steps, events), places, built, self._stages)
 
     # Stages --------------------------------------------------------------------------------------------------------
 
@@ -146,25 +154,18 @@ class Demo:
         self._stages[text] = time.monotonic() - started
 
     def _make_app(self, app_dir: Path) -> None:
-        from workflow_studio.scaffolder.scaffold._template import render  # noqa: PLC0415 - importing Copier is slow
-
-        answers_given = {"framework": self.framework.name, "mode": "new", "project_name": "workflow-studio-demo"}
-        write_app(app_dir, render(answers_given))
+        planned = plan_new(app_dir.parent, app_dir.name, Request(framework=self.framework.name))
+        apply(planned.plan)
 
     def _finish(self, name: str, command: list[str], cwd: Path, environment: dict[str, str]) -> None:
         self._start(name, command, cwd, environment).wait()
 
-    def _start_worker(self, folder: Path, command: list[str], environment: dict[str, str]) -> Connection:
-        connection = Connection(f"http://127.0.0.1:{free_port()}", secrets.token_urlsafe(32))
-        settings = {
-            "host": "127.0.0.1",
-            "port": connection.url.rpartition(":")[2],
-            "data_dir": folder / "worker",
-        }
+    def _launch_worker(self, folder: Path, command: list[str], environment: dict[str, str]) -> tuple[Child, Connection]:
+        port = free_port()
+        connection = Connection(f"http://127.0.0.1:{port}", secrets.token_urlsafe(32))
+        settings = {"host": "127.0.0.1", "port": port, "data_dir": folder / "worker"}
         variables = worker_environment(settings, environment) | {"WORKFLOW_COMPUTE_API_KEY": connection.api_key}
-        worker = self._start("The worker", command, folder, variables)
-        worker.wait_until(lambda: _healthy(connection), seconds=_START_SECONDS, what="its first answer")
-        return connection
+        return self._start("The worker", command, folder, variables), connection
 
     def _start_app(
         self, app_dir: Path, node: NodeRuntime, environment: dict[str, str], connection: Connection
@@ -201,8 +202,9 @@ class Demo:
 
     def _start(self, name: str, command: list[str], cwd: Path, environment: dict[str, str]) -> Child:
         log = (self._folder or cwd) / f"{len(self._children) + 1}-{name.lower().replace(' ', '-')}.log"
-        child = Child(name, command, cwd=cwd, env=environment, log=log)
-        self._children.append(child)
+        with uninterrupted():
+            child = Child(name, command, cwd=cwd, env=environment, log=log)
+            self._children.append(child)
         return child
 
     def _worker(self) -> Child:

@@ -133,15 +133,26 @@ class Child:
 
 
 @contextlib.contextmanager
-def deferred_signals() -> Iterator[None]:
-    """Hold Ctrl-C and other requests to stop back while the block cleans up."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in numbers]
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C and other requests to stop back until the end of the block, where the first one takes effect.
+
+    For the moments in which an interrupt would leave something behind: between starting a process and remembering it,
+    and while cleaning up.
+    """
+    requested: list[int] = []
+
+    def remember(number: int, _frame: object) -> None:
+        requested.append(number)
+
+    # Not SIG_IGN: a process that is started meanwhile would inherit it.
+    before = [(number, signal.signal(number, remember)) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     try:
         yield
     finally:
         for number, handler in before:
             signal.signal(number, handler)
+        if requested:
+            signal.raise_signal(requested[0])
 
 
 @contextlib.contextmanager
