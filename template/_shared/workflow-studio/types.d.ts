@@ -1,7 +1,10 @@
 /** Where workflow code runs: in this app, or on the worker. */
 export type ExecutionMode = 'local' | 'remote';
 
-/** What a call does when the worker cannot be reached. */
+/**
+ * What a call does when the worker cannot be reached. This version has `error`
+ * only; it refuses to start with `fallback-local` rather than pretend.
+ */
 export type FailPolicy = 'error' | 'fallback-local';
 
 /** How requests reach workflows: by the app's own routes, or also by the proxy helpers. */

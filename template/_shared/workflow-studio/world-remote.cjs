@@ -5,11 +5,13 @@
 // so the factory reads no settings and does no I/O, and the connection is shared.
 'use strict';
 
-const { resolveWorkflowStudioAdapterConfig } = require('./lib/config.cjs');
+const {
+  resolveWorkflowStudioAdapterConfig,
+  unsupported,
+} = require('./lib/config.cjs');
 const { createConnection } = require('./lib/connection.cjs');
 const { refuseQueueMessage } = require('./lib/ownership.cjs');
 const { specVersion } = require('./lib/packages.cjs');
-const { WorkflowStudioConfigError } = require('./lib/config-check.cjs');
 const { createWorld: createWorldOver } = require('./lib/world.cjs');
 
 // An activation must reach the next run at once, a burst of starts must not
@@ -20,22 +22,14 @@ const DEPLOYMENT_TTL_MS = 1_000;
 let settings;
 
 function currentSettings() {
-  settings ??= checked(resolveWorkflowStudioAdapterConfig());
-  return settings;
-}
-
-/**
- * @param {import('./types').ResolvedConfig} config
- */
-function checked(config) {
-  if (config.failPolicy === 'fallback-local') {
-    throw new WorkflowStudioConfigError(
-      config.configFile ?? 'the config',
-      "asks for execution.failPolicy 'fallback-local', which this version does not have",
-      "Use 'error': a start() that cannot reach the worker then fails with a message that says why.",
-    );
+  settings ??= resolveWorkflowStudioAdapterConfig();
+  const problem = unsupported(settings);
+  if (problem) {
+    throw Object.assign(new Error(`Workflow Studio: ${problem}`), {
+      code: 'invalid_config',
+    });
   }
-  return config;
+  return settings;
 }
 
 const send = createConnection(currentSettings);

@@ -9,6 +9,7 @@ const { createHash, timingSafeEqual } = require('node:crypto');
 const {
   getServerEnvDefaults,
   resolveWorkflowStudioAdapterConfig,
+  unsupported,
 } = require('./config.cjs');
 
 /** @typedef {import('../types').OwnershipEvent} OwnershipEvent */
@@ -132,10 +133,12 @@ function pathOf(request) {
 function assertRemoteReroute(options) {
   const env = getServerEnvDefaults();
   const config = resolveWorkflowStudioAdapterConfig(undefined, options);
-  const problem = env.production ? rerouteProblem(config, env) : undefined;
+  const lacking = unsupported(config);
+  const problem =
+    lacking ?? (env.production ? rerouteProblem(config, env) : undefined);
   if (problem) {
     throw Object.assign(new Error(`Workflow Studio: ${problem}`), {
-      code: 'remote_reroute_missing',
+      code: lacking ? 'invalid_config' : 'remote_reroute_missing',
     });
   }
 }
@@ -174,9 +177,10 @@ function ownershipReport(options) {
   const failures = [];
   /** @type {string[]} */
   const warnings = [];
-  const reroute = rerouteProblem(config, env);
-  if (reroute) {
-    failures.push(reroute);
+  for (const problem of [unsupported(config), rerouteProblem(config, env)]) {
+    if (problem) {
+      failures.push(problem);
+    }
   }
   if (remote && !config.baseUrl) {
     failures.push(

@@ -142,6 +142,18 @@ function shouldExecuteRemotely(options) {
 }
 
 /**
+ * Says why the settings cannot be honoured by this version, if so.
+ *
+ * @param {ResolvedConfig} config
+ * @returns {string | undefined}
+ */
+function unsupported({ executionMode, failPolicy }) {
+  return executionMode === 'remote' && failPolicy === 'fallback-local'
+    ? "execution.failPolicy 'fallback-local' is not in this version. Use 'error': a start() that cannot reach the worker then fails with a message that says why."
+    : undefined;
+}
+
+/**
  * @param {string | undefined} configured
  * @param {string | undefined} fromEnv
  * @returns {string | undefined}
@@ -177,4 +189,5 @@ module.exports = {
   normalizeBaseUrl,
   resolveWorkflowStudioAdapterConfig,
   shouldExecuteRemotely,
+  unsupported,
 };
