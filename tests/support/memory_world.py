@@ -3,6 +3,8 @@
 It keeps no promise about durability, races or bad input: the engine does, and has tests of its own.
 """
 
+# ruff: noqa: N802, N803 - parameters and methods have the names that they have on the wire
+
 from __future__ import annotations
 
 import asyncio

@@ -1,7 +1,7 @@
 """Real artifacts: bundles that the published Workflow SDK makes of a small app.
 
-The SDK is installed once per version into a cache, ``STUDIO_TEST_CACHE`` or a folder of the user's cache; the bundles are
-built once per version and source.
+The SDK is installed once per version into a cache, ``STUDIO_TEST_CACHE`` or a folder of the user's cache; the bundles
+are built once per version and source.
 """
 
 from __future__ import annotations

@@ -95,7 +95,11 @@ async def test_calls_say_which_executor_and_delivery_they_come_from(
     make_pool: Any, artifact: Any, delivery: Any, world: Any
 ) -> None:
     artifact(
-        step="module.exports.POST = async () => { await sleep(1); await world.hooks.list(); return Response.json({}); };"
+        step="""module.exports.POST = async () => {
+            await sleep(1);
+            await world.hooks.list();
+            return Response.json({});
+        };"""
     )
     pool = make_pool()
     first, second = delivery(), delivery()

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from workflow_studio.worker.ports import ExecutorUnavailableError, Failed, Handled, WebRequest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.node
 
@@ -26,10 +22,11 @@ ASK = "module.exports.POST = async () => { await world.runs.get('r'); return Res
 
 
 def is_alive(pid: int) -> bool:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
-    return False
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 async def test_a_killed_executor_fails_its_deliveries_and_the_next_one_gets_a_new_executor(
@@ -163,7 +160,10 @@ async def test_an_uncaught_exception_ends_the_executor(
     make_pool: Any, artifact: Any, delivery: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     artifact(
-        step="module.exports.POST = async () => { setTimeout(() => { throw new Error('loose'); }); await sleep(9999); };"
+        step="""module.exports.POST = async () => {
+            setTimeout(() => { throw new Error('loose'); });
+            await sleep(9999);
+        };"""
     )
     outcome = await make_pool().deliver(delivery())
     assert isinstance(outcome, Failed)
@@ -248,7 +248,8 @@ async def test_what_a_step_started_does_not_hold_the_connection(
     artifact(
         step="""const { execFileSync } = require('node:child_process');
         module.exports.POST = async () => {
-            console.log(execFileSync('ls', ['-l', '/proc/self/fd'], { stdio: ['inherit', 'pipe', 'inherit'] }).toString());
+            const stdio = ['inherit', 'pipe', 'inherit'];
+            console.log(String(execFileSync('ls', ['-l', '/proc/self/fd'], { stdio })));
             return Response.json({ ok: true });
         };"""
     )
@@ -289,13 +290,13 @@ asyncio.run(main())
 @pytest.mark.parametrize("bundle", ["async () => sleep(60_000)", "async () => { for (;;); }"], ids=["waiting", "busy"])
 async def test_an_executor_ends_when_its_worker_is_killed(artifact: Any, eventually: Any, bundle: str) -> None:
     folder = artifact(step=f"module.exports.POST = {bundle};")
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(folder)], stdout=subprocess.PIPE, text=True)
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, folder, stdout=asyncio.subprocess.PIPE)
     try:
         assert worker.stdout is not None
-        pid = int(worker.stdout.readline())
+        pid = int(await worker.stdout.readline())
         await asyncio.sleep(0.3)
         assert is_alive(pid)
     finally:
         worker.kill()
-        worker.communicate()
+        await worker.communicate()
     await eventually(lambda: not is_alive(pid))

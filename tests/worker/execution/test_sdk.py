@@ -105,15 +105,15 @@ async def test_a_step_writes_a_stream(sdk_pool: Any, world: MemoryWorld) -> None
     ],
 )
 async def test_a_webhook_url_names_the_worker_and_its_handler_resumes_the_run(
-    sdk_pool: Any, world: MemoryWorld, public_url: str, base: str, caplog: pytest.LogCaptureFixture
+    sdk_pool: Any, world: MemoryWorld, public_url: str, base: str, caplog: pytest.LogCaptureFixture, eventually: Any
 ) -> None:
     caplog.set_level("INFO")
     pool = sdk_pool(public_url=public_url)
     run_id = await world.start("workflow//./workflows/app//waiting", DEPLOYMENT)
     working = asyncio.create_task(world.work(pool, run_id))
-    while not (urls := [r.getMessage() for r in caplog.records if r.getMessage().startswith("webhook ")]):
-        await asyncio.sleep(0.05)
-    url = urls[0].removeprefix("webhook ")
+    await eventually(lambda: "webhook http" in caplog.text)
+    (line,) = [message for message in caplog.messages if message.startswith("webhook ")]
+    url = line.removeprefix("webhook ")
     assert url.startswith(f"{base}/.well-known/workflow/v1/webhook/")
 
     unknown = await pool.request(DEPLOYMENT, WebRequest("POST", f"{base}/.well-known/workflow/v1/webhook/no", (), b""))
