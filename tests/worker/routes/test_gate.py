@@ -8,7 +8,7 @@ from tests.worker.routes.conftest import ADMIN, make_settings, running, secret_o
 from workflow_studio.compute import wire
 from workflow_studio.compute.scopes import Scope
 from workflow_studio.worker.auth import Authenticator, Needs
-from workflow_studio.worker.gate import HEALTH_PATH, WEBHOOK_PREFIX
+from workflow_studio.worker.gate import WEBHOOK_PREFIX
 from workflow_studio.worker.problems import Problem
 
 SCOPES = {
@@ -35,7 +35,7 @@ SCOPES = {
 
 
 def is_public(path):
-    return path == HEALTH_PATH or path.startswith(WEBHOOK_PREFIX)
+    return path == "/v1/health" or path.startswith("/.well-known/workflow/v1/webhook/")
 
 
 def routes_of(router):

@@ -122,13 +122,18 @@ class AsyncComputeClient:
             run_id: The run's id; made up by the worker if absent.
             deployment_id: The deployment to run; the active one if absent.
             spec_version: The World protocol of the run.
+
+        Raises:
+            ValueError: If an argument of this method is of the wrong kind.
         """
-        optional = {"run_id": run_id, "deployment_id": deployment_id, "spec_version": spec_version}
-        request = TriggerRequest(
-            workflow_name=workflow_name,
-            input=list(arguments),
-            **{name: value for name, value in optional.items() if value is not None},
-        )
+        given = {
+            "workflow_name": workflow_name,
+            "input": list(arguments),
+            "run_id": run_id,
+            "deployment_id": deployment_id,
+            "spec_version": spec_version,
+        }
+        request = TriggerRequest.model_validate({name: value for name, value in given.items() if value is not None})
         return await self._send(calls.trigger(request, idempotency_key or str(uuid.uuid4())))
 
     async def get_run(self, run_id: str, *, resolve_data: ResolveData = "all") -> Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
 
@@ -12,7 +12,7 @@ from workflow_studio.compute.codes import ErrorBody
 from workflow_studio.worker import problems
 from workflow_studio.worker.auth import Authenticator, RateLimits
 from workflow_studio.worker.boot import running
-from workflow_studio.worker.gate import Gate
+from workflow_studio.worker.gate import Gate, is_public
 from workflow_studio.worker.routes import deployments, diagnostics, health, runs, timeline, webhooks, world
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the schema
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router)
@@ -68,3 +69,15 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI
         max_body=settings.max_body_bytes,
     )
     return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document, with what the gate demands of every address."""
+    document = FastAPI.openapi(app)
+    schemes = {"key": {"type": "http", "scheme": "bearer", "description": "An API key of this worker."}}
+    document.setdefault("components", {})["securitySchemes"] = schemes
+    for path, operations in document["paths"].items():
+        needed: list[dict[str, list[str]]] = [] if is_public(path) else [{"key": []}]
+        for operation in operations.values():
+            operation["security"] = needed
+    return document

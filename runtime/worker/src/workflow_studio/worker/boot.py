@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
@@ -60,7 +61,7 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         )
         try:
             await dispatcher.start()
-            yield Services(settings=settings, engine=engine, artifacts=artifacts, pool=pool)
+            yield Services(settings=settings, engine=engine, artifacts=artifacts, pool=pool, stopping=asyncio.Event())
         finally:
             with anyio.CancelScope(shield=True):
                 await dispatcher.stop(grace=settings.shutdown_grace)

@@ -6,6 +6,7 @@ the public addresses, counts requests, and turns an error that nobody foresaw in
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import uuid
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.datastructures import Headers, MutableHeaders
 
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.worker.problems import BodyTooLargeError, Problem, problem, translate, unexpected
+from workflow_studio.worker.problems import BodyTooLargeError, Problem, problem, shutting_down, translate, unexpected
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +30,11 @@ WEBHOOK_PREFIX: Final = "/.well-known/workflow/v1/webhook/"
 UPLOAD_PATH: Final = "/v1/deployments"
 
 _CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
+
+
+def is_public(path: str) -> bool:
+    """Tell whether an address needs no key: health does not, and a webhook's token is its key."""
+    return path == HEALTH_PATH or path.startswith(WEBHOOK_PREFIX)
 
 
 class Gate:
@@ -66,6 +72,11 @@ class Gate:
         try:
             await self._admit(scope, headers)
             await self._app(scope, self._limited(scope, headers, receive), sending)
+        except asyncio.CancelledError:
+            if sending.started:
+                raise
+            # The server cancels what is still under way when its time to end is up.
+            await shutting_down().response()(scope, receive, sending)
         except Exception as error:
             refusal = translate(error)
             if refusal is None:

@@ -112,6 +112,12 @@ class _Server(uvicorn.Server):
             address = f"http://{_in_url(self._settings.host)}:{self._settings.port}"
             print(f"The worker is ready at {address}; its data is in {self._settings.data_dir}", flush=True)  # noqa: T201
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the requests under way; long polls are answered at once."""
+        app: Any = self.config.app
+        app.state.services.stopping.set()
+        await super().shutdown(sockets)
+
 
 def _bound(settings: WorkerSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET

@@ -186,6 +186,17 @@ def unexpected(correlation_id: str) -> Problem:
     )
 
 
+def shutting_down() -> Problem:
+    """Return the answer to a request that the worker has no time left for."""
+    return problem(
+        503,
+        ErrorCode.INTERNAL_ERROR,
+        "The worker is shutting down.",
+        "Try again when it is back.",
+        headers={"retry-after": "1"},
+    )
+
+
 def install(app: FastAPI) -> None:
     """Have the app answer every foreseen error with its refusal."""
 

@@ -1,0 +1,156 @@
+"""The worker as a process: it starts, says so, refuses in a sentence, and ends in order."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from tests.worker.artifacts.archives import artifact
+from workflow_studio.client import ComputeClient, ScopeError, UnauthorizedError
+from workflow_studio.worker.main import main
+
+pytestmark = pytest.mark.node
+
+
+def command(*arguments, data_dir):
+    return [sys.executable, "-m", "workflow_studio.worker", "--port", "0", "--data-dir", str(data_dir), *arguments]
+
+
+def environment(**more):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WORKFLOW_") and name != "PORT"}
+    return kept | more
+
+
+@contextlib.contextmanager
+def started(data_dir, *arguments, **variables):
+    process = subprocess.Popen(
+        command(*arguments, data_dir=data_dir),
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stdout.readline()
+        found = re.search(r"ready at (http://\S+);", line)
+        assert found, process.communicate(timeout=10)
+        yield process, found[1]
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=30)
+
+
+def test_the_first_boot_makes_a_key_and_the_second_keeps_it(tmp_path):
+    with started(tmp_path / "data") as (process, url):
+        file = tmp_path / "data" / "api-key"
+        key = file.read_text().strip()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        with ComputeClient(url, key) as client:
+            assert client.list_runs().data == ()
+        with ComputeClient(url) as client, pytest.raises(UnauthorizedError):
+            client.list_runs()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert f"wrote it to {file}" in errors
+        assert key not in errors, "stderr is not a terminal here"
+    with started(tmp_path / "data") as (_, url), ComputeClient(url, key) as client:
+        assert client.list_runs().data == ()
+        assert file.read_text().strip() == key
+
+
+def test_keys_of_the_settings_are_used_and_none_is_made(tmp_path):
+    keys = '[{"keyId": "app", "scopes": ["runs:read"], "secret": "the-apps-own-secret"}]'
+    with started(
+        tmp_path / "data",
+        WORKFLOW_COMPUTE_API_KEY="the-admins-own-secret",
+        WORKFLOW_STUDIO_WORKER_SEED_API_KEYS=keys,
+    ) as (_, url):
+        assert not (tmp_path / "data" / "api-key").exists()
+        with ComputeClient(url, "the-admins-own-secret") as client:
+            assert client.list_deployments().data == ()
+        with ComputeClient(url, "the-apps-own-secret") as client:
+            assert client.list_runs().data == ()
+            with pytest.raises(ScopeError) as caught:
+                client.list_deployments()
+            assert caught.value.required == "deploy:read"
+
+
+def test_an_archive_goes_over_a_real_connection(tmp_path):
+    archive = tmp_path / "artifact.tgz"
+    archive.write_bytes(artifact({"flow.js": os.urandom(3_000_000), "step.js": b"", "webhook.js": b""}))
+    progress = []
+    with started(tmp_path / "data", WORKFLOW_COMPUTE_API_KEY="the-admins-own-secret") as (_, url):
+        with ComputeClient(url, "the-admins-own-secret") as client:
+            deployment = client.create_deployment(archive, on_progress=lambda *step: progress.append(step))
+            assert (tmp_path / "data" / "artifacts" / deployment.deployment_id / "flow.js").stat().st_size == 3_000_000
+        assert progress[-1] == (archive.stat().st_size,) * 2
+        with ComputeClient(url, "wrong-key", retries=0) as client, pytest.raises(UnauthorizedError):
+            client.create_deployment(archive)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_ends_it_in_order_while_a_reader_waits(tmp_path, name):
+    with started(
+        tmp_path / "data",
+        WORKFLOW_COMPUTE_API_KEY="the-admins-own-secret",
+        WORKFLOW_STUDIO_WORKER_SHUTDOWN_GRACE="1",
+    ) as (process, url):
+        host, port = url.removeprefix("http://").split(":")
+        body = b"\xa2dnameasfwaitMs\x19\x4e\x20"
+        head = (
+            "POST /v1/world/streams/read HTTP/1.1\r\nhost: x\r\nauthorization: Bearer the-admins-own-secret\r\n"
+            f"content-type: application/cbor\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(head.encode() + body)
+            process.send_signal(getattr(signal, name))
+            _, errors = process.communicate(timeout=15)
+        assert process.returncode == 0
+        assert "Traceback" not in errors
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capfd):
+    """Run the worker in this process with arguments that keep it from starting."""
+    for name in ("PORT", "WORKFLOW_COMPUTE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments):
+        status = main(["--port", "0", "--data-dir", str(tmp_path / "data"), *map(str, arguments)])
+        errors = capfd.readouterr().err
+        assert "Traceback" not in errors
+        return status, errors
+
+    return run
+
+
+def test_what_it_cannot_do_is_said_in_a_sentence(tmp_path, monkeypatch, refused):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        status, errors = refused("--port", taken.getsockname()[1])
+    assert (status, "Address already in use" in errors) == (1, True)
+    status, errors = refused("--public-url", "http://worker.example.com")
+    assert (status, "public_url" in errors) == (2, True)
+    status, errors = refused("--settings", tmp_path / "missing")
+    assert (status, "missing" in errors) == (2, True)
+    status, errors = refused("--node", "/nowhere/node")
+    assert (status, "/nowhere/node" in errors) == (1, True)
+    status, errors = refused("--env-file", tmp_path / "missing")
+    assert (status, "missing" in errors) == (1, True)
+    monkeypatch.setenv("WORKFLOW_COMPUTE_API_KEY", "tooshort")
+    status, errors = refused()
+    assert (status, "WORKFLOW_COMPUTE_API_KEY" in errors, "tooshort" in errors) == (2, True, False)
+
+
+def test_two_workers_cannot_share_a_database(tmp_path, refused):
+    with started(tmp_path / "data"):
+        status, errors = refused()
+    assert status == 1
+    assert str(tmp_path / "data") in errors

@@ -1,0 +1,114 @@
+import base64
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from workflow_studio.worker.settings import load_settings
+
+PREFIX = "WORKFLOW_STUDIO_WORKER_"
+SECRET = "a-long-enough-secret"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    for name in ("PORT", "WORKFLOW_COMPUTE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_everything_has_a_default():
+    settings = load_settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8787)
+    assert settings.external_url == "http://localhost:8787"
+    assert settings.database_path == Path(".workflow-studio/worker/worker.db")
+    assert settings.artifact_dir == Path(".workflow-studio/worker/artifacts")
+    assert settings.master_key_bytes() is None
+
+
+def test_arguments_come_before_variables_and_those_before_a_file(monkeypatch, tmp_path):
+    file = tmp_path / "worker.env"
+    file.write_text(f"{PREFIX}PORT=1\n{PREFIX}HOST=file\n{PREFIX}CONCURRENCY=5\n")
+    monkeypatch.setenv(f"{PREFIX}PORT", "2")
+    monkeypatch.setenv(f"{PREFIX}HOST", "variable")
+    settings = load_settings(file, port=3, host=None)
+    assert (settings.port, settings.host, settings.concurrency) == (3, "variable", 5)
+
+
+def test_the_platforms_port_counts_where_no_other_is_set(monkeypatch):
+    monkeypatch.setenv("PORT", "10")
+    assert load_settings().port == 10
+    monkeypatch.setenv(f"{PREFIX}PORT", "11")
+    assert load_settings().port == 11
+
+
+def test_keys_are_read_from_json(monkeypatch):
+    monkeypatch.setenv(
+        f"{PREFIX}SEED_API_KEYS",
+        f'[{{"keyId": "app", "projectId": "p", "environment": "e", "scopes": ["world:proxy"], "secret": "{SECRET}"}}]',
+    )
+    (key,) = load_settings().seed_api_keys
+    assert (key.key_id, key.project_id, key.environment, key.scopes) == ("app", "p", "e", ("world:proxy",))
+    assert key.secret.get_secret_value() == SECRET
+
+
+def test_secrets_are_never_shown():
+    key = base64.b64encode(b"k" * 32).decode()
+    settings = load_settings(
+        master_key=key,
+        compute_api_key=SECRET,
+        seed_api_keys=[{"keyId": "app", "scopes": ["admin"], "secret": SECRET}],
+    )
+    assert settings.master_key_bytes() == b"k" * 32
+    for text in (repr(settings), str(settings), settings.model_dump_json()):
+        assert SECRET not in text
+        assert key not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("master_key", SECRET),
+        ("master_key", base64.b64encode(SECRET.encode()).decode()),
+        ("compute_api_key", "short-secret"),
+        ("seed_api_keys", [{"keyId": "a", "scopes": ["admin"], "secret": "short-secret"}]),
+        ("seed_api_keys", [{"keyId": "a", "scopes": ["admi"], "secret": SECRET}]),
+        ("seed_api_keys", [{"keyId": "a", "scopes": [], "secret": SECRET}]),
+        ("seed_api_keys", [{"keyId": "", "scopes": ["admin"], "secret": SECRET}]),
+        ("port", 70_000),
+        ("concurrency", 0),
+        ("public_url", "http://worker.example.com"),
+        ("public_url", "http://localhost:8787/prefix"),
+        ("public_url", "https://key@worker.example.com"),
+        ("public_url", "worker.example.com"),
+    ],
+)
+def test_values_that_cannot_work_are_refused_without_being_shown(name, value):
+    with pytest.raises(ValidationError) as caught:
+        load_settings(**{name: value})
+    assert SECRET not in str(caught.value)
+    assert "short-secret" not in str(caught.value)
+
+
+def test_json_that_is_broken_is_refused_without_being_shown(monkeypatch):
+    monkeypatch.setenv(f"{PREFIX}SEED_API_KEYS", f"[{SECRET}")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert SECRET not in str(caught.value)
+
+
+def test_a_settings_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"worker\.env"):
+        load_settings(tmp_path / "worker.env")
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("https://worker.example.com/base/", "https://worker.example.com/base"),
+        ("http://localhost:9000/", "http://localhost:9000"),
+        ("", "http://localhost:8787"),
+    ],
+)
+def test_the_public_address_has_no_slash_at_the_end(given, used):
+    assert load_settings(public_url=given).external_url == used
