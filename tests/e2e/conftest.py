@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from tests.e2e.support import FRAMEWORKS, App, Worker, prepare, run, studio
+from tests.e2e.support import FRAMEWORKS, App, Worker, prepare, run, upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +69,7 @@ def nitro_app(prepared_app: PreparedApp, worker: Worker) -> Iterator[App]:
 
 def running_app(name: str, prepared_app: PreparedApp, worker: Worker) -> Iterator[App]:
     directory = prepared_app(name)
-    studio("deploy", cwd=directory, env=worker.cli)
+    upload(directory, worker)
     app = App(FRAMEWORKS[name], directory, worker)
     app.start()
     try:

@@ -235,8 +235,16 @@ def prepare(framework: Framework, directory: Path) -> Path:
     run("npm", "install", "--prefer-offline", "--no-audit", "--no-fund", cwd=directory)
     studio("scaffold", "--yes", cwd=directory)
     run("npm", "run", "build", cwd=directory)
+    studio("build", cwd=directory)
     assert fingerprints(directory, framework) == untouched, "the functions and the trigger routes are the team's own"
     return directory
+
+
+def upload(directory: Path, worker: Worker) -> str:
+    """Upload and activate the artifact that :func:`prepare` built; return the deployment's id."""
+    deployment_id: str = studio("compute", "deploy", cwd=directory, env=worker.cli)["deploymentId"]
+    studio("compute", "activate", "--deployment-id", deployment_id, cwd=directory, env=worker.cli)
+    return deployment_id
 
 
 def fingerprints(directory: Path, framework: Framework) -> dict[str, bytes]:

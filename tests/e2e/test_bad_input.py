@@ -23,9 +23,7 @@ READER = "a-key-that-may-only-read-0123456789abcdef"
 
 @pytest.fixture(scope="module")
 def directory(prepared_app: PreparedApp) -> Path:
-    app = prepared_app("nitro")
-    studio("build", cwd=app)
-    return app
+    return prepared_app("nitro")
 
 
 def failure(*arguments: str | Path, cwd: Path, env: dict[str, str], expect: int = 1) -> dict[str, Any]:

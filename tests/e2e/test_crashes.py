@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.support import FRAMEWORKS, App, studio, wait_until
+from tests.e2e.support import FRAMEWORKS, App, upload, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ ENTRIES = 8
 @pytest.fixture
 def app(prepared_app: PreparedApp, crashing_worker: Worker) -> Iterator[App]:
     directory = prepared_app("nitro")
-    studio("deploy", cwd=directory, env=crashing_worker.cli)
+    upload(directory, crashing_worker)
     server = App(FRAMEWORKS["nitro"], directory, crashing_worker)
     server.start()
     try:

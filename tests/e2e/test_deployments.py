@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.support import FRAMEWORKS, App, run, studio, wait_until
+from tests.e2e.support import FRAMEWORKS, App, run, studio, upload, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ def test_runs_stay_on_the_deployment_they_started_on(
 ) -> None:
     worker = crashing_worker
     original = prepared_app("nitro")
-    first = studio("deploy", cwd=original, env=worker.cli)["deploymentId"]
+    first = upload(original, worker)
 
     changed = tmp_path / "changed"
     shutil.copytree(original, changed, symlinks=True, ignore=shutil.ignore_patterns("node_modules"))
