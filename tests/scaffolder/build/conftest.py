@@ -33,6 +33,7 @@ const path = require('node:path');
 const plan = JSON.parse(fs.readFileSync(path.join(__dirname, 'plan.json'), 'utf8'));
 console.log(plan.says);
 if (process.argv[2] !== 'build' || plan.status) process.exit(plan.status || 64);
+if (process.env.WORKFLOW_TARGET_WORLD) require(process.env.WORKFLOW_TARGET_WORLD);
 const folder = path.join(process.env.WORKFLOW_OBSERVABILITY_CWD || process.cwd(), '.well-known/workflow/v1');
 fs.mkdirSync(folder, { recursive: true });
 for (const [name, text] of Object.entries(plan.bundles)) {

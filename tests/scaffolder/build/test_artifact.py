@@ -141,6 +141,11 @@ def test_variables_of_the_shell_do_not_move_the_output(
     assert not (tmp_path / "away").exists()
 
 
+def test_the_world_that_the_shell_names_is_not_loaded(app: StubApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKFLOW_TARGET_WORLD", "workflow-studio/world-remote")
+    build_artifact(app.folder)
+
+
 # Refusals ------------------------------------------------------------------------------------------------------------
 
 

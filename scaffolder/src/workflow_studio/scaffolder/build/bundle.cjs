@@ -63,7 +63,9 @@ async function main(appDir, bundleDir, esbuildDir, outfile) {
     target: 'es2022',
     write: true,
   });
-  return result.errors.map((/** @type {{ text: string }} */ error) => error.text);
+  return result.errors.map(
+    (/** @type {{ text: string }} */ error) => error.text,
+  );
 }
 
 const [appDir, bundleDir, esbuildDir, outfile] = process.argv.slice(2);

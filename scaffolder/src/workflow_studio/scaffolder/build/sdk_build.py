@@ -27,14 +27,9 @@ BUNDLE_DIR: Final = Path(".well-known/workflow/v1")
 
 _SDK_MANIFEST: Final = "manifest.json"
 _OUTPUT_LINES: Final = 40
-# Each of these would move the output, or make it depend on the shell it was built in (source: @workflow/cli 4.3.13 and
-# @workflow/builders 4.x, every use of `process.env`).
-_UNSET: Final = (
-    "WORKFLOW_OBSERVABILITY_CWD",
-    "WORKFLOW_EMIT_SOURCEMAPS_FOR_DEBUGGING",
-    "WORKFLOW_PUBLIC_MANIFEST",
-    "WORKFLOW_QUEUE_NAMESPACE",
-)
+# Some would move the output or make it depend on the shell (source: @workflow/cli 4.3.13 and @workflow/builders 4.x,
+# every use of `process.env`), and the command loads the World that one of them names (tried with workflow 4.8.9).
+_UNSET_PREFIXES: Final = ("WORKFLOW_", "VERCEL_DEPLOYMENT_ID")
 _NO_WORKFLOWS: Final = (
     "A workflow is a function whose body begins with the directive 'use workflow', alone on its line:\n"
     "\n"
@@ -113,7 +108,7 @@ def _scratch_output(app_dir: Path) -> Iterator[None]:
 
 def _run(command: Sequence[str], app_dir: Path, node: NodeRuntime, *, what: str) -> str:
     """Run a program in the app's folder and return its standard output."""
-    environment = {name: value for name, value in node.environment().items() if name not in _UNSET}
+    environment = {name: value for name, value in node.environment().items() if not name.startswith(_UNSET_PREFIXES)}
     environment["NO_COLOR"] = "1"
     try:
         result = subprocess.run(  # noqa: S603 - the app's own build, in the user's name
