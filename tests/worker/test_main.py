@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -94,6 +95,20 @@ def test_an_archive_goes_over_a_real_connection(tmp_path):
         assert progress[-1] == (archive.stat().st_size,) * 2
         with ComputeClient(url, "wrong-key", retries=0) as client, pytest.raises(UnauthorizedError):
             client.create_deployment(archive)
+
+
+def test_a_second_signal_does_not_wait(tmp_path):
+    with started(tmp_path / "data", WORKFLOW_COMPUTE_API_KEY="the-admins-own-secret") as (process, url):
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"POST /v1/deployments HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n")
+            connection.sendall(b"authorization: Bearer the-admins-own-secret\r\n\r\n")
+            time.sleep(0.5)
+            process.terminate()
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
+            process.terminate()
+            assert process.wait(timeout=5) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])

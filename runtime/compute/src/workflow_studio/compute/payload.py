@@ -9,7 +9,7 @@ encrypted (source: ``@workflow/core`` 4.8.9 ``serialization.js``; ``devalue`` 5.
 
 What :func:`loads` returns is always JSON. A value that JSON lacks becomes an object with the key ``$type``::
 
-    undefined        {"$type": "undefined"}
+    undefined        {"$type": "undefined"}, or nothing where it is a member of an object
     NaN, Infinity    {"$type": "Number", "value": "NaN"}
     Date             {"$type": "Date", "value": "2026-01-02T03:04:05.000Z"}, or null where the date is invalid
     BigInt           {"$type": "BigInt", "value": "123"}
@@ -246,7 +246,7 @@ class _Reader:
     def _container(self, value: list[JSON] | dict[str, JSON], depth: int) -> JSON:
         if isinstance(value, dict):
             self._spend(sum(map(len, value)))
-            return {key: self.value_at(item, depth) for key, item in value.items()}
+            return {key: self.value_at(item, depth) for key, item in value.items() if item != _UNDEFINED}
         if value and isinstance(value[0], str):
             return self._tagged(value[0], value[1:], depth)
         if value and value[0] == _SPARSE:
