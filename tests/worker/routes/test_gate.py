@@ -160,7 +160,7 @@ async def test_what_is_not_there_says_so(worker):
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
     response = await worker.send("DELETE", "/v1/runs")
     assert (response.status_code, response.json()["code"]) == (405, "invalid_request")
-    assert response.headers["allow"] == "GET, POST" or response.headers["allow"] in {"GET", "POST"}
+    assert response.headers["allow"] in {"GET", "POST", "GET, POST"}
 
 
 async def test_an_unforeseen_error_shows_nothing_of_itself(worker, monkeypatch, caplog):
