@@ -248,10 +248,12 @@ def upload(directory: Path, worker: Worker) -> str:
 
 
 def fingerprints(directory: Path, framework: Framework) -> dict[str, bytes]:
-    files = [
-        *directory.glob(f"{framework.workflows}/*.ts"),
-        *directory.rglob("api/*/*.ts"),
-        *directory.glob("server/api/*.ts"),
-    ]
-    own = [file for file in files if "node_modules" not in file.parts and "workflow-studio" not in file.parts]
-    return {str(file.relative_to(directory)): file.read_bytes() for file in own}
+    """Return the content of the team's own functions and routes."""
+    found: dict[str, bytes] = {}
+    for file in sorted(directory.rglob("*.ts")):
+        path = file.relative_to(directory)
+        made = any(part.startswith(".") or part in {"node_modules", "build", "workflow-studio"} for part in path.parts)
+        if not made and (path.is_relative_to(framework.workflows) or "api" in path.parts):
+            found[str(path)] = file.read_bytes()
+    assert len(found) > 3
+    return found
