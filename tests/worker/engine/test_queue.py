@@ -280,6 +280,17 @@ async def test_a_message_whose_deployment_never_comes_is_dead_after_a_day(world)
     assert "never arrived" in dead.last_error
 
 
+async def test_what_a_claim_passes_over_does_not_hide_what_is_behind_it(world):
+    run_id, other = await world.new_run(), await world.new_run()
+    for _ in range(3):
+        await world.call("queue.publish", queueName="__wkf_workflow_x", body=b"", runId=run_id)
+        await world.wake(world.new_run_id())
+        world.clock.tick(1)
+    await world.wake(other)
+    claimed = await world.claim(workflow=2)
+    assert {delivery.run_id for delivery in claimed} == {run_id, other}
+
+
 async def test_claims_respect_the_limits_and_say_when_the_next_message_is_due(world):
     run_id = await world.new_run()
     for number in range(5):

@@ -154,6 +154,16 @@ async def test_a_sleep_with_its_message_is_left_alone(world, after_crash):
     assert (await survivor.engine.queue.depth())["ready"] == 1
 
 
+async def test_a_run_is_not_swept_up_again_and_again_if_its_executor_names_no_deliveries(world):
+    run = await world.engine.runs.start(world.workflow, b"")
+    delivery = await world.claim_one()
+    await world.create(run["runId"], "run_started")
+    await world.create(run["runId"], "hook_created", "hook_1", token="t")
+    await world.engine.leases.complete(delivery.id)
+    world.clock.tick(60_000)
+    assert await world.engine.recovery.sweep() == 0
+
+
 async def test_finished_runs_are_left_alone(world, after_crash):
     for ending in ("run_completed", "run_failed", "run_cancelled"):
         await world.create(await world.new_run(), ending)

@@ -213,6 +213,18 @@ async def test_a_lost_commit_fails_every_caller_and_the_writer_goes_on(database,
     assert await keys(database) == {"kept"}
 
 
+async def test_a_database_that_fails_is_a_store_error_for_reads_and_writes(database):
+    def failing(session):
+        (session.connection if hasattr(session, "after_commit") else session).exec_driver_sql("SELECT * FROM nowhere")
+
+    for method in (database.write, database.read):
+        with pytest.raises(StoreError, match="no such table") as refusal:
+            await method(failing)
+        assert "disk" in refusal.value.recovery
+    await database.write(put("kept"))
+    assert await keys(database) == {"kept"}
+
+
 async def test_a_percent_sign_in_the_path_is_harmless(tmp_path):
     opened = Database.open(Path(tmp_path) / "100%" / "worker.db")
     assert await keys(opened) == set()

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class _InFlight:
-    run_id: str | None
-    is_replay: bool
+class InFlight:
+    """A delivery.
+
+    Attributes:
+        replays: The run that it replays; None for any other delivery.
+        seen_slot: The newest slot that the replay is known to have loaded.
+    """
+
+    replays: str | None = None
     seen_slot: int | None = None
 
 
@@ -20,11 +26,11 @@ class Deliveries:
     """
 
     def __init__(self) -> None:
-        self._in_flight: dict[str, _InFlight] = {}
+        self._in_flight: dict[str, InFlight] = {}
 
-    def begin(self, delivery_id: str, run_id: str | None, *, is_replay: bool) -> None:
-        """Note a delivery. ``is_replay``: its message says to replay ``run_id``."""
-        self._in_flight[delivery_id] = _InFlight(run_id, is_replay)
+    def begin(self, delivery_id: str, delivery: InFlight) -> None:
+        """Note a delivery."""
+        self._in_flight[delivery_id] = delivery
 
     def end(self, delivery_id: str) -> None:
         """Forget a delivery."""
@@ -33,7 +39,7 @@ class Deliveries:
     def is_replay_of(self, delivery_id: str | None, run_id: str) -> bool:
         """Tell whether the delivery is a replay of the run."""
         found = self._in_flight.get(delivery_id or "")
-        return found is not None and found.is_replay and found.run_id == run_id
+        return found is not None and found.replays == run_id
 
     def saw(self, delivery_id: str | None, run_id: str, slot: int) -> None:
         """Note that the replay has the log of its run up to ``slot``."""
@@ -41,6 +47,6 @@ class Deliveries:
             self._in_flight[delivery_id or ""].seen_slot = slot
 
     def seen_slot(self, delivery_id: str) -> int | None:
-        """Return how much of the log the replay has, or None if it loaded none."""
+        """Return how much of the log the replay has; None if it is no replay, or its run did not exist."""
         found = self._in_flight.get(delivery_id)
         return None if found is None else found.seen_slot

@@ -7,10 +7,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_random_exponential
 
 from workflow_studio.worker.ports import Failed, Outcome
-from workflow_studio.worker.store import StoreError
 
 if TYPE_CHECKING:
     from workflow_studio.worker.engine.clock import Clock
@@ -107,10 +106,10 @@ class Dispatcher:
             self._wake.clear()
             try:
                 claim = await self._claim()
-            except StoreError as error:
+            except Exception:  # noqa: BLE001  # without this loop nothing is ever delivered again
                 failures += 1
                 pause = min(0.1 * 2 ** min(failures, 10), 10.0)
-                _LOG.error("Messages could not be claimed; trying again in %.1f s: %s", pause, error)
+                _LOG.exception("Messages could not be claimed; trying again in %.1f s.", pause)
                 await asyncio.sleep(pause)
                 self._wake.set()
                 continue
@@ -157,7 +156,8 @@ class Dispatcher:
 
     async def _record(self, delivery: Delivery, outcome: Outcome) -> None:
         """Record an outcome, however long the database fails: the message is leased until then."""
-        async for attempt in AsyncRetrying(retry=retry_if_exception_type(StoreError), wait=_RETRY):
+        report = before_sleep_log(_LOG, logging.ERROR)
+        async for attempt in AsyncRetrying(retry=retry_if_exception_type(), wait=_RETRY, before_sleep=report):
             with attempt:
                 if isinstance(outcome, Failed):
                     _LOG.warning(
@@ -178,5 +178,5 @@ class Dispatcher:
             await asyncio.sleep(_SWEEP_EVERY_SECONDS)
             try:
                 await self._recovery.sweep()
-            except StoreError as error:
-                _LOG.error("The search for runs that nothing wakes failed: %s", error)
+            except Exception:  # noqa: BLE001  # the next search may do better
+                _LOG.exception("The search for runs that nothing wakes failed.")

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, func, sel
 
 from workflow_studio.compute import wire
 from workflow_studio.worker.engine.clock import new_id
+from workflow_studio.worker.engine.deliveries import InFlight
 from workflow_studio.worker.engine.queue import IS_REPLAY, LEASED, READY, hasten, pending_replay
 from workflow_studio.worker.ports import Delivery
 from workflow_studio.worker.store import tables
@@ -44,7 +45,10 @@ def _is_replayed_now() -> ColumnElement[bool]:
 
 _DUE: Final = (
     select(
-        _T, tables.runs.c.deployment_id.label("run_deployment_id"), tables.deployments.c.id.label("known_deployment")
+        _T,
+        tables.runs.c.deployment_id.label("run_deployment_id"),
+        tables.runs.c.last_slot,
+        tables.deployments.c.id.label("known_deployment"),
     )
     .select_from(
         _T.outerjoin(tables.runs, tables.runs.c.run_id == _T.c.run_id).outerjoin(
@@ -118,11 +122,7 @@ class Leases:
         Args:
             limits: How many of each kind at most.
         """
-        claim = await self._database.write(lambda transaction: self._claim(transaction, limits))
-        for delivery in claim.deliveries:
-            is_replay = delivery.kind == "workflow" and delivery.step_id is None
-            self._deliveries.begin(delivery.id, delivery.run_id, is_replay=is_replay)
-        return claim
+        return await self._database.write(lambda transaction: self._claim(transaction, limits))
 
     def _claim(self, transaction: Transaction, limits: Mapping[Kind, int]) -> Claim:
         now = self._clock()
@@ -143,18 +143,23 @@ class Leases:
     ) -> list[Delivery]:
         claimed: list[Delivery] = []
         replayed: set[str] = set()
-        due = transaction.execute(_DUE, {"of_kind": kind, "now": now, "rows": limit, "active": active}).mappings()
-        for row in due.all():
-            is_replay = kind == "workflow" and row["step_id"] is None and row["run_id"] is not None
-            if is_replay and row["run_id"] in replayed:
-                continue
-            deployment = _deployment(row, active)
-            if deployment is None:
-                self._put_off(transaction, row, now)
-                continue
-            if is_replay:
-                replayed.add(row["run_id"])
-            claimed.append(self._lease(transaction, row, deployment, now))
+        while len(claimed) < limit:
+            wanted = limit - len(claimed)
+            key = {"of_kind": kind, "now": now, "rows": wanted, "active": active}
+            due = transaction.execute(_DUE, key).mappings().all()
+            for row in due:
+                if _is_replay(row) and row["run_id"] in replayed:
+                    continue
+                deployment = _deployment(row, active)
+                if deployment is None:
+                    self._put_off(transaction, row, now)
+                    continue
+                if _is_replay(row):
+                    replayed.add(row["run_id"])
+                claimed.append(self._lease(transaction, row, deployment, now))
+            if len(due) < wanted:
+                break
+            # What was passed over is not due any more; others may be behind it.
         return claimed
 
     def _lease(self, transaction: Transaction, row: RowMapping, deployment: str, now: int) -> Delivery:
@@ -162,6 +167,9 @@ class Leases:
         attempt = row["attempt"] + 1
         key = {"message": row["message_id"], "number": attempt, "delivery": delivery_id, "owner": self._owner}
         transaction.execute(_LEASE, {**key, "now": now})
+        # Whatever the replay loads, it has no less of the log than there is now.
+        replay = InFlight(row["run_id"], row["last_slot"]) if _is_replay(row) else InFlight()
+        transaction.after_commit(lambda: self._deliveries.begin(delivery_id, replay))
         return Delivery(
             id=delivery_id,
             message_id=row["message_id"],

@@ -4,11 +4,11 @@ The rule for runs, in full. A run is *due for a replay* if it is pending or runn
 one of these holds:
 
 1. Its log has a *stimulus* (an event that workflow code reacts to, see ``engine.log.STIMULI``) in a slot above
-   ``replayed_slot``. That is the newest slot that an acknowledged replay had loaded: it is noted when ``run_started``
-   hands the log out, and stored in the transaction that acknowledges the delivery. A replay that is not acknowledged
-   keeps its message, so it counts for nothing here. What a replay itself appends is no stimulus: it knows of it.
-   So this finds exactly the runs whose wake-up was never published, such as when an app died between storing a hook's
-   payload and publishing the wake-up.
+   ``replayed_slot``. That is the newest slot that an acknowledged replay had loaded: it is noted when the message is
+   leased and again when ``run_started`` hands the log out, and stored in the transaction that acknowledges the
+   delivery. A replay that is not acknowledged keeps its message, so it counts for nothing here. What a replay itself
+   appends is no stimulus: it knows of it. So this finds exactly the runs whose wake-up was never published, such as
+   when an app died between storing a hook's payload and publishing the wake-up.
 2. It has a wait that is not over, and whose replay was lost. It gets a message at the wait's ``resumeAt``.
 
 A run that waits for a hook, or for a step whose message is live, meets neither and is left alone, however long it has

@@ -71,10 +71,10 @@ class Runs:
         def work(transaction: Transaction) -> dict[str, Any]:
             now = self._clock()
             identifier = run_id or new_id("wrun", now)
-            _check_run_id(identifier, now)
             found = _run_row(transaction.connection, identifier)
             if found is not None:
                 return present.run(found, with_payloads=False)
+            _check_run_id(identifier, now)
             deployment = _deployment(transaction.connection, deployment_id)
             _check_workflow(deployment, workflow_name)
             data = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from workflow_studio.worker.store import _sqlite
 from workflow_studio.worker.store._migrate import upgrade
@@ -68,18 +68,24 @@ class Database:
         Raises:
             StoreError: If the database fails or is closed.
         """
-        result: T = await self._writer.submit(work)
+        try:
+            result: T = await self._writer.submit(work)
+        except OperationalError as error:
+            raise _failure(error) from error
         return result
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` on a connection of which all reads see one state, and return its result.
 
         Raises:
-            StoreError: If the database is closed.
+            StoreError: If the database fails or is closed.
         """
         if self._closed:
             raise StoreError("The database is closed.")
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+        except OperationalError as error:
+            raise _failure(error) from error
 
     async def close(self) -> None:
         """Finish what is under way, close all connections and let go of the lock."""
@@ -103,14 +109,21 @@ class Database:
             connection = self._engine.connect()
         try:
             _sqlite.begin_read(connection)
-            result = work(connection)
-            _sqlite.rollback(connection)
-        except BaseException:
-            _sqlite.rollback(connection)
-            self._idle.put(connection)
+            try:
+                return work(connection)
+            finally:
+                _sqlite.rollback(connection)
+        except DBAPIError:
+            # It may be of no more use.
+            connection.close()
             raise
-        self._idle.put(connection)
-        return result
+        finally:
+            if not connection.closed:
+                self._idle.put(connection)
+
+
+def _failure(error: OperationalError) -> StoreError:
+    return StoreError(f"The database failed: {error.orig}", "Check the disk of the worker's data folder.")
 
 
 def _path(location: str | Path) -> Path:

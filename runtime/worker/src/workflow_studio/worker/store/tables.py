@@ -187,6 +187,7 @@ class Message(_Base, table=True):
     __table_args__ = (
         Index("ix_messages_due", "status", "kind", "run_at"),
         Index("ix_messages_run_id", "run_id", "kind", "status"),
+        Index("ix_messages_idempotency_key", "run_id", "idempotency_key"),
         Index("ix_messages_lease_id", "lease_id"),
     )
 

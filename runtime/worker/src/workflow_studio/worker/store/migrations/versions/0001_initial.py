@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_messages")),
     )
     op.create_index("ix_messages_due", "messages", ["status", "kind", "run_at"], unique=False)
+    op.create_index("ix_messages_idempotency_key", "messages", ["run_id", "idempotency_key"], unique=False)
     op.create_index("ix_messages_lease_id", "messages", ["lease_id"], unique=False)
     op.create_index("ix_messages_run_id", "messages", ["run_id", "kind", "status"], unique=False)
     op.create_table(
@@ -253,6 +254,7 @@ def downgrade() -> None:
     op.drop_table("runs")
     op.drop_index("ix_messages_run_id", table_name="messages")
     op.drop_index("ix_messages_lease_id", table_name="messages")
+    op.drop_index("ix_messages_idempotency_key", table_name="messages")
     op.drop_index("ix_messages_due", table_name="messages")
     op.drop_table("messages")
     op.drop_index("ix_idempotency_created_at", table_name="idempotency")
