@@ -50,6 +50,12 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session
+def reference(session: nox.Session) -> None:
+    """Write the command reference anew from the commands' help."""
+    session.run(sys.executable, "-m", "tests.support.cli_reference", "--write", external=True)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation into ``site/``; a broken link is an error."""
     session.run(str(BIN / "mkdocs"), "build", "--strict", *session.posargs, external=True)

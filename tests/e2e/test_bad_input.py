@@ -107,7 +107,7 @@ def test_the_worker_is_down_during_deploy(directory: Path) -> None:
     nowhere = f"http://localhost:{free_port()}"
     environment = {"WORKFLOW_COMPUTE_BASE_URL": nowhere, "WORKFLOW_COMPUTE_API_KEY": "x" * 40}
     error = failure("compute", "deploy", cwd=directory, env=environment)
-    assert error["code"] == "transport"
+    assert error["code"] == "unreachable"
     assert nowhere in error["message"]
 
 
