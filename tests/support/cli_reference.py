@@ -39,8 +39,8 @@ What `--help` says of each. Every command takes `--json` and then prints exactly
 | 130 | interrupted |
 
 The worker's address and key come from `--url` and `--api-key`, else from `WORKFLOW_COMPUTE_BASE_URL` and
-`WORKFLOW_COMPUTE_API_KEY`, else from the app's `.env.local` and `.env`, else they are `http://localhost:8787` and the key
-that a worker started in this folder made.
+`WORKFLOW_COMPUTE_API_KEY`, else from the app's `.env.local` and `.env`. Else they are `http://localhost:8787` and the
+key that a worker started in this folder made.
 """
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
+
 from workflow_studio.compute.ids import deployment_id
 
 FORMAT_VERSION: Final = 1
