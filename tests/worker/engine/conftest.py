@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from contextlib import asynccontextmanager
 
 import pytest
 from ulid import ULID
@@ -138,6 +139,26 @@ async def world(engine, clock):
     deployment, _ = await engine.deployments.register(make_manifest())
     await engine.deployments.activate(deployment.id)
     return Driver(engine, clock, deployment.id)
+
+
+@pytest.fixture
+def crashed(tmp_path, clock):
+    """Open the database as a kill would leave it: all files as they are, nothing closed."""
+
+    @asynccontextmanager
+    async def opened(world):
+        left = tmp_path / "left"
+        left.mkdir()
+        for file in tmp_path.glob("worker.db*"):
+            if not file.name.endswith((".lock", "-shm")):
+                shutil.copy(file, left / file.name)
+        database = Database.open(left / "worker.db")
+        try:
+            yield Driver(Engine(database, clock=clock), clock, world.deployment_id)
+        finally:
+            await database.close()
+
+    return opened
 
 
 @pytest.fixture(scope="session")

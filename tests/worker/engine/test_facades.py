@@ -1,16 +1,12 @@
-"""Deployments, keys, idempotency keys and runs, as the public lane uses them."""
+"""Deployments, keys and runs, as the public lane uses them."""
 
 from __future__ import annotations
-
-import asyncio
 
 import pytest
 
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.worker.engine import Begun, Conflict, Engine, EngineError, InProgress, Replay, SeedApiKey
-from workflow_studio.worker.engine.idempotency import RETENTION_MS, STALE_MS
+from workflow_studio.worker.engine import EngineError, SeedApiKey
 from workflow_studio.worker.engine.params import HooksGet, HooksList, OfRun, RunsList, StepsGet
-from workflow_studio.worker.store import tables
 
 
 def code_of(refusal):
@@ -135,71 +131,6 @@ async def test_revoking_an_unknown_key_is_refused(engine):
     with pytest.raises(EngineError) as refusal:
         await engine.keys.revoke("nope")
     assert code_of(refusal) is ErrorCode.NOT_FOUND
-
-
-# Idempotency keys
-
-NAME = ("project", "key", "POST /v1/runs")
-
-
-async def test_a_repeat_gets_the_first_answer(engine):
-    begun = await engine.idempotency.begin(*NAME, "hash")
-    assert isinstance(begun, Begun)
-    assert isinstance(await engine.idempotency.begin(*NAME, "hash"), InProgress)
-    await engine.idempotency.finish(*NAME, status=201, body=b"{}\x00", content_type="application/json")
-    assert await engine.idempotency.begin(*NAME, "hash") == Replay(201, b"{}\x00", "application/json")
-
-
-async def test_one_of_many_simultaneous_requests_begins(engine):
-    outcomes = await asyncio.gather(*(engine.idempotency.begin(*NAME, "hash") for _ in range(20)))
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Begun"] + ["InProgress"] * 19
-
-
-async def test_another_request_with_the_same_key_conflicts(engine):
-    await engine.idempotency.begin(*NAME, "hash")
-    assert isinstance(await engine.idempotency.begin(*NAME, "other"), Conflict)
-
-
-async def test_project_key_and_endpoint_name_a_record(engine):
-    for name in (NAME, ("other", *NAME[1:]), (NAME[0], "other", NAME[2]), (*NAME[:2], "other")):
-        assert isinstance(await engine.idempotency.begin(*name, "hash"), Begun)
-
-
-async def test_an_abandoned_request_may_be_sent_again_but_an_answered_one_stays_answered(engine):
-    await engine.idempotency.begin(*NAME, "hash")
-    await engine.idempotency.abandon(*NAME)
-    assert isinstance(await engine.idempotency.begin(*NAME, "hash"), Begun)
-    await engine.idempotency.finish(*NAME, status=200, body=b"", content_type="text/plain")
-    await engine.idempotency.abandon(*NAME)
-    assert isinstance(await engine.idempotency.begin(*NAME, "hash"), Replay)
-
-
-async def test_answers_are_kept_for_24_hours_and_then_pruned(engine, clock, database):
-    await engine.idempotency.begin(*NAME, "hash")
-    await engine.idempotency.finish(*NAME, status=200, body=b"", content_type="text/plain")
-    clock.tick(RETENTION_MS - 1)
-    assert isinstance(await engine.idempotency.begin(*NAME, "hash"), Replay)
-    clock.tick(1)
-    assert isinstance(await engine.idempotency.begin(*NAME, "other"), Begun)
-    clock.tick(2 * RETENTION_MS)
-    await engine.idempotency.begin("p", "k", "e", "hash")
-    rows = await database.read(lambda connection: connection.execute(tables.idempotency.select()).all())
-    assert [row.key for row in rows] == ["k"]
-
-
-async def test_a_request_of_a_dead_worker_is_begun_again_with_the_same_run_id(engine, database, clock):
-    begun = await engine.idempotency.begin(*NAME, "hash")
-    successor = Engine(database, clock=clock)
-    again = await successor.idempotency.begin(*NAME, "hash")
-    assert again == begun
-    assert isinstance(await successor.idempotency.begin(*NAME, "hash"), InProgress)
-
-
-async def test_a_request_that_hangs_blocks_its_key_for_minutes_not_for_ever(engine, clock):
-    begun = await engine.idempotency.begin(*NAME, "hash")
-    clock.tick(STALE_MS)
-    assert await engine.idempotency.begin(*NAME, "hash") == begun
-    assert isinstance(await engine.idempotency.begin(*NAME, "hash"), InProgress)
 
 
 # Runs

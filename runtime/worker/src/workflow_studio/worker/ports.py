@@ -14,16 +14,35 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """What names a request that may arrive twice, so that it has one effect and one answer.
+
+    Attributes:
+        project: The project of the caller's API key.
+        endpoint: Where it was sent to; a key counts per endpoint.
+        key: What the client calls it.
+        digest: Of what was sent: another request must not come under the same key.
+    """
+
+    project: str
+    endpoint: str
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallContext:
     """Who makes a World call.
 
     Attributes:
         executor_id: The executor it comes from; None for an app.
         delivery_id: The delivery in whose course it is made, if any.
+        idempotency: What names the call, if it may arrive twice; only calls that write look at it.
     """
 
     executor_id: str | None = None
     delivery_id: str | None = None
+    idempotency: IdempotencyKey | None = None
 
 
 class WorldHandler(Protocol):

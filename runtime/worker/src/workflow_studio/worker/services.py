@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 from fastapi import Depends, Request
 
-from workflow_studio.worker.ports import CallContext, ExecutorPool
+from workflow_studio.worker.ports import CallContext, ExecutorPool, IdempotencyKey
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
@@ -47,13 +47,19 @@ class Services:
     pool: Pool
     stopping: asyncio.Event
 
-    async def world(self, method: str, params: Mapping[str, Any]) -> Any:
+    async def world(self, method: str, params: Mapping[str, Any], repeat: IdempotencyKey | None = None) -> Any:
         """Call a method of the World on behalf of an app.
+
+        Args:
+            method: Its name.
+            params: Its parameters.
+            repeat: What names the call, if it may arrive twice.
 
         Raises:
             WorldError: If the World refuses.
+            EngineError: ``idempotency_conflict``.
         """
-        call = self.engine.world.call(method, params, _AN_APP)
+        call = self.engine.world.call(method, params, _AN_APP if repeat is None else CallContext(idempotency=repeat))
         if method == "streams.read" and params.get(_WAIT):
             return await self._unless_stopping(call, params)
         return await call

@@ -11,7 +11,7 @@ from workflow_studio.worker.engine.deployments import Deployment, Deployments
 from workflow_studio.worker.engine.dispatcher import Capacity, Dispatcher
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.events import Events
-from workflow_studio.worker.engine.idempotency import Begun, Conflict, IdempotencyKeys, InProgress, Replay
+from workflow_studio.worker.engine.idempotency import IdempotencyKeys
 from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, SeedApiKey
 from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.engine.queries import Queries
@@ -38,7 +38,6 @@ class Engine:
         world: Answers the World's methods.
         deployments: What was uploaded and what is active.
         keys: API keys.
-        idempotency: Idempotency keys.
         runs: Runs for the public lane.
         queue: Publishes messages.
         leases: Delivers messages.
@@ -50,17 +49,17 @@ class Engine:
         owner = uuid.uuid4().hex
         deliveries = Deliveries()
         self._clock = clock
-        self.queue = Queue(database, clock)
+        idempotency = IdempotencyKeys(clock)
+        self.queue = Queue(database, clock, idempotency)
         self.leases = Leases(database, self.queue, deliveries, clock, owner)
         self.deployments = Deployments(database, clock, self.queue)
         self.keys = ApiKeys(database, clock)
-        self.idempotency = IdempotencyKeys(database, clock, owner)
-        self.runs = Runs(database, Queries(database, with_executors=True), self.queue, clock)
+        self.runs = Runs(database, Queries(database, with_executors=True), self.queue, clock, idempotency)
         self.streams = Streams(database, clock)
         self.recovery = Recovery(database, self.queue, clock, owner)
         self.world = World(
             deployments=self.deployments,
-            events=Events(database, clock, deliveries),
+            events=Events(database, clock, deliveries, idempotency),
             queries=Queries(database),
             queue=self.queue,
             streams=self.streams,
@@ -75,18 +74,13 @@ class Engine:
 __all__ = [
     "ApiKey",
     "ApiKeys",
-    "Begun",
     "Capacity",
     "Clock",
-    "Conflict",
     "Deployment",
     "Deployments",
     "Dispatcher",
     "Engine",
     "EngineError",
-    "IdempotencyKeys",
-    "InProgress",
-    "Replay",
     "Runs",
     "SeedApiKey",
     "World",

@@ -13,13 +13,16 @@ from workflow_studio.worker.engine.params import EventsCreate, event_input
 from workflow_studio.worker.store import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.deliveries import Deliveries
+    from workflow_studio.worker.engine.idempotency import IdempotencyKeys
     from workflow_studio.worker.engine.transitions import Entity, EventInput
     from workflow_studio.worker.ports import CallContext
-    from workflow_studio.worker.store import Database
+    from workflow_studio.worker.store import Database, Transaction
 
 _LOG_OF: Final = select(tables.events).where(tables.events.c.run_id == bindparam("run")).order_by(tables.events.c.slot)
 _RUN: Final = select(tables.runs).where(tables.runs.c.run_id == bindparam("run"))
@@ -31,16 +34,18 @@ is the whole run and its log (source: ``@workflow/core`` 4.8.9, ``runtime.js``).
 class Events:
     """Appends events."""
 
-    def __init__(self, database: Database, clock: Clock, deliveries: Deliveries) -> None:
+    def __init__(self, database: Database, clock: Clock, deliveries: Deliveries, idempotency: IdempotencyKeys) -> None:
         self._database = database
         self._clock = clock
         self._deliveries = deliveries
+        self._idempotency = idempotency
 
     async def create(self, params: EventsCreate, context: CallContext) -> dict[str, Any]:
         """Append an event, change what follows from it, and return both.
 
         Raises:
             WorldError: If the rules refuse it.
+            EngineError: ``idempotency_conflict``.
         """
         now = self._clock()
         run_id = params.run_id or ""
@@ -51,22 +56,22 @@ class Events:
             return await self._start(event, context)
         if event.event_type == "run_created" and params.run_id:
             check_run_age(run_id, now)
-        appended = await self._append(event, context)
-        return _result(appended, with_payloads=params.with_payloads and event.event_type in _READ_BACK)
-
-    async def _append(self, event: EventInput, context: CallContext) -> log.Appended:
-        in_replay = self._deliveries.is_replay_of(context.delivery_id, event.run_id)
+        append = self._appending(event, context)
+        with_payloads = params.with_payloads and event.event_type in _READ_BACK
         return await self._database.write(
-            lambda transaction: log.append(
-                transaction.connection,
-                event,
-                now=self._clock(),
-                executor_id=context.executor_id,
-                in_replay=in_replay,
+            lambda transaction: self._idempotency.once(
+                transaction, context.idempotency, lambda: _result(append(transaction), with_payloads=with_payloads)
             )
         )
 
+    def _appending(self, event: EventInput, context: CallContext) -> Callable[[Transaction], log.Appended]:
+        in_replay = self._deliveries.is_replay_of(context.delivery_id, event.run_id)
+        return lambda transaction: log.append(
+            transaction.connection, event, now=self._clock(), executor_id=context.executor_id, in_replay=in_replay
+        )
+
     async def _start(self, event: EventInput, context: CallContext) -> dict[str, Any]:
+        # A repeat finds the run started and is answered like the first: it needs no record.
         created: dict[str, Any] = {}
         while True:
             # Every replay begins with run_started; only the first one has anything to write.
@@ -74,7 +79,7 @@ class Events:
             if result is not None:
                 return {**result, **created}
             # If the run ends before it is read again, the next turn refuses.
-            appended = await self._append(event, context)
+            appended = await self._database.write(self._appending(event, context))
             if appended.events:
                 created = {"event": present.event(appended.events[-1], with_payloads=False)}
 

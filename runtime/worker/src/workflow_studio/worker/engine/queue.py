@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from workflow_studio.worker.engine.clock import Clock
+    from workflow_studio.worker.engine.idempotency import IdempotencyKeys
     from workflow_studio.worker.engine.params import Publish
+    from workflow_studio.worker.ports import IdempotencyKey
     from workflow_studio.worker.store import Database, Transaction
 
 _T: Final = tables.messages
@@ -80,9 +82,10 @@ class DeadMessage:
 class Queue:
     """The messages of this worker: publishing and looking. :mod:`.leases` delivers them."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, idempotency: IdempotencyKeys) -> None:
         self._database = database
         self._clock = clock
+        self._idempotency = idempotency
         self._on_ready: list[Callable[[], None]] = []
 
     def on_ready(self, callback: Callable[[], None]) -> None:
@@ -97,18 +100,26 @@ class Queue:
         for callback in self._on_ready:
             callback()
 
-    async def publish(self, params: Publish) -> dict[str, Any]:
+    async def publish(self, params: Publish, repeat: IdempotencyKey | None = None) -> dict[str, Any]:
         """Store a message, unless one that says the same is pending.
+
+        Args:
+            params: The message.
+            repeat: What names the request, if it may arrive twice.
 
         Returns:
             ``messageId``: of the message, or of the one that stands for it.
 
         Raises:
             WorldError: With status 400, if the envelope makes no sense.
+            EngineError: ``idempotency_conflict``.
         """
         kind = _kind(params)
-        message_id = await self._database.write(lambda transaction: self._publish(transaction, params, kind))
-        return {"messageId": message_id}
+        return await self._database.write(
+            lambda transaction: self._idempotency.once(
+                transaction, repeat, lambda: {"messageId": self._publish(transaction, params, kind)}
+            )
+        )
 
     def _publish(self, transaction: Transaction, params: Publish, kind: Kind) -> str:
         now = self._clock()

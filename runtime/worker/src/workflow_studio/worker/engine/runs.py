@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.deployments import Deployment
+    from workflow_studio.worker.engine.idempotency import IdempotencyKeys
     from workflow_studio.worker.engine.queries import Page, Queries
     from workflow_studio.worker.engine.queue import Queue
+    from workflow_studio.worker.ports import IdempotencyKey
     from workflow_studio.worker.store import Database, Transaction
 
     T = TypeVar("T")
@@ -35,11 +37,14 @@ if TYPE_CHECKING:
 class Runs:
     """Starts, cancels, wakes and shows runs. Refusals are :class:`EngineError`; entities are as on the World lane."""
 
-    def __init__(self, database: Database, queries: Queries, queue: Queue, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, queries: Queries, queue: Queue, clock: Clock, idempotency: IdempotencyKeys
+    ) -> None:
         self._database = database
         self._queries = queries
         self._queue = queue
         self._clock = clock
+        self._idempotency = idempotency
 
     async def start(
         self,
@@ -49,6 +54,7 @@ class Runs:
         deployment_id: str | None = None,
         run_id: str | None = None,
         spec_version: int = SPEC_VERSION,
+        repeat: IdempotencyKey | None = None,
     ) -> dict[str, Any]:
         """Create a run and publish its first message, in one transaction.
 
@@ -59,13 +65,14 @@ class Runs:
             run_id: The run's id; a new one if None. If the run exists, it is returned as it is: a repeat of a request
                 starts nothing twice.
             spec_version: The World protocol that the run's code speaks.
+            repeat: What names the request, if it may arrive twice.
 
         Returns:
             The run, without payloads.
 
         Raises:
             EngineError: ``no_active_deployment``, ``invalid_deployment_id``, ``deployment_not_found``,
-                ``unknown_workflow``, ``unsupported_artifact`` or ``invalid_request``.
+                ``unknown_workflow``, ``unsupported_artifact``, ``idempotency_conflict`` or ``invalid_request``.
         """
 
         def work(transaction: Transaction) -> dict[str, Any]:
@@ -93,7 +100,9 @@ class Runs:
             return present.run(appended.entities["run"], with_payloads=False)
 
         try:
-            return await self._database.write(work)
+            return await self._database.write(
+                lambda transaction: self._idempotency.once(transaction, repeat, lambda: work(transaction))
+            )
         except WorldError as error:
             raise EngineError(ErrorCode.INVALID_REQUEST, error.message, status=400) from error
 

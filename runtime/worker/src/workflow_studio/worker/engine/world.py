@@ -53,10 +53,10 @@ class World:
     ) -> None:
         self._deployments = deployments
         self._events = events
+        self._queue = queue
         self._master_key = master_key
         self._methods: dict[str, tuple[type[p.Params], Callable[[Any], Awaitable[Any]]]] = {
             "deployments.current": (p.Params, self._current_deployment),
-            "queue.publish": (p.Publish, queue.publish),
             "events.get": (p.EventsGet, queries.get_event),
             "events.list": (p.OfRun, queries.list_events),
             "events.listByCorrelationId": (p.ByCorrelationId, queries.list_events_by_correlation_id),
@@ -81,10 +81,13 @@ class World:
 
         Raises:
             WorldError: If the World refuses; status 500 and above mean that the caller may try again.
+            EngineError: ``idempotency_conflict``.
         """
         try:
             if method == "events.create":
                 return await self._events.create(p.parse(p.EventsCreate, params), context)
+            if method == "queue.publish":
+                return await self._queue.publish(p.parse(p.Publish, params), context.idempotency)
             known = self._methods.get(method)
             if known is None:
                 raise WorldError(f"The World has no method {method!r}", status=400)

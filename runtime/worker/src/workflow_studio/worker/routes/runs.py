@@ -5,7 +5,7 @@
 import json
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query
 
 from workflow_studio.compute.api import (
     Hook,
@@ -34,7 +34,6 @@ from workflow_studio.worker.services import Worker
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
 _ENDPOINT: Final = "POST /v1/runs"
-_JSON: Final = "application/json"
 
 
 @router.post("", response_model=TriggerResponse, status_code=201)
@@ -43,34 +42,27 @@ async def trigger(
     worker: Worker,
     key: Annotated[ApiKey, needs(Scope.TRIGGER_WRITE)],
     idempotency_key: Annotated[str | None, Header(description="Required; a repeat starts nothing twice.")] = None,
-) -> Response:
+) -> TriggerResponse:
     """Start a run. The same `Idempotency-Key` gets the same answer for 24 hours."""
-    checked = idempotent.checked_key(idempotency_key)
-    if checked is None:
+    content = json.dumps(body.model_dump(mode="json", exclude_unset=True), sort_keys=True).encode()
+    repeat = idempotent.idempotency_key(idempotency_key, project=key.project_id, endpoint=_ENDPOINT, content=content)
+    if repeat is None:
         raise problem(
             400,
             ErrorCode.IDEMPOTENCY_REQUIRED,
             "Starting a run needs the header Idempotency-Key.",
             "Send any string that is new for a new run and the same for a repeat, such as a UUID.",
         )
-    payload = dumps_arguments(body.arguments())
-
-    async def start(reserved: str) -> idempotent.Answer:
-        optional: dict[str, Any] = {} if body.spec_version is None else {"spec_version": body.spec_version}
-        run = await worker.engine.runs.start(
-            body.workflow_name,
-            payload,
-            deployment_id=body.deployment_id,
-            run_id=body.run_id or reserved,
-            **optional,
-        )
-        started = TriggerResponse(run_id=run["runId"], status=run["status"], deployment_id=run["deploymentId"])
-        return idempotent.Answer(201, started.model_dump_json().encode(), _JSON)
-
-    content = json.dumps(body.model_dump(mode="json", exclude_unset=True), sort_keys=True).encode()
-    request = idempotent.Request(key.project_id, checked, _ENDPOINT, content)
-    answer = await idempotent.answered_once(worker.engine.idempotency, request, start)
-    return Response(answer.body, answer.status, media_type=answer.content_type)
+    optional: dict[str, Any] = {} if body.spec_version is None else {"spec_version": body.spec_version}
+    run = await worker.engine.runs.start(
+        body.workflow_name,
+        dumps_arguments(body.arguments()),
+        deployment_id=body.deployment_id,
+        run_id=body.run_id,
+        repeat=repeat,
+        **optional,
+    )
+    return TriggerResponse(run_id=run["runId"], status=run["status"], deployment_id=run["deploymentId"])
 
 
 @router.get("", dependencies=[needs(Scope.RUNS_READ)], response_model=Page[Run], response_model_exclude_unset=True)

@@ -10,16 +10,15 @@ from fastapi import APIRouter, Request, Response
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.scopes import Scope
 from workflow_studio.compute.wire import CBOR_MEDIA_TYPE, ENDPOINTS, Endpoint, decode, encode
-from workflow_studio.worker import idempotent
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine.keys import ApiKey
+from workflow_studio.worker.idempotent import HEADER, idempotency_key
 from workflow_studio.worker.problems import problem
 from workflow_studio.worker.services import Worker
 
 router = APIRouter(tags=["world"])
 
-_REPLAYED: Final = frozenset({"events.create", "queue.publish"})
-_PATIENCE: Final = 10.0
+_WRITES: Final = frozenset({"events.create", "queue.publish"})
 _CBOR_BODY: Final = {"requestBody": {"required": True, "content": {CBOR_MEDIA_TYPE: {}}}}
 _CBOR_ANSWER: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {CBOR_MEDIA_TYPE: {}}}}
 
@@ -43,16 +42,9 @@ def _handler(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
     async def call(request: Request, worker: Worker, key: Annotated[ApiKey, needs(Scope.WORLD_PROXY)]) -> Response:
         content, params = await _params(request, endpoint)
 
-        async def answer(_reserved: str = "") -> idempotent.Answer:
-            return idempotent.Answer(200, encode(await worker.world(method, params)), CBOR_MEDIA_TYPE)
-
-        repeat = idempotent.checked_key(request.headers.get(idempotent.HEADER)) if method in _REPLAYED else None
-        if repeat is None:
-            answered = await answer()
-        else:
-            name = idempotent.Request(key.project_id, repeat, method, content)
-            answered = await idempotent.answered_once(worker.engine.idempotency, name, answer, patience=_PATIENCE)
-        return Response(answered.body, answered.status, media_type=answered.content_type)
+        header = request.headers.get(HEADER) if method in _WRITES else None
+        repeat = idempotency_key(header, project=key.project_id, endpoint=method, content=content)
+        return Response(encode(await worker.world(method, params, repeat)), media_type=CBOR_MEDIA_TYPE)
 
     call.__doc__ = f"Call the World's `{method}`."
     return call

@@ -46,6 +46,12 @@ class Transaction:
         """Have ``callback`` called on the caller's event loop once this write is durable; never if it is undone."""
         self._callbacks.append(callback)
 
+    def lock(self, *name: str) -> None:
+        """Wait until no other transaction holds the lock of this name, and hold it until this one ends.
+
+        Here writes follow one another, so every lock is free.
+        """
+
     def committed(self) -> None:
         """Call what waits for the commit."""
         for callback in self._callbacks:

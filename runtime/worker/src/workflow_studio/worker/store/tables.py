@@ -287,7 +287,7 @@ class ApiKey(_Base, table=True):
 
 
 class Idempotency(_Base, table=True):
-    """What was answered to a request with an idempotency key, or that the answer is being worked out."""
+    """What was answered to a request with an idempotency key. ``answer`` is CBOR."""
 
     __tablename__ = "idempotency"
     __table_args__ = (Index("ix_idempotency_created_at", "created_at"),)
@@ -296,12 +296,7 @@ class Idempotency(_Base, table=True):
     endpoint: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
     request_hash: str
-    state: str
-    owner: str
-    run_id: str
-    status_code: int | None = None
-    body: bytes | None = Field(default=None, sa_type=LargeBinary)
-    content_type: str | None = None
+    answer: bytes = Field(sa_type=LargeBinary)
     created_at: int = Field(sa_type=BigInteger)
 
 
