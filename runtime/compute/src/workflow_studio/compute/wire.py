@@ -7,7 +7,9 @@ strings, times as integer milliseconds since 1970-01-01 UTC, and an absent optio
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import cbor2
@@ -16,30 +18,87 @@ CBOR_MEDIA_TYPE: Final = "application/cbor"
 MAX_DEPTH: Final = 64
 """Nesting accepted in a CBOR body. The protocol itself needs less than ten levels."""
 
+MAX_VALUES: Final = 200_000
+"""Values accepted in a large CBOR body: a byte of an array can cost sixty times as much once it is decoded."""
+
+_SMALL: Final = 256 * 1024
+_LONG_ARGUMENTS: Final = {24: 1, 25: 2, 26: 4, 27: 8}
+_DATE_TAG: Final = 1
+
 
 class WireFormatError(ValueError):
     """A body is not the CBOR that was expected."""
 
 
+class _Tags(dict[int, Callable[[Any, bool], Any]]):
+    """What is made of tagged values: dates are read, any other tag is refused.
+
+    A decoder would do a lot for tags that the protocol has no use for. With shared references, a body of 200 bytes
+    describes a value that takes the machine's whole memory to write down again.
+    """
+
+    def __contains__(self, _tag: object) -> bool:
+        return True
+
+    def __missing__(self, tag: int) -> Callable[[Any, bool], Any]:
+        def refuse(_value: Any, _immutable: bool) -> Any:  # noqa: FBT001  # the decoder's own signature
+            raise ValueError(f"the tag {tag} is not one of the protocol")
+
+        return refuse
+
+
+def _date(seconds: Any, _immutable: bool) -> datetime:  # noqa: FBT001  # the decoder's own signature
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+_TAGS: Final = _Tags({_DATE_TAG: _date})
+
+
 def encode(value: Any) -> bytes:
-    """Return ``value`` as CBOR."""
-    return cbor2.dumps(value)
+    """Return ``value`` as CBOR. Dates become epoch times, the only form that the JavaScript side reads."""
+    return cbor2.dumps(value, datetime_as_timestamp=True)
 
 
 def decode(data: bytes) -> Any:
     """Return the value of one CBOR document.
 
     Raises:
-        WireFormatError: If ``data`` is malformed, nested too deeply, or followed by more bytes.
+        WireFormatError: If ``data`` is malformed, nested too deeply, followed by more bytes, or holds what the protocol
+            does not use: tags but for dates, lengths left open, keys that are no strings, values without number.
     """
+    if len(data) > _SMALL:
+        _refuse_crowded(data)
     stream = io.BytesIO(data)
     try:
-        value = cbor2.CBORDecoder(stream, max_depth=MAX_DEPTH, allow_duplicate_keys=False).decode()
+        value = cbor2.CBORDecoder(
+            stream,
+            max_depth=MAX_DEPTH,
+            allow_duplicate_keys=False,
+            allow_indefinite=False,
+            strict_hashable_types=True,
+            semantic_decoders=_TAGS,
+        ).decode()
     except (cbor2.CBORDecodeError, RecursionError, ValueError, OverflowError, TypeError) as error:
         raise WireFormatError(f"The body is not well-formed CBOR: {error}") from error
     if stream.read(1):
         raise WireFormatError("The body holds more than one CBOR document.")
     return value
+
+
+def _refuse_crowded(data: bytes) -> None:
+    """Count the values before anything is made of them; what is malformed is for the decoder to find."""
+    offset = 0
+    for _ in range(MAX_VALUES):
+        if offset >= len(data):
+            return
+        major, info = data[offset] >> 5, data[offset] & 0x1F
+        offset += 1
+        size = _LONG_ARGUMENTS.get(info, 0)
+        if major in {2, 3}:
+            offset += int.from_bytes(data[offset : offset + size], "big") if size else info
+        offset += size
+    if offset < len(data):
+        raise WireFormatError(f"The body holds more than {MAX_VALUES} values.")
 
 
 @dataclass(frozen=True, slots=True)
