@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from workflow_studio.worker.store import Database, StoreVersionError, _migrate, _sqlite, tables
@@ -24,12 +28,37 @@ def names(engine):
         return set(inspect(connection).get_table_names())
 
 
-def test_upgrading_makes_exactly_the_described_tables(engine):
-    _migrate.upgrade(engine)
+def test_the_migrations_make_exactly_the_described_tables(engine):
+    _migrate._migrate(engine, "upgrade", "head")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, tables.metadata) == []
     assert names(engine) == {*tables.metadata.tables, "alembic_version"}
+
+
+def test_the_newest_revision_is_the_one_that_is_stamped(engine):
+    assert ScriptDirectory.from_config(_migrate.config()).get_current_head() == _migrate.HEAD
+    _migrate.upgrade(engine)
+    with engine.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == _migrate.HEAD
+
+
+def test_a_database_of_an_older_worker_is_brought_up_to_date(engine):
+    _migrate._migrate(engine, "upgrade", "0001")
+    _migrate.upgrade(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, tables.metadata) == []
+
+
+def test_opening_imports_alembic_only_to_migrate(tmp_path):
+    script = (
+        "import asyncio, sys; from workflow_studio.worker.store import Database\n"
+        "asyncio.run(Database.open(sys.argv[1]).close())\n"
+        "assert 'alembic' not in sys.modules"
+    )
+    for _ in ("new", "up to date"):
+        subprocess.run([sys.executable, "-c", script, tmp_path / "worker.db"], check=True)
 
 
 def test_upgrading_twice_changes_nothing(engine):
@@ -47,22 +76,20 @@ def test_downgrading_takes_everything_back_and_up_again(engine):
 
 
 def test_a_failing_migration_leaves_nothing_behind(engine, monkeypatch):
-    def break_down(*_):
-        engine.dispose()
+    _migrate._migrate(engine, "upgrade", "0001")
+    before = names(engine)
+    upgrade = command.upgrade
+
+    def fail_after(*arguments):
+        upgrade(*arguments)
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(_migrate.command, "upgrade", _after(_migrate.command.upgrade, break_down))
+    monkeypatch.setattr(command, "upgrade", fail_after)
     with pytest.raises(RuntimeError, match="power cut"):
         _migrate.upgrade(engine)
-    assert names(engine) == set()
-
-
-def _after(action, then):
-    def both(*arguments):
-        action(*arguments)
-        then(*arguments)
-
-    return both
+    assert names(engine) == before
+    with engine.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == "0001"
 
 
 def test_a_database_of_a_newer_worker_is_refused_and_left_alone(tmp_path):
