@@ -8,7 +8,7 @@ import time
 import pytest
 
 from workflow_studio.worker.engine import Capacity, Engine
-from workflow_studio.worker.ports import Failed, Handled
+from workflow_studio.worker.ports import Failed, Handled, Undelivered
 from workflow_studio.worker.store import StoreError
 
 
@@ -111,6 +111,16 @@ async def test_a_timeout_is_kept_and_a_failure_is_tried_again(world, start, pool
     assert [delivery.attempt for delivery in pool.deliveries] == [1, 2, 3]
     assert len({delivery.message_id for delivery in pool.deliveries}) == 1
     assert len({delivery.id for delivery in pool.deliveries}) == 3
+
+
+async def test_a_message_without_an_executor_is_delivered_later_as_the_same_attempt(world, start, pool):
+    answers = iter([Undelivered("no Node.js"), Handled()])
+    pool.answer = lambda delivery: next(answers)
+    await start()
+    await world.publish_step(await world.new_run())
+    await until(lambda: len(pool.deliveries) >= 2, seconds=15)
+    assert [delivery.attempt for delivery in pool.deliveries] == [1, 1]
+    await drained(world)
 
 
 async def test_capacity_bounds_the_deliveries_in_flight_and_all_are_made(world, start, pool):

@@ -217,9 +217,48 @@ async def test_after_50_failures_in_a_row_a_message_is_dead_and_listed(world):
         await world.engine.leases.fail((await world.claim_one()).id, "still no")
         world.clock.tick(900_000)
     assert await world.claim() == []
-    (dead,) = await world.engine.queue.list_dead()
+    ((dead,), _) = await world.engine.dead_letters.list()
     assert (dead.message_id, dead.attempt, dead.last_error) == (message_id, 50, "still no")
     assert await world.publish_step(run_id) != message_id
+
+
+async def test_a_message_that_no_executor_was_handed_has_had_no_attempt(world):
+    run_id = await world.new_run()
+    message_id = await world.publish_step(run_id)
+    for _ in range(3):
+        delivery = await world.claim_one()
+        assert (delivery.message_id, delivery.attempt) == (message_id, 1)
+        assert await world.engine.leases.give_back(delivery.id, "Node.js could not be started")
+        assert await world.claim() == []
+        world.clock.tick(60_000)
+    await world.engine.leases.fail((await world.claim_one()).id, "no")
+    world.clock.tick(60_000)
+    delivery = await world.claim_one()
+    assert delivery.attempt == 2
+    assert await world.engine.leases.give_back(delivery.id, "Node.js could not be started")
+    world.clock.tick(60_000)
+    assert (await world.claim_one()).attempt == 2
+
+
+async def test_an_outage_of_days_kills_no_message(world):
+    run_id = await world.new_run()
+    await world.publish_step(run_id)
+    for _ in range(3 * MAX_FAILURES):
+        assert await world.engine.leases.give_back((await world.claim_one()).id, "no Node.js")
+        world.clock.tick(3_600_000)
+    assert (await world.claim_one()).attempt == 1
+
+
+async def test_a_new_activation_looks_at_once_at_messages_without_an_executor(world, manifest):
+    run_id = await world.new_run()
+    await world.publish_step(run_id)
+    for _ in range(8):
+        await world.engine.leases.give_back((await world.claim_one()).id, "no Node.js")
+        world.clock.tick(60_000)
+    await world.engine.leases.give_back((await world.claim_one()).id, "no Node.js")
+    newer, _ = await world.engine.deployments.register(manifest("1"))
+    await world.engine.deployments.activate(newer.id)
+    assert (await world.claim_one()).attempt == 1
 
 
 async def test_a_lost_lease_changes_nothing(world):
@@ -232,6 +271,7 @@ async def test_a_lost_lease_changes_nothing(world):
     assert not await world.engine.leases.complete(old.id)
     assert not await world.engine.leases.defer(old.id, 1)
     assert not await world.engine.leases.fail(old.id, "no")
+    assert not await world.engine.leases.give_back(old.id, "no")
     assert await world.engine.leases.complete(new.id)
 
 
@@ -276,7 +316,7 @@ async def test_a_message_whose_deployment_never_comes_is_dead_after_a_day(world)
     assert await world.claim() == []
     world.clock.tick(UNRESOLVED_MS + 1)
     assert await world.claim() == []
-    (dead,) = await world.engine.queue.list_dead()
+    ((dead,), _) = await world.engine.dead_letters.list()
     assert "never arrived" in dead.last_error
 
 

@@ -86,7 +86,7 @@ class Queue(RuleBasedStateMachine):
         else:
             attempt, ending = before
             assert ending is not None
-            assert delivery.attempt == (2 if ending == "deferred" else attempt + 1)
+            assert delivery.attempt == {"deferred": 2, "given back": attempt}.get(ending, attempt + 1)
         self.last[delivery.message_id] = (delivery.attempt, None)
 
     def _end(self, data, ending):
@@ -112,6 +112,13 @@ class Queue(RuleBasedStateMachine):
     def fail(self, data, lost):
         delivery = self._end(data, "failed")
         assert self.do(self.engine.leases.fail(delivery.id, "no", executor_lost=lost))
+        self.owed.add((delivery.run_id, delivery.step_id))
+
+    @precondition(lambda self: self.in_flight)
+    @rule(data=st.data())
+    def give_back(self, data):
+        delivery = self._end(data, "given back")
+        assert self.do(self.engine.leases.give_back(delivery.id, "no executor"))
         self.owed.add((delivery.run_id, delivery.step_id))
 
     @rule(seconds=st.sampled_from([1, 10, 1000]))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from workflow_studio.worker.execution.executor import Executor
-from workflow_studio.worker.ports import ExecutorUnavailableError, Failed, Handled, WebRequest
+from workflow_studio.worker.ports import ExecutorUnavailableError, Failed, Handled, Undelivered, WebRequest
 
 pytestmark = pytest.mark.node
 
@@ -90,7 +90,7 @@ async def test_closing_lets_deliveries_finish_and_takes_no_new_ones(
     await eventually(lambda: world.calls)
     closing = asyncio.create_task(pool.close(grace=10))
     await asyncio.sleep(0.1)
-    assert await pool.deliver(delivery()) == Failed("The worker is shutting down.", executor_lost=True)
+    assert await pool.deliver(delivery()) == Undelivered("The worker is shutting down.")
     with pytest.raises(ExecutorUnavailableError, match="shutting down"):
         await pool.request(DEPLOYMENT, WebRequest("GET", "http://localhost/", (), b""))
     open_gate.set()

@@ -91,14 +91,25 @@ class Failed:
 
     Attributes:
         message: What went wrong, for people.
-        executor_lost: Whether the process died (or never came up) rather than answered.
+        executor_lost: Whether the process died rather than answered.
     """
 
     message: str
     executor_lost: bool = False
 
 
-Outcome = Handled | Failed
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """There was no executor to hand the message to. No code has seen it, so this was no attempt.
+
+    Attributes:
+        message: Why there was none, for people.
+    """
+
+    message: str
+
+
+Outcome = Handled | Failed | Undelivered
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_random_exponential
 
-from workflow_studio.worker.ports import Failed, Outcome
+from workflow_studio.worker.ports import Failed, Outcome, Undelivered
 
 if TYPE_CHECKING:
     from workflow_studio.worker.engine.clock import Clock
@@ -168,6 +168,9 @@ class Dispatcher:
                         outcome.message,
                     )
                     await self._leases.fail(delivery.id, outcome.message, executor_lost=outcome.executor_lost)
+                elif isinstance(outcome, Undelivered):
+                    _LOG.warning("Message %s could not be delivered: %s", delivery.message_id, outcome.message)
+                    await self._leases.give_back(delivery.id, outcome.message)
                 elif outcome.timeout_seconds is None:
                     await self._leases.complete(delivery.id)
                 else:

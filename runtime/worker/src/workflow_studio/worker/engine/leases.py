@@ -71,7 +71,6 @@ _LEASE: Final = (
     .values(
         status="leased",
         attempt=bindparam("number"),
-        unresolved=0,
         lease_id=bindparam("delivery"),
         lease_owner=bindparam("owner"),
         leased_at=bindparam("now"),
@@ -232,7 +231,7 @@ class Leases:
                     transaction.execute(_DELETE, {"message": row["message_id"]})
                     _hasten_to(transaction, other, run_at)
                     return True
-            values = {**_RELEASED, "run_at": run_at, "attempt": 1, "failures": 0, "last_error": None}
+            values = {**_RELEASED, "run_at": run_at, "attempt": 1, "failures": 0, "unresolved": 0, "last_error": None}
             transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
             return True
 
@@ -255,11 +254,37 @@ class Leases:
             if row is None:
                 return False
             failures = row["failures"] + 1
-            values: dict[str, Any] = {**_RELEASED, "failures": failures, "last_error": error[:2000]}
+            values: dict[str, Any] = {**_RELEASED, "failures": failures, "unresolved": 0, "last_error": error[:2000]}
             if failures >= MAX_FAILURES:
                 values["status"] = "dead"
             else:
                 values["run_at"] = self._clock() + backoff_ms(row["attempt"], failures, executor_lost=executor_lost)
+            transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
+            return True
+
+        return await self._end(delivery_id, work)
+
+    async def give_back(self, delivery_id: str, error: str) -> bool:
+        """Give a message back that no executor was handed. That was no attempt, and it never happens too often.
+
+        Code that cannot be run for an hour must not end the runs that wait for it: they go on when it can.
+
+        Returns:
+            False if the lease was lost.
+        """
+
+        def work(transaction: Transaction) -> bool:
+            row = _leased(transaction.connection, delivery_id)
+            if row is None:
+                return False
+            times = row["unresolved"] + 1
+            values = {
+                **_RELEASED,
+                "attempt": row["attempt"] - 1,
+                "unresolved": times,
+                "last_error": error[:2000],
+                "run_at": self._clock() + backoff_ms(row["attempt"], times, executor_lost=True),
+            }
             transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
             return True
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.worker.execution.executor import Executor
 from workflow_studio.worker.execution.node import find_node
-from workflow_studio.worker.ports import Delivery, ExecutorUnavailableError, Failed, Outcome, WebRequest, WebResponse
+from workflow_studio.worker.ports import (
+    Delivery,
+    ExecutorUnavailableError,
+    Outcome,
+    Undelivered,
+    WebRequest,
+    WebResponse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -98,7 +105,7 @@ class NodeExecutorPool:
         try:
             executor = await self._executor(delivery.deployment_id)
         except ExecutorUnavailableError as error:
-            return Failed(str(error), executor_lost=True)
+            return Undelivered(str(error))
         return await executor.deliver(delivery)
 
     async def request(self, deployment_id: str, request: WebRequest) -> WebResponse:

@@ -178,7 +178,7 @@ class Message(_Base, table=True):
         status: ``ready`` (to be delivered at ``run_at``), ``leased`` (in flight) or ``dead``.
         attempt: Number of the last delivery; 0 before the first.
         failures: Failed deliveries in a row.
-        unresolved: How often in a row its deployment could not be told.
+        unresolved: How often in a row it had no executor to go to: its deployment could not be told, or not be run.
         lease_id: While leased: the id of the delivery.
         lease_owner: While leased: the worker process that delivers it.
     """
