@@ -144,23 +144,31 @@ def test_it_runs_in_the_app_as_long_as_nothing_else_is_said(built: Built) -> Non
         begun = begin(client)
         assert begun.status_code == 202
         run_id = begun.json()["runId"]
-        for _ in range(60):
-            answer = client.get(f"/api/orders/{run_id}").json()
-            if answer["status"] != "running" and answer["status"] != "pending":
-                break
-            time.sleep(0.5)
-        assert answer == {
-            "runId": run_id,
-            "status": "completed",
-            "result": {
-                "customer": "ada",
-                "total": 55,
-                "payment": {"reference": "payment-of-ada", "amount": 55, "attempt": 2},
-                "parcel": "2 item(s) for ada",
-            },
-        }
+        assert finished(client, run_id) == fulfilled(run_id)
         assert client.get("/api/orders/wrun_01ARZ3NDEKTSV4RRFFQ69G5FAV").status_code == 404
         assert diagnostics(client)["executionMode"] == "local"
+
+
+def finished(client: httpx.Client, run_id: str) -> Any:
+    for _ in range(60):
+        answer = client.get(f"/api/orders/{run_id}").json()
+        if answer["status"] != "running" and answer["status"] != "pending":
+            break
+        time.sleep(0.5)
+    return answer
+
+
+def fulfilled(run_id: str) -> dict[str, Any]:
+    return {
+        "runId": run_id,
+        "status": "completed",
+        "result": {
+            "customer": "ada",
+            "total": 55,
+            "payment": {"reference": "payment-of-ada", "amount": 55, "attempt": 2},
+            "parcel": "2 item(s) for ada",
+        },
+    }
 
 
 def diagnostics(client: httpx.Client) -> dict[str, Any]:
@@ -238,24 +246,52 @@ def test_a_worker_that_is_down_is_named_in_the_log(built: Built) -> None:
     assert "key-of-these-tests" not in log
 
 
-def test_the_server_does_not_start_half_rerouted(built: Built) -> None:
+@contextmanager
+def configured(built: Built, before: str, after: str) -> Iterator[None]:
     config = built.folder / "workflow.config.ts"
-    before = config.read_text()
-    config.write_text(before.replace("// mode: 'remote'", "mode: 'remote'"))
+    text = config.read_text()
+    assert before in text
+    config.write_text(text.replace(before, after))
     try:
-        done = subprocess.run(
-            START[built.framework],
-            cwd=built.folder,
-            env=environment(PORT="0", NODE_ENV="production", WORKFLOW_TARGET_WORLD="local"),
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        yield
+    finally:
+        config.write_text(text)
+
+
+def test_what_the_worker_cannot_take_runs_here_and_stays_here(built: Built, worker: FakeWorker) -> None:
+    nowhere = FakeWorker()
+    nowhere.close()
+    with configured(built, "failPolicy: 'error'", "failPolicy: 'fallback-local'"):
+        with built.serve(**remote(nowhere)) as client:
+            done = begin(client).json()["runId"]
+            assert finished(client, done) == fulfilled(done)
+            unfinished = begin(client).json()["runId"]
+            report = diagnostics(client)
+            assert (report["status"], report["fallbacks"]) == ("warn", 2)
+            assert client.post("/.well-known/workflow/v1/flow", json={"runId": done}).status_code == 409
+        # The server was killed while the last run was under way.
+        with built.serve(**remote(worker)) as client:
+            assert client.get(f"/api/orders/{done}").json() == fulfilled(done)
+            assert finished(client, unfinished) == fulfilled(unfinished)
+            assert worker.requests == []
+            check_remote(client, worker)
+            assert diagnostics(client)["status"] == "pass"
+
+
+def test_the_server_does_not_start_half_rerouted(built: Built) -> None:
+    try:
+        with configured(built, "// mode: 'remote'", "mode: 'remote'"):
+            done = subprocess.run(
+                START[built.framework],
+                cwd=built.folder,
+                env=environment(PORT="0", NODE_ENV="production", WORKFLOW_TARGET_WORLD="local"),
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
     except subprocess.TimeoutExpired as running:
         pytest.fail(f"it serves: {running.stdout!r}")
-    finally:
-        config.write_text(before)
     assert done.returncode != 0
     assert "WORKFLOW_TARGET_WORLD must be workflow-studio/world-remote" in done.stdout + done.stderr
 

@@ -112,13 +112,6 @@ def test_the_diagnostics_are_closed_in_production(
     )
 
 
-def test_a_policy_this_version_lacks_is_refused_at_the_start(app: App) -> None:
-    app.write("workflow.config.json", '{"execution": {"mode": "remote", "failPolicy": "fallback-local"}}')
-    error = app.error("require('workflow-studio').assertRemoteReroute()", **REMOTE)
-    assert error["code"] == "invalid_config"
-    assert "fallback-local" in error["message"]
-
-
 @pytest.mark.parametrize(
     ("mode", "target", "env", "refused"),
     [

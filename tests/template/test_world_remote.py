@@ -221,13 +221,6 @@ def test_no_worker_url_says_what_to_set(app: App) -> None:
     assert "WORKFLOW_COMPUTE_BASE_URL" in error["message"]
 
 
-def test_local_fallback_is_refused_instead_of_pretended(app: App, worker: FakeWorker) -> None:
-    config(app, failPolicy="fallback-local")
-    error = app.error(f"{WORLD} await world.getDeploymentId()", **environment(worker))
-    assert error["code"] == "invalid_config"
-    assert "fallback-local" in error["message"]
-
-
 def test_the_queue_handler_never_executes(app: App) -> None:
     value = app.value(
         f"{WORLD} const {{ createQueueHandler }} = world; let ran = false;"

@@ -3,8 +3,8 @@
 export type ExecutionMode = 'local' | 'remote';
 
 /**
- * What a call does when the worker cannot be reached. This version has `error`
- * only; it refuses to start with `fallback-local` rather than pretend.
+ * What `start()` does when the worker cannot be reached: fail with a message that
+ * says why, or run the workflow in this app, from beginning to end.
  */
 export type FailPolicy = 'error' | 'fallback-local';
 
@@ -134,6 +134,12 @@ export interface OwnershipEvent {
   bodyShapeMatched: boolean;
 }
 
+/** A `start()` that found the worker out of reach and ran in this app. */
+export interface FallbackEvent {
+  at: string;
+  reason: string;
+}
+
 export type OwnershipStatus = 'pass' | 'warn' | 'fail';
 
 /** The answer of the diagnostics route. */
@@ -151,6 +157,10 @@ export interface OwnershipReport {
   /** All requests that the queue routes refused, whatever they were. */
   refusedRequests: number;
   lastEvent: OwnershipEvent | null;
+  failPolicy: FailPolicy;
+  /** Runs that were started in this app because the worker could not be reached. */
+  fallbacks: number;
+  lastFallback: FallbackEvent | null;
   /** The state is one process's own: behind a load balancer each instance answers for itself. */
   instance: { pid: number; startedAt: string };
 }

@@ -10,7 +10,7 @@ const {
   unsupported,
 } = require('./lib/config.cjs');
 const { createConnection } = require('./lib/connection.cjs');
-const { refuseQueueMessage } = require('./lib/ownership.cjs');
+const { createFallbackWorld } = require('./lib/fallback.cjs');
 const { specVersion } = require('./lib/packages.cjs');
 const { createWorld: createWorldOver } = require('./lib/world.cjs');
 
@@ -31,6 +31,8 @@ function currentSettings() {
   }
   return settings;
 }
+
+const fallsBack = () => currentSettings().failPolicy === 'fallback-local';
 
 const send = createConnection(currentSettings);
 
@@ -62,11 +64,11 @@ function call(method, params, options) {
  * Makes the World. Takes nothing, reads nothing, and never waits.
  */
 function createWorld() {
-  return createWorldOver({
+  const remote = createWorldOver({
     call,
     specVersion: specVersion(process.cwd()),
-    createQueueHandler: () => refuseQueueMessage,
   });
+  return createFallbackWorld(remote, fallsBack);
 }
 
 module.exports = createWorld;

@@ -231,10 +231,12 @@ function impostor(config, response, type, cause) {
   const advice = [502, 503, 504].includes(response.status)
     ? 'A proxy answered in its place: see whether the worker is running.'
     : 'WORKFLOW_COMPUTE_BASE_URL must be the URL of the worker itself.';
-  return transportError(
+  const error = transportError(
     `The Workflow Studio worker at ${config.baseUrl} did not answer; got ${what}. ${advice}`,
     cause,
   );
+  // Not `status`: the SDK would take that for the worker's own.
+  return Object.assign(error, { answeredStatus: response.status });
 }
 
 /**

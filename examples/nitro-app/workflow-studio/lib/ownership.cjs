@@ -21,6 +21,8 @@ const {
  * @property {number} unexpectedHits
  * @property {number} refusedRequests
  * @property {OwnershipEvent | null} lastEvent
+ * @property {number} fallbacks
+ * @property {import('../types').FallbackEvent | null} lastFallback
  */
 
 const STATE = Symbol.for('workflow-studio//ownership');
@@ -48,7 +50,20 @@ function ownershipState() {
     unexpectedHits: 0,
     refusedRequests: 0,
     lastEvent: null,
+    fallbacks: 0,
+    lastFallback: null,
   });
+}
+
+/**
+ * Remembers that a run was started in this app in place of the worker.
+ *
+ * @param {string} reason
+ */
+function recordFallback(reason) {
+  const state = ownershipState();
+  state.fallbacks += 1;
+  state.lastFallback = { at: new Date().toISOString(), reason };
 }
 
 /**
@@ -133,7 +148,7 @@ function pathOf(request) {
 function assertRemoteReroute(options) {
   const env = getServerEnvDefaults();
   const config = resolveWorkflowStudioAdapterConfig(undefined, options);
-  const lacking = unsupported(config);
+  const lacking = unsupported(config, options?.cwd);
   const problem =
     lacking ?? (env.production ? rerouteProblem(config, env) : undefined);
   if (problem) {
@@ -177,7 +192,10 @@ function ownershipReport(options) {
   const failures = [];
   /** @type {string[]} */
   const warnings = [];
-  for (const problem of [unsupported(config), rerouteProblem(config, env)]) {
+  for (const problem of [
+    unsupported(config, options?.cwd),
+    rerouteProblem(config, env),
+  ]) {
     if (problem) {
       failures.push(problem);
     }
@@ -195,6 +213,11 @@ function ownershipReport(options) {
       `A queue delivered ${state.unexpectedHits} message(s) to this app while the worker owns execution. Find what still sends them.`,
     );
   }
+  if (state.lastFallback) {
+    warnings.push(
+      `${state.fallbacks} run(s) were started in this app because the worker could not be reached, the last one at ${state.lastFallback.at}.`,
+    );
+  }
   return {
     status: failures.length ? 'fail' : warnings.length ? 'warn' : 'pass',
     problems: [...failures, ...warnings],
@@ -208,6 +231,9 @@ function ownershipReport(options) {
     unexpectedHits: state.unexpectedHits,
     refusedRequests: state.refusedRequests,
     lastEvent: state.lastEvent,
+    failPolicy: config.failPolicy,
+    fallbacks: state.fallbacks,
+    lastFallback: state.lastFallback,
     instance: { pid: process.pid, startedAt: state.startedAt },
   };
 }
@@ -287,5 +313,6 @@ module.exports = {
   createOwnershipDiagnosticsHandler,
   isUnexpectedQueueHit,
   ownershipReport,
+  recordFallback,
   refuseQueueMessage,
 };

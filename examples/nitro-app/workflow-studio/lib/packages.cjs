@@ -7,6 +7,17 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 /**
+ * @typedef {object} Found
+ * @property {string} folder
+ */
+/**
+ * @typedef {object} Missing
+ * @property {string} problem What is wrong and what to do.
+ */
+
+const LOCAL_WORLD = '@workflow/world-local';
+
+/**
  * Returns the real folder of a package as seen from a folder.
  *
  * @param {string} name
@@ -42,6 +53,15 @@ function followPackages(names, from) {
 }
 
 /**
+ * @param {string} folder
+ * @returns {string}
+ */
+function versionOf(folder) {
+  const file = path.join(folder, 'package.json');
+  return JSON.parse(fs.readFileSync(file, 'utf8')).version;
+}
+
+/**
  * Returns the version of the Workflow SDK's core that an app uses.
  *
  * @param {string} cwd
@@ -49,11 +69,7 @@ function followPackages(names, from) {
  */
 function coreVersion(cwd) {
   const folder = followPackages(['workflow', '@workflow/core'], cwd);
-  if (!folder) {
-    return undefined;
-  }
-  const file = path.join(folder, 'package.json');
-  return JSON.parse(fs.readFileSync(file, 'utf8')).version;
+  return folder && versionOf(folder);
 }
 
 /**
@@ -67,4 +83,29 @@ function specVersion(cwd) {
   return Number.parseInt(coreVersion(cwd) ?? '4', 10) >= 5 ? 7 : 3;
 }
 
-module.exports = { coreVersion, followPackages, specVersion };
+/**
+ * Finds the World that the Workflow SDK runs inside an app: a dependency of its
+ * core, wherever an app's dependencies are laid out.
+ *
+ * @param {string} cwd
+ * @returns {Found | Missing}
+ */
+function findLocalWorld(cwd) {
+  const folder =
+    followPackages(['workflow', '@workflow/core', LOCAL_WORLD], cwd) ??
+    followPackages(['@workflow/core', LOCAL_WORLD], cwd) ??
+    findPackage(LOCAL_WORLD, cwd);
+  if (!folder) {
+    return {
+      problem: `execution.failPolicy 'fallback-local' needs the package ${LOCAL_WORLD}, which cannot be found from ${cwd}. Start the app where its node_modules are, or use 'error'.`,
+    };
+  }
+  const version = versionOf(folder);
+  return Number.parseInt(version, 10) === 4
+    ? { folder }
+    : {
+        problem: `execution.failPolicy 'fallback-local' works with version 4 of ${LOCAL_WORLD}, and this app has ${version}. Use 'error'.`,
+      };
+}
+
+module.exports = { coreVersion, findLocalWorld, followPackages, specVersion };

@@ -7,6 +7,7 @@ const {
   WorkflowStudioConfigError,
   checkConfig,
 } = require('./config-check.cjs');
+const { findLocalWorld } = require('./packages.cjs');
 
 /** @typedef {import('../types').AdapterOptions} AdapterOptions */
 /** @typedef {import('../types').ResolvedConfig} ResolvedConfig */
@@ -141,15 +142,18 @@ function shouldExecuteRemotely(options) {
 }
 
 /**
- * Says why the settings cannot be honoured by this version, if so.
+ * Says why the settings cannot be honoured by this app, if so.
  *
  * @param {ResolvedConfig} config
+ * @param {string} [cwd]
  * @returns {string | undefined}
  */
-function unsupported({ executionMode, failPolicy }) {
-  return executionMode === 'remote' && failPolicy === 'fallback-local'
-    ? "execution.failPolicy 'fallback-local' is not in this version. Use 'error': a start() that cannot reach the worker then fails with a message that says why."
-    : undefined;
+function unsupported({ executionMode, failPolicy }, cwd = process.cwd()) {
+  if (executionMode !== 'remote' || failPolicy !== 'fallback-local') {
+    return undefined;
+  }
+  const found = findLocalWorld(cwd);
+  return 'problem' in found ? found.problem : undefined;
 }
 
 /**

@@ -20,6 +20,8 @@ const {
  * @property {number} unexpectedHits
  * @property {number} refusedRequests
  * @property {OwnershipEvent | null} lastEvent
+ * @property {number} fallbacks
+ * @property {import('../types').FallbackEvent | null} lastFallback
  */
 
 const STATE = Symbol.for('workflow-studio//ownership');
@@ -47,7 +49,20 @@ function ownershipState() {
     unexpectedHits: 0,
     refusedRequests: 0,
     lastEvent: null,
+    fallbacks: 0,
+    lastFallback: null,
   });
+}
+
+/**
+ * Remembers that a run was started in this app in place of the worker.
+ *
+ * @param {string} reason
+ */
+function recordFallback(reason) {
+  const state = ownershipState();
+  state.fallbacks += 1;
+  state.lastFallback = { at: new Date().toISOString(), reason };
 }
 
 /**
@@ -132,7 +147,7 @@ function pathOf(request) {
 function assertRemoteReroute(options) {
   const env = getServerEnvDefaults();
   const config = resolveWorkflowStudioAdapterConfig(undefined, options);
-  const lacking = unsupported(config);
+  const lacking = unsupported(config, options?.cwd);
   const problem =
     lacking ?? (env.production ? rerouteProblem(config, env) : undefined);
   if (problem) {
@@ -176,7 +191,10 @@ function ownershipReport(options) {
   const failures = [];
   /** @type {string[]} */
   const warnings = [];
-  for (const problem of [unsupported(config), rerouteProblem(config, env)]) {
+  for (const problem of [
+    unsupported(config, options?.cwd),
+    rerouteProblem(config, env),
+  ]) {
     if (problem) {
       failures.push(problem);
     }
@@ -194,6 +212,11 @@ function ownershipReport(options) {
       `A queue delivered ${state.unexpectedHits} message(s) to this app while the worker owns execution. Find what still sends them.`,
     );
   }
+  if (state.lastFallback) {
+    warnings.push(
+      `${state.fallbacks} run(s) were started in this app because the worker could not be reached, the last one at ${state.lastFallback.at}.`,
+    );
+  }
   return {
     status: failures.length ? 'fail' : warnings.length ? 'warn' : 'pass',
     problems: [...failures, ...warnings],
@@ -207,6 +230,9 @@ function ownershipReport(options) {
     unexpectedHits: state.unexpectedHits,
     refusedRequests: state.refusedRequests,
     lastEvent: state.lastEvent,
+    failPolicy: config.failPolicy,
+    fallbacks: state.fallbacks,
+    lastFallback: state.lastFallback,
     instance: { pid: process.pid, startedAt: state.startedAt },
   };
 }
@@ -286,5 +312,6 @@ module.exports = {
   createOwnershipDiagnosticsHandler,
   isUnexpectedQueueHit,
   ownershipReport,
+  recordFallback,
   refuseQueueMessage,
 };
