@@ -30,6 +30,8 @@ SCOPES = {
     ("GET", "/v1/events"): "runs:read",
     ("GET", "/v1/events/correlation/{correlation_id}"): "runs:read",
     ("GET", "/v1/executors"): "runs:read",
+    ("GET", "/v1/queue/dead"): "runs:read",
+    ("POST", "/v1/queue/dead/{message_id}/retry"): "runs:write",
     **{(endpoint.verb, endpoint.path): "world:proxy" for endpoint in wire.ENDPOINTS},
 }
 

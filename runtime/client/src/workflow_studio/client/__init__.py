@@ -13,6 +13,7 @@ from workflow_studio.client._errors import (
 from workflow_studio.client._upload import Progress
 from workflow_studio.compute.api import (
     ActiveDeployment,
+    DeadMessage,
     Deployment,
     Event,
     Executor,
@@ -33,6 +34,7 @@ __all__ = [
     "AsyncComputeClient",
     "ComputeClient",
     "ComputeClientError",
+    "DeadMessage",
     "Deployment",
     "Event",
     "Executor",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from workflow_studio.compute.api import (
         ActiveDeployment,
+        DeadMessage,
         Deployment,
         Event,
         Executor,
@@ -271,3 +272,11 @@ class AsyncComputeClient:
     async def list_executors(self) -> Page[Executor]:
         """Return the worker's Node.js processes."""
         return await self._send(calls.list_executors())
+
+    async def list_dead_messages(self, *, limit: int | None = None, cursor: str | None = None) -> Page[DeadMessage]:
+        """Return the messages that failed too often and are not delivered any more, newest first."""
+        return await self._send(calls.list_dead_messages(limit, cursor))
+
+    async def retry_dead_message(self, message_id: str) -> DeadMessage:
+        """Have a dead message delivered again, with all its chances anew."""
+        return await self._send(calls.retry_dead_message(message_id))

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from workflow_studio.compute.api import (
     ActiveDeployment,
+    DeadMessage,
     Deployment,
     Event,
     Executor,
@@ -157,3 +158,12 @@ def activate_deployment(deployment_id: str) -> Call[Deployment]:
 
 def list_executors() -> Call[Page[Executor]]:
     return Call("GET", "/v1/executors", Page[Executor])
+
+
+def list_dead_messages(limit: int | None, cursor: str | None) -> Call[Page[DeadMessage]]:
+    return Call("GET", "/v1/queue/dead", Page[DeadMessage], {"limit": limit, "cursor": cursor})
+
+
+def retry_dead_message(message_id: str) -> Call[DeadMessage]:
+    # A repeat would be refused, because the message is not dead any more, or retry it after another death.
+    return Call("POST", f"/v1/queue/dead/{_segment(message_id)}/retry", DeadMessage, repeatable=False)

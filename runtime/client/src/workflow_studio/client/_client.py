@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from workflow_studio.compute.api import (
         ActiveDeployment,
+        DeadMessage,
         Deployment,
         Event,
         Executor,
@@ -270,3 +271,11 @@ class ComputeClient:
     def list_executors(self) -> Page[Executor]:
         """Return the worker's Node.js processes."""
         return self._send(calls.list_executors())
+
+    def list_dead_messages(self, *, limit: int | None = None, cursor: str | None = None) -> Page[DeadMessage]:
+        """Return the messages that failed too often and are not delivered any more, newest first."""
+        return self._send(calls.list_dead_messages(limit, cursor))
+
+    def retry_dead_message(self, message_id: str) -> DeadMessage:
+        """Have a dead message delivered again, with all its chances anew."""
+        return self._send(calls.retry_dead_message(message_id))

@@ -334,3 +334,27 @@ class Executor(Answer):
     in_flight: int = 0
     rss: int | None = None
     started_at: datetime | None = None
+
+
+class DeadMessage(Answer):
+    """A queue message that failed too often and is not delivered any more.
+
+    Attributes:
+        message_id: Its id.
+        queue_name: The queue it is for, which names the workflow or step.
+        run_id: The run it is about.
+        step_id: The step it is about.
+        attempt: Number of the last delivery; 0 if there was none.
+        failures: Failed deliveries in a row.
+        last_error: Why the last one failed.
+        created_at: When it was published.
+    """
+
+    message_id: str
+    queue_name: str
+    run_id: str | None = None
+    step_id: str | None = None
+    attempt: int = 0
+    failures: int = 0
+    last_error: str | None = None
+    created_at: datetime | None = None

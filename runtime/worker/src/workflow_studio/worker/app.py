@@ -13,7 +13,7 @@ from workflow_studio.worker import problems
 from workflow_studio.worker.auth import Authenticator, RateLimits
 from workflow_studio.worker.boot import running
 from workflow_studio.worker.gate import Gate, is_public
-from workflow_studio.worker.routes import deployments, diagnostics, health, runs, timeline, webhooks, world
+from workflow_studio.worker.routes import deployments, diagnostics, health, queue, runs, timeline, webhooks, world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,6 +27,7 @@ _ROUTERS: Final = (
     runs.router,
     timeline.router,
     diagnostics.router,
+    queue.router,
     world.router,
     webhooks.router,
 )

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from workflow_studio.worker.engine.clock import Clock, system_clock
+from workflow_studio.worker.engine.dead_letters import DeadLetters, DeadMessage
 from workflow_studio.worker.engine.deliveries import Deliveries
 from workflow_studio.worker.engine.deployments import Deployment, Deployments
 from workflow_studio.worker.engine.dispatcher import Capacity, Dispatcher
@@ -42,6 +43,7 @@ class Engine:
         queue: Publishes messages.
         leases: Delivers messages.
         streams: Streams.
+        dead_letters: Messages that are not delivered any more.
         recovery: Takes up what a crash left behind.
     """
 
@@ -54,6 +56,7 @@ class Engine:
         self.leases = Leases(database, self.queue, deliveries, clock, owner)
         self.deployments = Deployments(database, clock, self.queue)
         self.keys = ApiKeys(database, clock)
+        self.dead_letters = DeadLetters(database, self.queue, clock)
         self.runs = Runs(database, Queries(database, with_executors=True), self.queue, clock, idempotency)
         self.streams = Streams(database, clock)
         self.recovery = Recovery(database, self.queue, clock, owner)
@@ -81,6 +84,7 @@ __all__ = [
     "Dispatcher",
     "Engine",
     "EngineError",
+    "DeadMessage",
     "Runs",
     "SeedApiKey",
     "World",

@@ -12,6 +12,7 @@ from workflow_studio.compute.payload import TYPE_KEY, PayloadError, loads
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from workflow_studio.worker.engine.dead_letters import DeadMessage
     from workflow_studio.worker.engine.deployments import Deployment
 
 T = TypeVar("T")
@@ -123,4 +124,17 @@ def deployment(found: Deployment) -> api.Deployment:
         node=manifest.node,
         created_at=time_of(found.created_at),
         **activated,
+    )
+
+
+def dead_message(found: DeadMessage) -> api.DeadMessage:
+    """Return a dead message."""
+    optional = {"run_id": found.run_id, "step_id": found.step_id, "last_error": found.last_error}
+    return api.DeadMessage(
+        message_id=found.message_id,
+        queue_name=found.queue_name,
+        attempt=found.attempt,
+        failures=found.failures,
+        created_at=time_of(found.created_at),
+        **{name: value for name, value in optional.items() if value is not None},
     )
