@@ -8,7 +8,6 @@ crashes. Two rules spare replays: a run has at most one wake-up pending, and at 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
@@ -63,20 +62,6 @@ _PENDING_REPLAY: Final = (
     .order_by(_T.c.run_at)
     .limit(1)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DeadMessage:
-    """A message that is not delivered any more. Times are epoch milliseconds."""
-
-    message_id: str
-    queue_name: str
-    run_id: str | None
-    step_id: str | None
-    attempt: int
-    failures: int
-    last_error: str | None
-    created_at: int
 
 
 class Queue:
@@ -194,17 +179,10 @@ class Queue:
         return message_id
 
     def retry_unresolved(self, transaction: Transaction) -> None:
-        """Look again, now, at the messages whose deployment could not be told."""
+        """Look again, now, at the messages that had no executor to go to."""
         waiting = update(_T).where(READY, _T.c.unresolved > 0).values(run_at=self._clock())
         if transaction.execute(waiting).rowcount:
             self.announce(transaction)
-
-    async def list_dead(self, limit: int = 100) -> list[DeadMessage]:
-        """Return messages that are not delivered any more, newest first."""
-        columns = [_T.c[name] for name in DeadMessage.__slots__]
-        query = select(*columns).where(_T.c.status == "dead").order_by(_T.c.message_id.desc()).limit(limit)
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [DeadMessage(*row) for row in rows]
 
     async def depth(self) -> dict[str, int]:
         """Return how many messages there are per status."""
