@@ -146,6 +146,38 @@ async def test_a_missing_artifact_is_told(make_pool: Any, delivery: Any) -> None
     assert "could not be started" in outcome.message
 
 
+async def test_an_end_is_noticed_at_once_although_something_it_started_holds_its_output(
+    make_pool: Any, artifact: Any, delivery: Any, tmp_path: Path, eventually: Any
+) -> None:
+    note = tmp_path / "pid"
+    artifact(
+        step=f"""module.exports.POST = async () => {{
+            const options = {{ detached: true, stdio: ['ignore', 'inherit', 'inherit'] }};
+            const child = require('node:child_process').spawn('sleep', ['60'], options);
+            require('node:fs').writeFileSync({str(note)!r}, String(child.pid));
+            process.exit(3);
+        }};"""
+    )
+    pool = make_pool()
+    began = time.monotonic()
+    try:
+        outcome = await asyncio.wait_for(pool.deliver(delivery()), 10)
+        assert isinstance(outcome, Failed)
+        assert "exit code 3" in outcome.message
+        await eventually(lambda: pool.status() == [])
+        await asyncio.wait_for(pool.close(grace=1), 5)
+        assert time.monotonic() - began < 10
+    finally:
+        os.kill(int(note.read_text()), signal.SIGKILL)
+
+
+async def test_an_executor_that_closes_its_connection_is_given_up(make_pool: Any, artifact: Any, delivery: Any) -> None:
+    artifact(step="module.exports.POST = () => { require('node:fs').closeSync(3); return sleep(60_000); };")
+    outcome = await asyncio.wait_for(make_pool(hang_timeout=4).deliver(delivery()), 10)
+    assert isinstance(outcome, Failed)
+    assert outcome.executor_lost
+
+
 async def test_a_stray_rejection_harms_nobody(
     make_pool: Any, artifact: Any, delivery: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -183,6 +215,8 @@ async def test_an_uncaught_exception_ends_the_executor(
         "Buffer.from([255, 255, 255, 255])",
         "Buffer.from([0, 0, 0, 1, 0xa0])",
         "Buffer.from('00000006a16174617868', 'hex')",
+        # A heartbeat with infinite memory: {t: "heartbeat", rss: Infinity, inFlight: 0}
+        "Buffer.from('0000001ea361746968656172746265617463727373f97c0068696e466c6967687400', 'hex')",
         "Buffer.concat([Buffer.from([0, 0, 0, 13]), Buffer.from('a1617469', 'hex'), Buffer.from('delivered')])",
     ],
 )

@@ -63,6 +63,44 @@ async def test_an_idle_executor_is_retired_and_the_next_delivery_starts_another(
     assert await pool.deliver(delivery()) == Handled()
 
 
+async def test_a_delivery_that_comes_as_the_idle_time_ends_is_not_cut_short(
+    make_pool: Any, artifact: Any, delivery: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact(step="module.exports.POST = async () => { await sleep(1500); return Response.json({}); };")
+    pool = make_pool(idle_timeout=1, drain_timeout=0.2)
+    was_idle = Executor.is_idle.fget
+    running: list[asyncio.Task[Any]] = []
+
+    def idle(executor: Executor) -> bool:
+        """Have a delivery come in the very moment in which the executor is found idle."""
+        found = was_idle(executor)
+        if found and not running:
+            running.append(asyncio.create_task(pool.deliver(delivery())))
+        return found
+
+    monkeypatch.setattr(Executor, "is_idle", property(idle))
+    assert await pool.deliver(delivery()) == Handled()
+    await eventually(lambda: running)
+    assert await running[0] == Handled()
+
+
+async def test_an_executor_with_a_delivery_is_not_idle_before_the_next_tick_either(
+    make_pool: Any, artifact: Any, delivery: Any, world: Any, eventually: Any
+) -> None:
+    artifact(step=ASK)
+    pool = make_pool(idle_timeout=1)
+    await pool.deliver(delivery())
+    (executor,) = pool._groups[DEPLOYMENT].executors
+    executor._idle_ticks = 100
+    open_gate = asyncio.Event()
+    world.answers["runs.get"] = lambda _: open_gate.wait()
+    running = asyncio.create_task(pool.deliver(delivery()))
+    await eventually(lambda: executor.in_flight)
+    assert not executor.is_idle
+    open_gate.set()
+    assert await running == Handled()
+
+
 async def test_background_work_keeps_an_executor_from_being_retired(
     make_pool: Any, artifact: Any, delivery: Any, world: Any
 ) -> None:
@@ -128,7 +166,7 @@ async def test_closing_while_an_executor_starts_leaves_nothing_behind(
     running = asyncio.create_task(pool.deliver(delivery()))
     await asyncio.sleep(0.5)
     await pool.close(grace=0)
-    assert isinstance(await running, Failed)
+    assert isinstance(await running, Undelivered)
     (pid,) = pids
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.execution.connection import Connection, FrameError, FrameTooLargeError
 from workflow_studio.worker.execution.output import forward
-from workflow_studio.worker.execution.process import kill_group, spawn
+from workflow_studio.worker.execution.process import close_pipes, kill_group, spawn
 from workflow_studio.worker.ports import (
     CallContext,
     Delivery,
@@ -37,6 +37,7 @@ logger = logging.getLogger("workflow_studio.worker.execution")
 _TICK: Final = 1.0
 """Seconds between looks at an executor; its heartbeats come as often."""
 _EOF_GRACE: Final = 2.0
+_LAST_WORDS: Final = 0.1
 _MAX_REASON: Final = 4000
 
 
@@ -163,7 +164,8 @@ class Executor:
     @property
     def is_idle(self) -> bool:
         """Whether there has been nothing to do for the idle timeout, not even in the background."""
-        return self._idle_ticks * _TICK >= self._options.idle_timeout
+        # The ticks count what was; a delivery may have come since the last one.
+        return not self._answers and self._idle_ticks * _TICK >= self._options.idle_timeout
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Run a delivery to its end. Never raises but on cancellation."""
@@ -262,7 +264,7 @@ class Executor:
         ]
         reading = asyncio.create_task(self._read())
         watching = asyncio.create_task(self._watch())
-        code = await self._process.wait()
+        code = await self._exit_code(reading)
         kill_group(self.pid)
         # What it sent before it ended still counts.
         await asyncio.wait([reading], timeout=_EOF_GRACE)
@@ -274,6 +276,20 @@ class Executor:
         for task in output:
             task.cancel()
         await asyncio.gather(reading, watching, *output, *self._tasks, return_exceptions=True)
+        close_pipes(self._process)
+
+    async def _exit_code(self, reading: asyncio.Task[None]) -> int:
+        """Wait until the process has ended; it is killed if its connection ends first."""
+        ending = asyncio.create_task(self._process.wait())
+        while (code := self._process.returncode) is None:
+            # Python 3.11 waits for the output to be closed, too, and what the process started may hold that for ever.
+            await asyncio.wait([ending, reading], timeout=_TICK, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done() and self._process.returncode is None:
+                await asyncio.wait([ending], timeout=_LAST_WORDS)
+                if self._process.returncode is None:
+                    self.lose("it closed its connection")
+        ending.cancel()
+        return code
 
     async def _read(self) -> None:
         try:
@@ -282,8 +298,8 @@ class Executor:
                 self._receive(frame)
         except FrameError as error:
             self.lose(f"it sent {error}")
-        except (KeyError, TypeError, ValueError) as error:
-            # The app's code runs in that process and may have written to the connection.
+        except Exception as error:  # noqa: BLE001
+            # The app's code runs in that process and may have written anything to the connection.
             self.lose(f"it sent a frame that makes no sense ({error!r})")
 
     def _receive(self, frame: dict[str, Any]) -> None:

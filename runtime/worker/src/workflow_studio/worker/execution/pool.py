@@ -205,7 +205,12 @@ class NodeExecutorPool:
             for group in self._groups.values():
                 for executor in group.usable():
                     if executor.is_idle:
-                        self._spawn(executor.drain(self._options.drain_timeout))
+                        self._spawn(self._retire(executor))
+
+    async def _retire(self, executor: Executor) -> None:
+        # Between the look and this, a delivery may have come.
+        if executor.is_idle:
+            await executor.drain(self._options.drain_timeout)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -58,6 +58,12 @@ async def spawn(
     )
 
 
+def close_pipes(process: asyncio.subprocess.Process) -> None:
+    """Close our ends of the output of a process that has ended, though others may hold the other ends."""
+    # asyncio closes them by itself only once nobody holds the other ends, and has no public way to do it.
+    process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
+
+
 def kill_group(pid: int) -> None:
     """Kill a process that :func:`spawn` started, and whatever it started itself."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
