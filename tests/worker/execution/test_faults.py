@@ -13,7 +13,14 @@ from typing import Any
 
 import pytest
 
-from workflow_studio.worker.ports import ExecutorUnavailableError, Failed, Handled, Undelivered, WebRequest
+from workflow_studio.worker.ports import (
+    ExecutorUnavailableError,
+    Failed,
+    Handled,
+    NoAnswerError,
+    Undelivered,
+    WebRequest,
+)
 
 pytestmark = pytest.mark.node
 
@@ -300,6 +307,44 @@ async def test_what_a_step_started_does_not_hold_the_connection(
             os.close(descriptor)
     assert "2 -> " in caplog.text
     assert not re.search(r" (?!1 )\d+ -> socket:", caplog.text)  # 1 is the pipe of execFileSync
+
+
+async def test_a_webhook_call_that_is_never_answered_is_given_up_and_holds_nothing(
+    make_pool: Any, artifact: Any, world: Any, delivery: Any, eventually: Any
+) -> None:
+    artifact(
+        webhook="""module.exports.POST = async () => {
+            for (;;) { await sleep(50); await world.runs.get('waiting'); }
+        };"""
+    )
+    pool = make_pool(request_timeout=0.5, idle_timeout=1)
+    call = WebRequest("POST", "http://localhost/.well-known/workflow/v1/webhook/t", (), b"")
+    with pytest.raises(NoAnswerError, match=r"did not answer within 0\.5 s"):
+        await pool.request(DEPLOYMENT, call)
+    await asyncio.sleep(0.3)
+    made = len(world.calls)
+    await asyncio.sleep(0.3)
+    assert len(world.calls) == made
+    assert all(status.in_flight == 0 for status in pool.status())
+    assert await pool.deliver(delivery()) == Handled()
+    await eventually(lambda: pool.status() == [])
+
+
+async def test_webhook_calls_that_wait_are_limited(
+    make_pool: Any, artifact: Any, monkeypatch: pytest.MonkeyPatch, eventually: Any
+) -> None:
+    monkeypatch.setattr("workflow_studio.worker.execution.executor._MAX_REQUESTS", 3)
+    artifact(webhook="module.exports.POST = () => sleep(60_000);")
+    pool = make_pool()
+    call = WebRequest("POST", "http://localhost/", (), b"")
+    waiting = [asyncio.create_task(pool.request(DEPLOYMENT, call)) for _ in range(3)]
+    await eventually(lambda: pool.status() and pool.status()[0].in_flight == 3)
+    with pytest.raises(ExecutorUnavailableError, match="3 webhook calls wait"):
+        await pool.request(DEPLOYMENT, call)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert pool.status()[0].in_flight == 0
 
 
 async def test_a_webhook_call_to_a_lost_executor_is_told(make_pool: Any, artifact: Any) -> None:

@@ -7,7 +7,7 @@ from tests.worker.routes.conftest import ADMIN, WORKFLOW, make_settings, running
 from workflow_studio.compute import wire
 from workflow_studio.compute.payload import dumps_arguments
 from workflow_studio.worker.engine.clock import new_id
-from workflow_studio.worker.ports import ExecutorUnavailableError, WebResponse
+from workflow_studio.worker.ports import ExecutorUnavailableError, NoAnswerError, WebResponse
 
 WEBHOOK = "/.well-known/workflow/v1/webhook/"
 
@@ -253,6 +253,14 @@ async def test_a_webhook_whose_code_cannot_run_may_be_sent_again(worker):
     response = await worker.post(f"{WEBHOOK}t", key=None)
     assert (response.status_code, response.json()["code"]) == (503, "executor_unavailable")
     assert response.headers["retry-after"] == "1"
+
+
+async def test_a_webhook_that_is_never_answered_is_no_invitation_to_send_it_again(worker):
+    await a_webhook(worker, token="t")
+    worker.pool.answer = NoAnswerError("The webhook handler did not answer within 300 s.")
+    response = await worker.post(f"{WEBHOOK}t", key=None)
+    assert (response.status_code, response.json()["code"]) == (504, "executor_unavailable")
+    assert "retry-after" not in response.headers
 
 
 async def test_an_answer_with_headers_that_would_break_the_connection_is_cleaned(worker):

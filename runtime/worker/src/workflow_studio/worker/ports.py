@@ -135,6 +135,10 @@ class ExecutorUnavailableError(Exception):
     """No executor could be had for the deployment, or it died before it answered."""
 
 
+class NoAnswerError(ExecutorUnavailableError):
+    """The webhook handler has the request, but did not answer it in time."""
+
+
 class ExecutorPool(Protocol):
     """Runs deliveries in Node.js processes, one pool for all deployments."""
 
@@ -146,6 +150,7 @@ class ExecutorPool(Protocol):
 
         Raises:
             ExecutorUnavailableError: If there is no executor to ask, or it died first.
+            NoAnswerError: If the handler takes too long.
         """
 
     async def close(self, *, grace: float) -> None:

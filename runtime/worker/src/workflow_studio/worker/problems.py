@@ -22,7 +22,7 @@ from workflow_studio.compute.world_errors import (
 )
 from workflow_studio.worker.artifacts import ArtifactError
 from workflow_studio.worker.engine.errors import EngineError
-from workflow_studio.worker.ports import ExecutorUnavailableError
+from workflow_studio.worker.ports import ExecutorUnavailableError, NoAnswerError
 from workflow_studio.worker.store import StoreError
 
 if TYPE_CHECKING:
@@ -104,6 +104,9 @@ def _of_artifact(error: ArtifactError) -> Problem:
 
 
 def _of_pool(error: ExecutorUnavailableError) -> Problem:
+    if isinstance(error, NoAnswerError):
+        recovery = "The call was handed over; look at the run before you send it again."
+        return problem(504, ErrorCode.EXECUTOR_UNAVAILABLE, str(error), recovery)
     return problem(
         503,
         ErrorCode.EXECUTOR_UNAVAILABLE,

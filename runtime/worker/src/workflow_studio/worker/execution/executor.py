@@ -19,6 +19,7 @@ from workflow_studio.worker.ports import (
     ExecutorUnavailableError,
     Failed,
     Handled,
+    NoAnswerError,
     Outcome,
     WebRequest,
     WebResponse,
@@ -39,6 +40,8 @@ _TICK: Final = 1.0
 _EOF_GRACE: Final = 2.0
 _LAST_WORDS: Final = 0.1
 _MAX_REASON: Final = 4000
+_MAX_REQUESTS: Final = 256
+"""Webhook calls at once. Anyone with a token can make them, and a workflow may never answer."""
 
 
 def _future() -> asyncio.Future[Any]:
@@ -104,6 +107,7 @@ class Executor:
         self._hello = _future()
         self._answers: dict[str, asyncio.Future[Any]] = {}
         self._requests = 0
+        self._open_requests = 0
         self._reported_in_flight = 0
         self._silent_ticks = 0
         self._idle_ticks = 0
@@ -193,7 +197,10 @@ class Executor:
 
         Raises:
             ExecutorUnavailableError: If the executor ended first, or cannot be handed the request.
+            NoAnswerError: If the handler takes too long; it is given up.
         """
+        if self._open_requests >= _MAX_REQUESTS:
+            raise ExecutorUnavailableError(f"{_MAX_REQUESTS} webhook calls wait for an answer already.")
         self._requests += 1
         name = str(self._requests)
         frame = {
@@ -204,10 +211,18 @@ class Executor:
             "headers": [list(pair) for pair in request.headers],
             "body": request.body,
         }
+        self._open_requests += 1
         try:
-            response: WebResponse = await self._ask(f"request {name}", frame)
+            async with asyncio.timeout(self._options.request_timeout):
+                response: WebResponse = await self._ask(f"request {name}", frame)
         except FrameTooLargeError as error:
             raise ExecutorUnavailableError(f"The webhook call cannot be handed over: {error}") from error
+        except TimeoutError as error:
+            await self._send({"t": "abandon", "request": name})
+            limit = self._options.request_timeout
+            raise NoAnswerError(f"The webhook handler did not answer within {limit:g} s.") from error
+        finally:
+            self._open_requests -= 1
         return response
 
     async def _ask(self, name: str, frame: dict[str, Any]) -> Any:

@@ -38,6 +38,7 @@ class ExecutorOptions:
             it silent.
         idle_timeout: How long an executor is kept without work.
         drain_timeout: How long a retired executor may take to end.
+        request_timeout: How long a webhook handler may take to answer: it may wait for its workflow to do so.
         memory_limit_mb: Resident memory, in MiB, at which an executor is killed. V8's heap is held to three quarters.
 
     Raises:
@@ -52,6 +53,7 @@ class ExecutorOptions:
     hang_timeout: float = 120
     idle_timeout: float = 300
     drain_timeout: float = 10
+    request_timeout: float = 300
     memory_limit_mb: int = 2048
 
     def __post_init__(self) -> None:

@@ -48,6 +48,7 @@ function main(settings) {
     (frame) => {
       if (frame.t === 'deliver') void work.deliver(frame);
       else if (frame.t === 'request') void work.request(frame);
+      else if (frame.t === 'abandon') work.abandon(frame);
       else if (frame.t === 'drain') work.drain();
     },
     die,
@@ -64,7 +65,12 @@ function main(settings) {
     createWorld({
       /** @type {import('./connection.cjs').WorldCall} */
       call: (method, params, { signal }) =>
-        connection.call(method, params, work.currentDelivery(), signal),
+        connection.call(
+          method,
+          params,
+          work.currentDelivery(),
+          eitherOf(signal, work.currentSignal()),
+        ),
       specVersion,
       deploymentId,
     }),
@@ -92,6 +98,14 @@ function main(settings) {
     const rss = process.memoryUsage.rss();
     connection.send({ t: 'heartbeat', rss, inFlight: work.inFlight() });
   }, HEARTBEAT_MS);
+}
+
+/**
+ * @param {AbortSignal | undefined} one
+ * @param {AbortSignal | undefined} other
+ */
+function eitherOf(one, other) {
+  return one && other ? AbortSignal.any([one, other]) : (one ?? other);
 }
 
 /** Bound early, since a bundle may put something else in its place. */

@@ -32,6 +32,15 @@ function describe(error) {
 function createWork({ artifact, send, onDrained }) {
   /** @type {AsyncLocalStorage<string>} */
   const currentDelivery = new AsyncLocalStorage();
+  /**
+   * Aborted when the webhook call in whose course the calling code runs is
+   * given up.
+   *
+   * @type {AsyncLocalStorage<AbortSignal>}
+   */
+  const currentRequest = new AsyncLocalStorage();
+  /** @type {Map<string, AbortController>} */
+  const requests = new Map();
   let inFlight = 0;
   let isDraining = false;
 
@@ -46,6 +55,8 @@ function createWork({ artifact, send, onDrained }) {
     inFlight: () => inFlight,
     /** The delivery in whose course the calling code runs. */
     currentDelivery: () => currentDelivery.getStore(),
+    /** Aborted when the work in whose course the calling code runs is given up. */
+    currentSignal: () => currentRequest.getStore(),
 
     /** @param {any} frame */
     async deliver(frame) {
@@ -61,18 +72,38 @@ function createWork({ artifact, send, onDrained }) {
     /** @param {any} frame */
     async request(frame) {
       const { request } = frame;
+      const controller = new AbortController();
+      const { signal } = controller;
+      /** @type {Promise<undefined>} */
+      const givenUp = new Promise((resolve) => {
+        signal.addEventListener('abort', () => resolve(undefined));
+      });
+      requests.set(request, controller);
       count(1);
-      const response = await artifact()
-        .request(frame)
+      const answered = currentRequest
+        .run(signal, () => artifact().request(frame))
         .catch((error) => {
-          console.error('The webhook handler failed:', error);
+          if (!signal.aborted) {
+            console.error('The webhook handler failed:', error);
+          }
           return SERVER_ERROR;
         });
-      if (!send({ t: 'response', request, ...response })) {
+      const response = await Promise.race([answered, givenUp]);
+      requests.delete(request);
+      if (response && !send({ t: 'response', request, ...response })) {
         console.error(`A webhook answer exceeds ${MAX_FRAME_SIZE} bytes.`);
         send({ t: 'response', request, ...SERVER_ERROR });
       }
       count(-1);
+    },
+
+    /**
+     * Stop waiting for the answer to a webhook call.
+     *
+     * @param {any} frame
+     */
+    abandon({ request }) {
+      requests.get(request)?.abort(new Error('The webhook call was given up.'));
     },
 
     drain() {
