@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, func, sel
 from workflow_studio.compute import wire
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.deliveries import InFlight
-from workflow_studio.worker.engine.queue import IS_REPLAY, LEASED, READY, hasten, pending_replay
+from workflow_studio.worker.engine.queue import IS_REPLAY, LEASED, READY, hasten, lock_queue, pending_replay
 from workflow_studio.worker.ports import Delivery
 from workflow_studio.worker.store import tables
 
@@ -61,6 +61,7 @@ _DUE: Final = (
     .where(~and_(IS_REPLAY, _T.c.run_id.is_not(None), _is_replayed_now()))
     .order_by(_T.c.run_at, _T.c.message_id)
     .limit(bindparam("rows"))
+    .with_for_update(of=_T, skip_locked=True)
 )
 _NEXT: Final = select(func.min(_T.c.run_at)).where(
     READY, _T.c.kind == bindparam("of_kind"), _T.c.run_at > bindparam("now")
@@ -76,7 +77,7 @@ _LEASE: Final = (
         leased_at=bindparam("now"),
     )
 )
-_LEASED: Final = select(_T).where(_T.c.lease_id == bindparam("delivery"), LEASED)
+_LEASED: Final = select(_T).where(_T.c.lease_id == bindparam("delivery"), LEASED).with_for_update()
 _DELETE: Final = delete(_T).where(_T.c.message_id == bindparam("message"))
 _RELEASED: Final[dict[str, Any]] = {"status": "ready", "lease_id": None, "lease_owner": None, "leased_at": None}
 _EARLIEST_WAIT: Final = select(func.min(tables.waits.c.resume_at)).where(
@@ -222,6 +223,7 @@ class Leases:
             if row is None:
                 return False
             self._note_replay(transaction, row, delivery_id)
+            lock_queue(transaction, row["run_id"])
             run_at = self._clock() + int(min(max(timeout_seconds, 0), 10 * 366 * 86400) * 1000)
             if _is_replay(row):
                 waits_until = transaction.execute(_EARLIEST_WAIT, {"run": row["run_id"]}).scalar()
@@ -253,8 +255,9 @@ class Leases:
             row = _leased(transaction.connection, delivery_id)
             if row is None:
                 return False
+            lock_queue(transaction, row["run_id"])
             failures = row["failures"] + 1
-            values: dict[str, Any] = {**_RELEASED, "failures": failures, "unresolved": 0, "last_error": error[:2000]}
+            values: dict[str, Any] = {**_RELEASED, "failures": failures, "unresolved": 0, "last_error": _noted(error)}
             if failures >= MAX_FAILURES:
                 values["status"] = "dead"
             else:
@@ -277,12 +280,13 @@ class Leases:
             row = _leased(transaction.connection, delivery_id)
             if row is None:
                 return False
+            lock_queue(transaction, row["run_id"])
             times = row["unresolved"] + 1
             values = {
                 **_RELEASED,
                 "attempt": row["attempt"] - 1,
                 "unresolved": times,
-                "last_error": error[:2000],
+                "last_error": _noted(error),
                 "run_at": self._clock() + backoff_ms(row["attempt"], times, executor_lost=True),
             }
             transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
@@ -337,6 +341,11 @@ def _deployment(row: RowMapping, active: str | None) -> str | None:
     if wanted is None and row["run_id"] is None:
         wanted = active
     return wanted if wanted is not None and row["known_deployment"] == wanted else None
+
+
+def _noted(error: str) -> str:
+    """Return what is kept of an error: code that people wrote says all sorts of things."""
+    return error[:2000].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _is_replay(row: RowMapping) -> bool:

@@ -61,6 +61,8 @@ _PENDING_REPLAY: Final = (
     .where(_T.c.message_id != bindparam("besides"))
     .order_by(_T.c.run_at)
     .limit(1)
+    # Nobody may claim it before this transaction is committed: the delivery would not see what it is to see.
+    .with_for_update()
 )
 
 
@@ -113,6 +115,7 @@ class Queue:
         if params.is_wake and params.run_id:
             return self.wake(transaction, params.run_id, run_at=run_at, queue_name=params.queue_name, envelope=params)
         if params.idempotency_key is not None and params.run_id is not None:
+            lock_queue(transaction, params.run_id)
             key = {"run": params.run_id, "of_kind": kind, "key": params.idempotency_key}
             pending = connection.execute(_PENDING_KEY, key).scalar()
             if pending is not None:
@@ -137,6 +140,7 @@ class Queue:
             The id of the message that will do it.
         """
         now = self._clock()
+        lock_queue(transaction, run_id)
         status = transaction.execute(_RUN_STATUS, {"run": run_id}).scalar()
         if status in TERMINAL:
             return new_id("msg", now)
@@ -144,7 +148,8 @@ class Queue:
         if pending is not None:
             if run_at < pending.run_at:
                 hasten(transaction, pending.message_id, run_at)
-                self.announce(transaction)
+            # A claim may have passed over it while it was locked.
+            self.announce(transaction)
             return str(pending.message_id)
         if envelope is not None:
             return self._insert(transaction, "workflow", envelope, now=now, run_at=run_at)
@@ -204,6 +209,15 @@ _NEW: Final = {
 }
 _INSERT: Final = insert(_T)
 _HASTEN: Final = update(_T).where(_T.c.message_id == bindparam("message")).values(run_at=bindparam("at"))
+
+
+def lock_queue(transaction: Transaction, run_id: str | None) -> None:
+    """Keep others from publishing or giving back messages of a run until the transaction ends.
+
+    Whoever also changes the run's row does so first.
+    """
+    if run_id is not None:
+        transaction.lock("queue", run_id)
 
 
 def pending_replay(transaction: Transaction, run_id: str, *, besides: str) -> str | None:

@@ -259,7 +259,8 @@ def _resolve(*, with_payloads: bool) -> Any:
 
 
 def _run_row(connection: Connection, run_id: str) -> Any:
-    return connection.execute(select(tables.runs).where(tables.runs.c.run_id == run_id)).mappings().first()
+    query = select(tables.runs).where(tables.runs.c.run_id == run_id).with_for_update()
+    return connection.execute(query).mappings().first()
 
 
 def _require_run(connection: Connection, run_id: str) -> Any:

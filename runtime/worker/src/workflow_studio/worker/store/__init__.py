@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from workflow_studio.worker.store._writer import Transaction
+from workflow_studio.worker.store._jobs import Transaction
 from workflow_studio.worker.store.database import Database
-from workflow_studio.worker.store.errors import StoreError, StoreLockedError, StoreVersionError
+from workflow_studio.worker.store.errors import StoreError, StoreLockedError, StoreValueError, StoreVersionError
 
-__all__ = ["Database", "StoreError", "StoreLockedError", "StoreVersionError", "Transaction"]
+__all__ = ["Database", "StoreError", "StoreLockedError", "StoreValueError", "StoreVersionError", "Transaction"]

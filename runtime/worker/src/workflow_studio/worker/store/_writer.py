@@ -1,4 +1,4 @@
-"""The writer: one thread that groups waiting transactions into one commit.
+"""SQLite's writer: one thread that groups waiting transactions into one commit.
 
 A commit costs an fsync. Under load the callers that wait while one is under way go into the next one together, so
 throughput is not bound by the disk's latency.
@@ -6,20 +6,19 @@ throughput is not bound by the disk's latency.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import queue
 import threading
-from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 
 from workflow_studio.worker.store import _sqlite
+from workflow_studio.worker.store._jobs import Job, Transaction, settle
 from workflow_studio.worker.store.errors import StoreError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from sqlalchemy import Connection, Engine
@@ -28,62 +27,12 @@ _LOG = logging.getLogger(__name__)
 _MAX_BATCH = 256
 
 
-class Transaction:
-    """What a write sees: the connection, and a way to be told of the commit.
-
-    Attributes:
-        connection: Executes statements inside the transaction.
-    """
-
-    __slots__ = ("_callbacks", "connection", "execute")
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.execute = connection.execute
-        self._callbacks: list[Callable[[], None]] = []
-
-    def after_commit(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` called on the caller's event loop once this write is durable; never if it is undone."""
-        self._callbacks.append(callback)
-
-    def lock(self, *name: str) -> None:
-        """Wait until no other transaction holds the lock of this name, and hold it until this one ends.
-
-        Here writes follow one another, so every lock is free.
-        """
-
-    def committed(self) -> None:
-        """Call what waits for the commit."""
-        for callback in self._callbacks:
-            callback()
-
-
-@dataclass(slots=True)
-class _Job:
-    work: Callable[[Transaction], Any]
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
-    transaction: Transaction | None = None
-    result: Any = None
-    error: BaseException | None = None
-
-    def settle(self) -> None:
-        if self.error is None and self.transaction is not None:
-            self.transaction.committed()
-        if self.future.done():
-            return
-        if self.error is None:
-            self.future.set_result(self.result)
-        else:
-            self.future.set_exception(self.error)
-
-
 class Writer:
     """Runs writes one after the other on a thread of its own."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._connection: Connection | None = None
         self._closed = False
@@ -97,10 +46,9 @@ class Writer:
         """
         if self._closed:
             raise StoreError("The database is closed.")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        self._jobs.put(_Job(work, loop, future))
-        return future
+        job = Job.of_caller(work)
+        self._jobs.put(job)
+        return job.future
 
     def close(self) -> None:
         """Finish the writes that are queued, and end the thread."""
@@ -120,11 +68,11 @@ class Writer:
                 self._commit(batch)
             except Exception as error:  # noqa: BLE001  # the callers must hear of it, whatever it is
                 self._fail(batch, error)
-            _settle(batch)
+            settle(batch)
         if self._connection is not None:
             self._connection.close()
 
-    def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
+    def _gather(self, first: Job) -> tuple[list[Job], bool]:
         batch = [first]
         while len(batch) < _MAX_BATCH:
             try:
@@ -136,7 +84,7 @@ class Writer:
             batch.append(job)
         return batch, False
 
-    def _commit(self, batch: list[_Job]) -> None:
+    def _commit(self, batch: list[Job]) -> None:
         connection = self._connection
         if connection is None:
             connection = self._connection = self._engine.connect()
@@ -154,7 +102,7 @@ class Writer:
                 _sqlite.release_savepoint(connection)
         _sqlite.commit(connection)
 
-    def _fail(self, batch: list[_Job], error: Exception) -> None:
+    def _fail(self, batch: list[Job], error: Exception) -> None:
         _LOG.error("A commit of %d writes failed: %s", len(batch), error)
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -169,25 +117,3 @@ class Writer:
                 job.error = StoreError(
                     f"The database could not be written: {reason}", "Check the disk of the worker's data folder."
                 )
-
-
-def _settle(batch: list[_Job]) -> None:
-    loops: defaultdict[asyncio.AbstractEventLoop, list[_Job]] = defaultdict(list)
-    for job in batch:
-        loops[job.loop].append(job)
-    for loop, jobs in loops.items():
-        try:
-            loop.call_soon_threadsafe(_settle_on_loop, jobs)
-        except RuntimeError:
-            # The loop is closed: its callers are gone, the writes are durable all the same.
-            _LOG.debug("%d writes were committed after their event loop ended.", len(jobs))
-
-
-def _settle_on_loop(jobs: list[_Job]) -> None:
-    for job in jobs:
-        try:
-            job.settle()
-        except Exception:  # noqa: BLE001  # one caller's callback must not keep the others waiting
-            _LOG.exception("An after-commit callback failed.")
-            if not job.future.done():
-                job.future.set_result(job.result)

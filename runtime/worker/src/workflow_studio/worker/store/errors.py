@@ -4,7 +4,8 @@
 
 StoreError                  the database refused or failed
 ├── StoreLockedError        another worker has it open
-└── StoreVersionError       a newer worker wrote it
+├── StoreVersionError       a newer worker wrote it
+└── StoreValueError         it cannot hold a value
 """
 
 from __future__ import annotations
@@ -30,3 +31,7 @@ class StoreLockedError(StoreError):
 
 class StoreVersionError(StoreError):
     """The database was written by a newer worker."""
+
+
+class StoreValueError(StoreError):
+    """The database cannot hold a value, such as a text with a null character in PostgreSQL."""

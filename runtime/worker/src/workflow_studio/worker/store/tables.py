@@ -14,12 +14,13 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    String,
     Table,
     Text,
     UniqueConstraint,
     text,
 )
-from sqlmodel import Field, SQLModel
+from sqlmodel import AutoString, Field, SQLModel
 
 _NAMING = {
     "ix": "ix_%(column_0_N_name)s",
@@ -307,6 +308,11 @@ def table(model: type[SQLModel]) -> Table:
 
 
 metadata = _Base.metadata
+for _table in metadata.tables.values():
+    for _column in _table.columns:
+        if isinstance(_column.type, AutoString):
+            # PostgreSQL shall order ids as SQLite and everybody else does: by their bytes.
+            _column.type = _column.type.with_variant(String(collation="C"), "postgresql")
 runs = table(Run)
 steps = table(Step)
 events = table(Event)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from workflow_studio.worker.store.migrations.types import STRING
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -15,11 +17,11 @@ def upgrade() -> None:
     """Create all tables."""
     op.create_table(
         "api_keys",
-        sa.Column("key_id", sa.String(), nullable=False),
-        sa.Column("project_id", sa.String(), nullable=False),
-        sa.Column("environment", sa.String(), nullable=False),
+        sa.Column("key_id", STRING, nullable=False),
+        sa.Column("project_id", STRING, nullable=False),
+        sa.Column("environment", STRING, nullable=False),
         sa.Column("scopes", sa.Text(), nullable=False),
-        sa.Column("secret_sha256", sa.String(), nullable=False),
+        sa.Column("secret_sha256", STRING, nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("key_id", name=op.f("pk_api_keys")),
@@ -27,8 +29,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "deployments",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("id", STRING, nullable=False),
+        sa.Column("digest", STRING, nullable=False),
         sa.Column("manifest", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("activated_at", sa.BigInteger(), nullable=True),
@@ -37,40 +39,40 @@ def upgrade() -> None:
     op.create_index("ix_deployments_created_at", "deployments", ["created_at", "id"], unique=False)
     op.create_table(
         "idempotency",
-        sa.Column("project_id", sa.String(), nullable=False),
-        sa.Column("endpoint", sa.String(), nullable=False),
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column("request_hash", sa.String(), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
-        sa.Column("owner", sa.String(), nullable=False),
-        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("project_id", STRING, nullable=False),
+        sa.Column("endpoint", STRING, nullable=False),
+        sa.Column("key", STRING, nullable=False),
+        sa.Column("request_hash", STRING, nullable=False),
+        sa.Column("state", STRING, nullable=False),
+        sa.Column("owner", STRING, nullable=False),
+        sa.Column("run_id", STRING, nullable=False),
         sa.Column("status_code", sa.Integer(), nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=True),
-        sa.Column("content_type", sa.String(), nullable=True),
+        sa.Column("content_type", STRING, nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("project_id", "endpoint", "key", name=op.f("pk_idempotency")),
     )
     op.create_index("ix_idempotency_created_at", "idempotency", ["created_at"], unique=False)
     op.create_table(
         "messages",
-        sa.Column("message_id", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("queue_name", sa.String(), nullable=False),
+        sa.Column("message_id", STRING, nullable=False),
+        sa.Column("kind", STRING, nullable=False),
+        sa.Column("queue_name", STRING, nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("headers", sa.LargeBinary(), nullable=True),
-        sa.Column("run_id", sa.String(), nullable=True),
-        sa.Column("step_id", sa.String(), nullable=True),
-        sa.Column("deployment_id", sa.String(), nullable=True),
-        sa.Column("idempotency_key", sa.String(), nullable=True),
+        sa.Column("run_id", STRING, nullable=True),
+        sa.Column("step_id", STRING, nullable=True),
+        sa.Column("deployment_id", STRING, nullable=True),
+        sa.Column("idempotency_key", STRING, nullable=True),
         sa.Column("is_wake", sa.Boolean(), nullable=False),
         sa.Column("is_health_check", sa.Boolean(), nullable=False),
-        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("status", STRING, nullable=False),
         sa.Column("run_at", sa.BigInteger(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("unresolved", sa.Integer(), nullable=False),
-        sa.Column("lease_id", sa.String(), nullable=True),
-        sa.Column("lease_owner", sa.String(), nullable=True),
+        sa.Column("lease_id", STRING, nullable=True),
+        sa.Column("lease_owner", STRING, nullable=True),
         sa.Column("leased_at", sa.BigInteger(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -82,16 +84,16 @@ def upgrade() -> None:
     op.create_index("ix_messages_run_id", "messages", ["run_id", "kind", "status"], unique=False)
     op.create_table(
         "runs",
-        sa.Column("run_id", sa.String(), nullable=False),
-        sa.Column("status", sa.String(), nullable=False),
-        sa.Column("deployment_id", sa.String(), nullable=False),
-        sa.Column("workflow_name", sa.String(), nullable=False),
+        sa.Column("run_id", STRING, nullable=False),
+        sa.Column("status", STRING, nullable=False),
+        sa.Column("deployment_id", STRING, nullable=False),
+        sa.Column("workflow_name", STRING, nullable=False),
         sa.Column("spec_version", sa.Integer(), nullable=True),
         sa.Column("execution_context", sa.LargeBinary(), nullable=True),
         sa.Column("input", sa.LargeBinary(), nullable=True),
         sa.Column("output", sa.LargeBinary(), nullable=True),
         sa.Column("error", sa.LargeBinary(), nullable=True),
-        sa.Column("error_code", sa.String(), nullable=True),
+        sa.Column("error_code", STRING, nullable=True),
         sa.Column("expired_at", sa.BigInteger(), nullable=True),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("completed_at", sa.BigInteger(), nullable=True),
@@ -115,16 +117,16 @@ def upgrade() -> None:
     op.create_index("ix_runs_workflow_name", "runs", ["workflow_name", "run_id"], unique=False)
     op.create_table(
         "settings",
-        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("key", STRING, nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_settings")),
     )
     op.create_table(
         "stream_chunks",
-        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("name", STRING, nullable=False),
         sa.Column("chunk_index", sa.BigInteger(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.Column("writer_id", sa.String(), nullable=False),
+        sa.Column("writer_id", STRING, nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("part", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name", "chunk_index", name=op.f("pk_stream_chunks")),
@@ -134,14 +136,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "stream_runs",
-        sa.Column("run_id", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("run_id", STRING, nullable=False),
+        sa.Column("name", STRING, nullable=False),
         sa.PrimaryKeyConstraint("run_id", "name", name=op.f("pk_stream_runs")),
     )
     op.create_table(
         "streams",
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("name", STRING, nullable=False),
+        sa.Column("run_id", STRING, nullable=False),
         sa.Column("chunk_count", sa.BigInteger(), nullable=False),
         sa.Column("closed_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -149,14 +151,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "events",
-        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("run_id", STRING, nullable=False),
         sa.Column("slot", sa.BigInteger(), nullable=False),
-        sa.Column("event_type", sa.String(), nullable=False),
-        sa.Column("correlation_id", sa.String(), nullable=True),
+        sa.Column("event_type", STRING, nullable=False),
+        sa.Column("correlation_id", STRING, nullable=True),
         sa.Column("data", sa.LargeBinary(), nullable=True),
         sa.Column("spec_version", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("executor_id", sa.String(), nullable=True),
+        sa.Column("executor_id", STRING, nullable=True),
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_events_run_id_runs")),
         sa.PrimaryKeyConstraint("run_id", "slot", name=op.f("pk_events")),
     )
@@ -171,12 +173,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "hooks",
-        sa.Column("run_id", sa.String(), nullable=False),
-        sa.Column("hook_id", sa.String(), nullable=False),
-        sa.Column("token", sa.String(), nullable=False),
-        sa.Column("owner_id", sa.String(), nullable=False),
-        sa.Column("project_id", sa.String(), nullable=False),
-        sa.Column("environment", sa.String(), nullable=False),
+        sa.Column("run_id", STRING, nullable=False),
+        sa.Column("hook_id", STRING, nullable=False),
+        sa.Column("token", STRING, nullable=False),
+        sa.Column("owner_id", STRING, nullable=False),
+        sa.Column("project_id", STRING, nullable=False),
+        sa.Column("environment", STRING, nullable=False),
         sa.Column("hook_metadata", sa.LargeBinary(), nullable=True),
         sa.Column("is_webhook", sa.Boolean(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -188,10 +190,10 @@ def upgrade() -> None:
     op.create_index("ix_hooks_hook_id", "hooks", ["hook_id"], unique=False)
     op.create_table(
         "steps",
-        sa.Column("run_id", sa.String(), nullable=False),
-        sa.Column("step_id", sa.String(), nullable=False),
-        sa.Column("step_name", sa.String(), nullable=False),
-        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("run_id", STRING, nullable=False),
+        sa.Column("step_id", STRING, nullable=False),
+        sa.Column("step_name", STRING, nullable=False),
+        sa.Column("status", STRING, nullable=False),
         sa.Column("input", sa.LargeBinary(), nullable=True),
         sa.Column("output", sa.LargeBinary(), nullable=True),
         sa.Column("error", sa.LargeBinary(), nullable=True),
@@ -202,16 +204,16 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("spec_version", sa.Integer(), nullable=True),
-        sa.Column("executor_id", sa.String(), nullable=True),
+        sa.Column("executor_id", STRING, nullable=True),
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_steps_run_id_runs")),
         sa.PrimaryKeyConstraint("run_id", "step_id", name=op.f("pk_steps")),
     )
     op.create_index("ix_steps_step_id", "steps", ["step_id"], unique=False)
     op.create_table(
         "waits",
-        sa.Column("run_id", sa.String(), nullable=False),
-        sa.Column("wait_id", sa.String(), nullable=False),
-        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("run_id", STRING, nullable=False),
+        sa.Column("wait_id", STRING, nullable=False),
+        sa.Column("status", STRING, nullable=False),
         sa.Column("resume_at", sa.BigInteger(), nullable=True),
         sa.Column("completed_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),

