@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from workflow_studio.compute import wire
 from workflow_studio.compute.ids import event_id
 from workflow_studio.compute.world_errors import HookNotFoundError, RunNotFoundError, WorldError
 
@@ -27,6 +28,34 @@ async def run_with_steps(world):
     for number in range(25):
         await world.create(run_id, "step_created", f"step_{number:02d}", stepName="add", input=b"x")
     return run_id
+
+
+async def test_no_answer_outgrows_a_frame_however_much_a_run_has_stored(world):
+    run_id = await world.new_run(started=False)
+    megabyte = bytes(1 << 20)
+    for number in range(70):
+        step = f"step_{number:02}"
+        await world.create(run_id, "step_created", step, stepName="s")
+        await world.create(run_id, "step_started", step)
+        await world.create(run_id, "step_completed", step, result=megabyte)
+    started = await world.create(run_id, "run_started")
+    assert started["run"]["status"] == "running"
+    assert "events" not in started
+    types, cursor, pages = [], None, 0
+    while True:
+        page = await world.call("events.list", runId=run_id, cursor=cursor, limit=1000)
+        assert len(wire.encode(page)) < 32 << 20
+        types += [event["eventType"] for event in page["data"]]
+        pages += 1
+        if not page["hasMore"]:
+            break
+        cursor = page["cursor"]
+    assert pages > 1
+    assert (len(types), types[-1], types.count("step_completed")) == (212, "run_started", 70)
+    steps = await world.call("steps.list", runId=run_id, limit=1000)
+    assert steps["hasMore"]
+    assert len(wire.encode(steps)) < 32 << 20
+    assert not (await world.call("steps.list", runId=run_id, limit=1000, resolveData="none"))["hasMore"]
 
 
 async def test_steps_come_newest_first_20_at_a_time_unless_told_otherwise(world, run_with_steps):

@@ -10,6 +10,7 @@ from workflow_studio.compute.ids import event_id
 from workflow_studio.worker.engine import log, present
 from workflow_studio.worker.engine.clock import check_run_age, new_id
 from workflow_studio.worker.engine.params import EventsCreate, event_input
+from workflow_studio.worker.engine.queries import take
 from workflow_studio.worker.store import tables
 
 if TYPE_CHECKING:
@@ -88,11 +89,13 @@ class Events:
             row = connection.execute(_RUN, {"run": event.run_id}).mappings().first()
             if row is None or row["status"] != "running":
                 return None
-            rows = connection.execute(_LOG_OF, {"run": event.run_id}).mappings()
-            events = [present.event(entry, with_payloads=True) for entry in rows]
-            cursor = event_id(row["last_slot"])
-            run = present.run(row, with_payloads=True)
-            return {"run": run, "events": events, "cursor": cursor, "hasMore": False}, row["last_slot"]
+            answer: dict[str, Any] = {"run": present.run(row, with_payloads=True)}
+            log_rows, more = take(connection.execute(_LOG_OF, {"run": event.run_id}).mappings(), row["last_slot"])
+            if not more:
+                # Without its log, the SDK loads it page by page: a large one would not fit into one answer.
+                answer["events"] = [present.event(entry, with_payloads=True) for entry in log_rows]
+                answer |= {"cursor": event_id(row["last_slot"]), "hasMore": False}
+            return answer, row["last_slot"]
 
         found = await self._database.read(work)
         if found is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,10 +18,13 @@ from workflow_studio.worker.store import tables
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Select
+    from sqlalchemy import MappingResult, RowMapping, Select
 
     from workflow_studio.worker.engine import params as p
     from workflow_studio.worker.store import Database
+
+MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
+"""Payloads after which a page ends. An answer to an executor has to fit into a frame of 64 MiB."""
 
 _ENTITY_ID: Final = re.compile(r"[\x21-\x7e]{1,300}")
 _EXECUTOR: Final = "executorId"
@@ -203,13 +207,30 @@ class Queries:
             query = query.where(_after(order.columns, order.values_of(params.cursor), descending=descending))
         keys = [column.desc() if descending else column.asc() for column in order.columns]
         query = query.order_by(*keys).limit(limit + 1)
-        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        page = rows[:limit]
+        page, more = await self._database.read(lambda connection: take(connection.execute(query).mappings(), limit))
         return {
             "data": [entity(row, with_payloads=params.with_payloads) for row in page],
             "cursor": order.cursor_of(page[-1]) if page else None,
-            "hasMore": len(rows) > limit,
+            "hasMore": more,
         }
+
+
+def take(rows: MappingResult, limit: int) -> tuple[list[RowMapping], bool]:
+    """Return rows up to a number and to :data:`MAX_PAGE_BYTES` of payloads, at least one, and whether there are more.
+
+    Args:
+        rows: The result of a query for one row more than ``limit``; what is not taken is not read.
+        limit: How many at most.
+    """
+    taken: list[RowMapping] = []
+    size = 0
+    with closing(rows):
+        for row in rows:
+            if len(taken) == limit or size > MAX_PAGE_BYTES:
+                return taken, True
+            taken.append(row)
+            size += sum(len(value) for value in row.values() if isinstance(value, bytes))
+    return taken, False
 
 
 def _select(table: Table, with_payloads: bool) -> Select[Any]:  # noqa: FBT001  # reads as the parameter it passes on
