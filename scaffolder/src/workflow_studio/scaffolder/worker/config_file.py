@@ -1,0 +1,113 @@
+"""The ``worker`` section of a ``workflow.config.*``, as settings of the worker."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from workflow_studio.scaffolder.errors import WorkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workflow_studio.scaffolder.node import NodeRuntime
+
+# The app's own package finds, reads and checks the file, as it does for the app. Written to a file, because a
+# configuration may print what it likes.
+_READ: Final = """
+const { createRequire } = require('node:module');
+const { writeFileSync } = require('node:fs');
+const [folder, answer] = process.argv.slice(1);
+const plain = (_, value) => (typeof value === 'function' ? '(function)' : value);
+const say = (found) => writeFileSync(answer, JSON.stringify(found, plain));
+try {
+  const studio = createRequire(folder + '/index.js')('workflow-studio');
+  const { file, config } = studio.loadWorkflowStudioConfig(folder);
+  say({ file, worker: config.worker ?? {} });
+} catch (error) {
+  say({ problem: String(error?.message ?? error), isMissing: error?.code === 'MODULE_NOT_FOUND' });
+}
+"""
+_SECONDS: Final = 60
+
+# Field of the section: setting of the worker.
+_SETTINGS: Final = {
+    "server.host": "host",
+    "server.port": "port",
+    "server.requestOrigin": "public_url",
+    "security.requireHttps": "require_https",
+    "auth.seedApiKeys": "seed_api_keys",
+    "rateLimitPerMinute": "rate_limit_per_minute",
+}
+_REFUSED: Final = {
+    "world": "This worker is a World of its own; take worker.world out.",
+    "compute": "This worker brings its own executors; take worker.compute out.",
+    "storage.sqlitePath": "This worker keeps its database and its artifacts in one folder; name it with --data-dir.",
+    "storage.artifactDir": "This worker keeps its database and its artifacts in one folder; name it with --data-dir.",
+}
+
+
+def settings_from_config(config: Path, node: NodeRuntime) -> dict[str, str]:
+    """Return the worker settings that a ``workflow.config.*`` holds.
+
+    Args:
+        config: The file, or the folder of the app it belongs to.
+        node: Reads it.
+
+    Raises:
+        WorkerError: If there is no such file, it cannot be read, or it asks for what this worker does not do.
+    """
+    folder = (config if config.is_dir() else config.parent).resolve()
+    found = _read(folder, node)
+    if found.get("file") is None or (config.is_file() and Path(found["file"]).name != config.name):
+        raise WorkerError(
+            f"There is no configuration to read at {config}.",
+            code="config_not_found",
+            hint="Name the app's workflow.config.ts, or leave --config out.",
+        )
+    settings: dict[str, str] = {}
+    for field, value in _flatten(found["worker"]).items():
+        if field in _REFUSED:
+            raise WorkerError(f"{found['file']} sets worker.{field}.", code="unsupported_config", hint=_REFUSED[field])
+        if field in _SETTINGS:
+            settings[_SETTINGS[field]] = value if isinstance(value, str) else json.dumps(value)
+    return settings
+
+
+def _read(folder: Path, node: NodeRuntime) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="workflow-studio-") as scratch:
+        answer = Path(scratch, "worker.json")
+        subprocess.run(  # noqa: S603 - our script, the user's own configuration
+            [node.node, "-e", _READ, folder, answer],
+            cwd=folder if folder.is_dir() else None,
+            env=node.environment(),
+            capture_output=True,
+            check=False,
+            timeout=_SECONDS,
+        )
+        try:
+            found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            found = {"problem": "Node.js ended before it had read it."}
+    if found.get("isMissing"):
+        hint = "Run `studio scaffold` and install the app's packages first."
+        raise WorkerError(f"{folder} has no package workflow-studio.", code="not_scaffolded", hint=hint)
+    if "problem" in found:
+        hint = "Correct the file; the app reads it too."
+        raise WorkerError(found["problem"].partition("\n")[0], code="invalid_config", hint=hint)
+    return found
+
+
+def _flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the fields of a section by dotted name; what is listed whole stays whole."""
+    fields: dict[str, Any] = {}
+    for key, value in section.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and name not in _REFUSED:
+            fields |= _flatten(value, f"{name}.")
+        else:
+            fields[name] = value
+    return fields
