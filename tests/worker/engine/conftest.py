@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 import time
-from contextlib import asynccontextmanager
 
 import pytest
 from ulid import ULID
@@ -13,7 +10,6 @@ from ulid import ULID
 from workflow_studio.compute.manifest import REQUIRED_FILES, ArtifactFile, Manifest, SdkVersions
 from workflow_studio.worker.engine import Engine
 from workflow_studio.worker.ports import CallContext
-from workflow_studio.worker.store import Database
 
 WORKFLOW = "workflow//./workflows/demo//twoStep"
 
@@ -113,18 +109,9 @@ def manifest():
     return make_manifest
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    """Return the path of a database with the schema: copying it is faster than migrating each time."""
-    path = tmp_path_factory.mktemp("template") / "worker.db"
-    asyncio.run(Database.open(path).close())
-    return path
-
-
 @pytest.fixture
-async def database(tmp_path, empty_database):
-    shutil.copy(empty_database, tmp_path / "worker.db")
-    opened = Database.open(tmp_path / "worker.db")
+async def database(place):
+    opened = place.open()
     yield opened
     await opened.close()
 
@@ -142,23 +129,18 @@ async def world(engine, clock):
 
 
 @pytest.fixture
-def crashed(tmp_path, clock):
-    """Open the database as a kill would leave it: all files as they are, nothing closed."""
+async def after_crash(world, place):
+    """Open the database as ``kill -9`` leaves it in a new worker."""
+    opened = []
 
-    @asynccontextmanager
-    async def opened(world):
-        left = tmp_path / "left"
-        left.mkdir()
-        for file in tmp_path.glob("worker.db*"):
-            if not file.name.endswith((".lock", "-shm")):
-                shutil.copy(file, left / file.name)
-        database = Database.open(left / "worker.db")
-        try:
-            yield Driver(Engine(database, clock=clock), clock, world.deployment_id)
-        finally:
-            await database.close()
+    async def crash():
+        database = place.crash()
+        opened.append(database)
+        return type(world)(Engine(database, clock=world.clock), world.clock, world.deployment_id)
 
-    return opened
+    yield crash
+    for database in opened:
+        await database.close()
 
 
 @pytest.fixture(scope="session")

@@ -87,11 +87,12 @@ async def test_a_wrong_secret_opens_nothing(engine):
         assert await engine.keys.verify(wrong) is None
 
 
-async def test_a_secret_is_nowhere_in_the_database(engine, tmp_path):
-    seed = SeedApiKey("k", "p", "e", ("admin",), "a-long-seeded-secret-value")
+async def test_a_secret_is_nowhere_in_the_database(engine, place):
+    seed = SeedApiKey("a-key", "p", "e", ("admin",), "a-long-seeded-secret-value")
     await engine.keys.seed([seed])
     _, secret = await engine.keys.create(project_id="p", environment="e", scopes=["admin"])
-    stored = b"".join(file.read_bytes() for file in tmp_path.glob("worker.db*"))
+    stored = place.content()
+    assert b"a-key" in stored
     assert secret.encode() not in stored
     assert seed.secret.encode() not in stored
     assert seed.secret not in repr(seed)

@@ -141,16 +141,13 @@ async def test_a_started_run_is_started_once(world):
     assert refusal.value.code is ErrorCode.IDEMPOTENCY_CONFLICT
 
 
-async def test_a_crash_between_commit_and_answer_repeats_nothing(world, hook, crashed):
+async def test_a_crash_between_commit_and_answer_repeats_nothing(world, hook, after_crash):
     first = await hook(repeat())
-    published = await world.call("queue.publish", context=repeat("m", endpoint="queue.publish"), **envelope(hook))
-    async with crashed(world) as successor:
-        assert await hook(repeat(), driver=successor) == first
-        again = await successor.call("queue.publish", context=repeat("m", endpoint="queue.publish"), **envelope(hook))
-        assert again == published
-        assert (await successor.log(hook.run_id)).count("hook_received") == 1
-        assert len(await successor.claim()) == 1
-
-
-def envelope(hook):
-    return {"queueName": "__wkf_workflow_w", "body": b"x", "runId": hook.run_id}
+    envelope = {"queueName": "__wkf_workflow_w", "body": b"x", "runId": hook.run_id}
+    context = repeat("m", endpoint="queue.publish")
+    published = await world.call("queue.publish", context=context, **envelope)
+    survivor = await after_crash()
+    assert await hook(repeat(), driver=survivor) == first
+    assert await survivor.call("queue.publish", context=context, **envelope) == published
+    assert (await survivor.log(hook.run_id)).count("hook_received") == 1
+    assert len(await survivor.claim()) == 1

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
+from tests.support.databases import KINDS
 from workflow_studio.worker.engine import Engine
-from workflow_studio.worker.store import Database
 
 STEPS = ("step_1", "step_2", "step_3")
 
@@ -21,18 +25,17 @@ STEPS = ("step_1", "step_2", "step_3")
 class Queue(RuleBasedStateMachine):
     """Publishes, delivers, fails and crashes, and remembers what is owed."""
 
-    template: Path
+    place = None
     make_manifest = None
     driver = None
     make_clock = None
 
     def __init__(self):
         super().__init__()
-        self.place = Path(tempfile.mkdtemp())
-        shutil.copy(self.template, self.place / "worker.db")
+        self.place.empty()
         self.runner = asyncio.Runner()
         self.clock = self.make_clock()
-        self.database = Database.open(self.place / "worker.db")
+        self.database = self.place.open()
         self.engine = Engine(self.database, clock=self.clock)
         self.in_flight = {}
         self.last = {}  # message id -> (attempt, how it ended)
@@ -157,14 +160,15 @@ class Queue(RuleBasedStateMachine):
         finally:
             self.do(self.database.close())
             self.runner.close()
-            shutil.rmtree(self.place)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def setting(empty_database, helpers):
-    Queue.template = empty_database
-    Queue.make_clock, Queue.driver, Queue.make_manifest = helpers
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_queue_loses_nothing_and_delivers_nothing_twice_at_a_time(kind, tmp_path, place_of, helpers):
+    clock, driver, manifest = helpers
 
+    class Placed(Queue):
+        place = place_of(kind, tmp_path)
+        make_clock, make_manifest = clock, staticmethod(manifest)
 
-Queue.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
-TestQueue = Queue.TestCase
+    Placed.driver = driver
+    run_state_machine_as_test(Placed, settings=settings(max_examples=40, stateful_step_count=30, deadline=None))

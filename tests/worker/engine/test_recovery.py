@@ -2,32 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-
-import pytest
-
-from workflow_studio.worker.engine import Engine, recovery
+from workflow_studio.worker.engine import recovery
 from workflow_studio.worker.ports import CallContext
-from workflow_studio.worker.store import Database
-
-
-@pytest.fixture
-async def after_crash(world, tmp_path):
-    """Copy the database files as they are and open the copy in a new worker, as after ``kill -9``."""
-    opened = []
-
-    async def crash():
-        place = tmp_path / f"crash{len(opened)}"
-        place.mkdir()
-        for name in ("worker.db", "worker.db-wal"):
-            shutil.copy(tmp_path / name, place / name)
-        database = Database.open(place / "worker.db")
-        opened.append(database)
-        return type(world)(Engine(database, clock=world.clock), world.clock, world.deployment_id)
-
-    yield crash
-    for database in opened:
-        await database.close()
 
 
 async def replay(world, *events, again_in=None):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +13,7 @@ from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import Engine
 from workflow_studio.worker.engine.world import run_key
 from workflow_studio.worker.ports import CallContext
-from workflow_studio.worker.store import Database, StoreError
+from workflow_studio.worker.store import StoreError
 
 METHODS = [endpoint.method for endpoint in ENDPOINTS]
 
@@ -57,10 +56,9 @@ def test_hostile_parameters_are_refused_and_never_crash(hostile, method, params)
 
 
 @pytest.fixture
-def hostile(tmp_path, empty_database):
-    shutil.copy(empty_database, tmp_path / "worker.db")
+def hostile(place):
     runner = asyncio.Runner()
-    database = Database.open(tmp_path / "worker.db")
+    database = place.open()
     engine = Engine(database)
 
     def call(method, params):
