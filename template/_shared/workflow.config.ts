@@ -11,6 +11,7 @@ export default defineWorkflowStudioConfig({
     apiKeyEnv: 'WORKFLOW_COMPUTE_API_KEY',
     timeoutMs: 15_000,
     retries: 3,
+    // 'fallback-local' runs in this app what start() cannot bring to the worker.
     failPolicy: 'error',
   },
 });
