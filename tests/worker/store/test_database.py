@@ -229,3 +229,29 @@ async def test_a_percent_sign_in_the_path_is_harmless(tmp_path):
     opened = Database.open(Path(tmp_path) / "100%" / "worker.db")
     assert await keys(opened) == set()
     await opened.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:sec%ret@127.0.0.1:1/db",
+        "postgresql://u:sec ret@127.0.0.1:1/db",
+        "postgresql://u:secret@[::1/db",
+        "postgresql://u:secret@127.0.0.1:1/db",
+    ],
+)
+def test_no_error_shows_the_password_of_a_database(url):
+    pytest.importorskip("psycopg", reason="it comes with the extra postgres")
+    with pytest.raises(StoreError) as caught:
+        Database.open(url)
+    assert "sec" not in f"{caught.value} {caught.value.recovery} {caught.value.__cause__}"
+
+
+def test_a_file_that_is_no_database_is_refused_with_a_hint_and_left_alone(tmp_path):
+    path = tmp_path / "worker.db"
+    path.write_bytes(b"something else" * 1000)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="file is not a database") as caught:
+            Database.open(path)
+        assert caught.value.recovery
+    assert path.read_bytes() == b"something else" * 1000

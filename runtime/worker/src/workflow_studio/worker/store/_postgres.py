@@ -89,6 +89,12 @@ class PostgresBackend:
         url = "postgresql://" + url.partition("://")[2]
         try:
             session = _connect(url)
+        except psycopg.ProgrammingError:
+            # Its message quotes the URL, and the password in it.
+            raise StoreError(
+                "The database URL cannot be understood.",
+                "Use the form postgresql://user:password@host:5432/database, with %-escapes in user and password.",
+            ) from None
         except psycopg.Error as error:
             raise StoreError(f"The database cannot be reached: {str(error).strip()}", _RECOVERY) from error
         try:

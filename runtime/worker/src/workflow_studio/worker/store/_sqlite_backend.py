@@ -42,6 +42,12 @@ class SqliteBackend:
             engine = _sqlite.engine(path)
             upgrade(engine)
             return cls(engine, lock)
+        except DBAPIError as error:
+            lock.release()
+            raise StoreError(
+                f"The database {path} cannot be opened: {error.orig}.",
+                "Check that it is a database of this worker and may be written, or restore a copy of it.",
+            ) from error
         except BaseException:
             lock.release()
             raise
