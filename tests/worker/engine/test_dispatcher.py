@@ -101,6 +101,16 @@ async def test_a_delayed_message_is_delivered_at_its_time(world, start, pool):
     assert len(pool.deliveries) == 1
 
 
+async def test_a_message_falls_due_although_the_clock_was_set_meanwhile(world, start, pool, clock, monkeypatch):
+    monkeypatch.setattr("workflow_studio.worker.engine.dispatcher._MAX_SLEEP_SECONDS", 0.05)
+    await start()
+    await world.publish_step(await world.new_run(), delaySeconds=3600)
+    await asyncio.sleep(0.1)
+    assert pool.deliveries == []
+    monkeypatch.setattr(type(clock), "__call__", lambda _: time.time_ns() // 1_000_000 + 3_600_000)
+    await until(lambda: pool.deliveries)
+
+
 async def test_a_timeout_is_kept_and_a_failure_is_tried_again(world, start, pool):
     answers = iter([Handled(timeout_seconds=0.05), Failed("no"), Handled()])
     pool.answer = lambda delivery: next(answers)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from workflow_studio.worker.ports import Delivery, ExecutorPool
 
 _LOG: Final = logging.getLogger(__name__)
-_MAX_SLEEP_SECONDS: Final = 3600.0
+_MAX_SLEEP_SECONDS: Final = 60.0
+"""Messages fall due by the clock on the wall, which is set, and goes on while the machine is suspended."""
+
 _SWEEP_EVERY_SECONDS: Final = 60.0
 _RETRY: Final = wait_random_exponential(multiplier=0.1, max=10)
 
@@ -42,7 +44,7 @@ class Capacity:
 class Dispatcher:
     """Claims messages when a commit has made some ready or the next one falls due, and delivers them.
 
-    Nothing polls: with nothing due it sleeps until something is.
+    Nothing polls: with nothing due it sleeps until something is, though a minute at most.
     """
 
     def __init__(
