@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from workflow_studio.compute.wire import ENDPOINTS
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import Engine
-from workflow_studio.worker.engine.world import run_key
+from workflow_studio.worker.engine.encryption import run_key
 from workflow_studio.worker.ports import CallContext
 from workflow_studio.worker.store import StoreError
 

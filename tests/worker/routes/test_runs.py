@@ -1,11 +1,13 @@
 import asyncio
+import base64
 import time
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.worker.routes.conftest import ADMIN, WORKFLOW, make_settings, running, secret_of
 from workflow_studio.client import AsyncComputeClient, ComputeClientError, IdempotencyError
-from workflow_studio.compute.payload import dumps
+from workflow_studio.compute.payload import dumps, loads
 from workflow_studio.worker.engine.clock import new_id
 
 
@@ -321,3 +323,22 @@ async def test_the_client_runs_the_whole_lane(worker):
         with pytest.raises(ComputeClientError) as caught:
             await client.resume_run(run.run_id, {"ok": True}, token="t")
         assert caught.value.code == "hook_not_found"
+
+
+async def test_with_a_master_key_what_comes_as_json_is_stored_encrypted(tmp_path):
+    master_key = base64.b64encode(b"m" * 32).decode()
+    async with running(make_settings(tmp_path, master_key=master_key)) as worker:
+        await worker.deploy()
+        run_id = (await trigger(worker, input=["plum"])).json()["runId"]
+        await worker.event(run_id, "hook_created", "hook_1", token="a-token")
+        resumed = await worker.post("/v1/runs/resume", json={"runId": run_id, "token": "a-token", "payload": "cherry"})
+        assert resumed.status_code == 200
+        run = await worker.world("runs.get", {"runId": run_id})
+        assert run["executionContext"]["features"] == {"encryption": True}
+        key = (await worker.world("encryption.key", {"runId": run_id}))["key"]
+        events = (await worker.world("events.list", {"runId": run_id}))["data"]
+        (payload,) = [event["eventData"]["payload"] for event in events if event["eventType"] == "hook_received"]
+        for stored, value in ((run["input"], ["plum"]), (payload, "cherry")):
+            assert stored[:4] == b"encr"
+            assert loads(AESGCM(key).decrypt(stored[4:16], stored[16:], None)) == value
+        assert (await worker.get(f"/v1/runs/{run_id}")).json()["input"]["$type"] == "Encrypted"

@@ -10,6 +10,7 @@ from workflow_studio.worker.engine.dead_letters import DeadLetters, DeadMessage
 from workflow_studio.worker.engine.deliveries import Deliveries
 from workflow_studio.worker.engine.deployments import Deployment, Deployments
 from workflow_studio.worker.engine.dispatcher import Capacity, Dispatcher
+from workflow_studio.worker.engine.encryption import Keyring
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.events import Events
 from workflow_studio.worker.engine.idempotency import IdempotencyKeys
@@ -33,7 +34,7 @@ class Engine:
     Args:
         database: Open.
         clock: Tells the time, in epoch milliseconds.
-        master_key: The secret that the runs' encryption keys are derived from.
+        master_key: The secret that all encryption keys are derived from; None stores payloads as they come.
 
     Attributes:
         world: Answers the World's methods.
@@ -42,8 +43,9 @@ class Engine:
         runs: Runs for the public lane.
         queue: Publishes messages.
         leases: Delivers messages.
-        streams: Streams.
         dead_letters: Messages that are not delivered any more.
+        streams: Streams.
+        keyring: The keys of runs and streams.
         recovery: Takes up what a crash left behind.
     """
 
@@ -54,11 +56,14 @@ class Engine:
         idempotency = IdempotencyKeys(clock)
         self.queue = Queue(database, clock, idempotency)
         self.leases = Leases(database, self.queue, deliveries, clock, owner)
+        self.dead_letters = DeadLetters(database, self.queue, clock)
         self.deployments = Deployments(database, clock, self.queue)
         self.keys = ApiKeys(database, clock)
-        self.dead_letters = DeadLetters(database, self.queue, clock)
-        self.runs = Runs(database, Queries(database, with_executors=True), self.queue, clock, idempotency)
-        self.streams = Streams(database, clock)
+        self.keyring = Keyring(master_key)
+        self.runs = Runs(
+            database, Queries(database, with_executors=True), self.queue, clock, idempotency, keyring=self.keyring
+        )
+        self.streams = Streams(database, clock, self.keyring)
         self.recovery = Recovery(database, self.queue, clock, owner)
         self.world = World(
             deployments=self.deployments,
@@ -66,7 +71,7 @@ class Engine:
             queries=Queries(database),
             queue=self.queue,
             streams=self.streams,
-            master_key=master_key,
+            keyring=self.keyring,
         )
 
     def dispatcher(self, pool: ExecutorPool, capacity: Capacity | None = None) -> Dispatcher:
@@ -79,12 +84,12 @@ __all__ = [
     "ApiKeys",
     "Capacity",
     "Clock",
+    "DeadMessage",
     "Deployment",
     "Deployments",
     "Dispatcher",
     "Engine",
     "EngineError",
-    "DeadMessage",
     "Runs",
     "SeedApiKey",
     "World",

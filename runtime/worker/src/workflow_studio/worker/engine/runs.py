@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.deployments import Deployment
+    from workflow_studio.worker.engine.encryption import Keyring
     from workflow_studio.worker.engine.idempotency import IdempotencyKeys
     from workflow_studio.worker.engine.queries import Page, Queries
     from workflow_studio.worker.engine.queue import Queue
@@ -38,13 +39,21 @@ class Runs:
     """Starts, cancels, wakes and shows runs. Refusals are :class:`EngineError`; entities are as on the World lane."""
 
     def __init__(
-        self, database: Database, queries: Queries, queue: Queue, clock: Clock, idempotency: IdempotencyKeys
+        self,
+        database: Database,
+        queries: Queries,
+        queue: Queue,
+        clock: Clock,
+        idempotency: IdempotencyKeys,
+        *,
+        keyring: Keyring,
     ) -> None:
         self._database = database
         self._queries = queries
         self._queue = queue
         self._clock = clock
         self._idempotency = idempotency
+        self._keyring = keyring
 
     async def start(
         self,
@@ -60,7 +69,7 @@ class Runs:
 
         Args:
             workflow_name: The workflow's id, such as ``workflow//./workflows/order//processOrder``.
-            input: The arguments as the SDK encodes them.
+            input: The arguments as the SDK encodes them, in clear.
             deployment_id: The deployment; the active one if None.
             run_id: The run's id; a new one if None. If the run exists, it is returned as it is: a repeat of a request
                 starts nothing twice.
@@ -87,11 +96,11 @@ class Runs:
             data = {
                 "deploymentId": deployment.id,
                 "workflowName": workflow_name,
-                "input": input,
+                "input": self._keyring.seal(identifier, input),
                 "executionContext": {
                     "traceCarrier": {},
                     "workflowCoreVersion": deployment.manifest.sdk.core,
-                    "features": {"encryption": False},
+                    "features": {"encryption": self._keyring.encrypts},
                 },
             }
             event = EventInput(identifier, "run_created", data=data, spec_version=spec_version)

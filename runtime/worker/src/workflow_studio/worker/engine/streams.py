@@ -18,10 +18,13 @@ from workflow_studio.worker.engine.params import MAX_PAGE, MAX_WAIT_MS
 from workflow_studio.worker.store import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from workflow_studio.worker.engine import params as p
     from workflow_studio.worker.engine.clock import Clock
+    from workflow_studio.worker.engine.encryption import Keyring
     from workflow_studio.worker.store import Database, Transaction
 
 MAX_READ_BYTES: Final = 1024 * 1024
@@ -59,9 +62,10 @@ class _State:
 class Streams:
     """The streams of this worker."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, keyring: Keyring) -> None:
         self._database = database
         self._clock = clock
+        self._keyring = keyring
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     async def write(self, params: p.StreamsWrite) -> dict[str, Any]:
@@ -74,11 +78,12 @@ class Streams:
             key = {"stream": params.name, "writer": params.writer_id, "number": params.sequence}
             if transaction.execute(_WRITTEN, key).first() is not None:
                 return
+            seal = self._keyring.stream(params.name).seal
             rows = [
                 {
                     "name": params.name,
                     "chunk_index": stream.count + part,
-                    "data": chunk,
+                    "data": seal(stream.count + part, chunk),
                     "writer_id": params.writer_id,
                     "sequence": params.sequence,
                     "part": part,
@@ -103,6 +108,7 @@ class Streams:
 
     async def read(self, params: p.StreamsRead) -> dict[str, Any]:
         """Return chunks from an index on, waiting for the first of them or the close if told to."""
+        opened = self._keyring.stream(params.name).open
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(params.wait_ms or 0, MAX_WAIT_MS) / 1000
         grown = asyncio.Event()
@@ -112,7 +118,9 @@ class Streams:
             start = params.start_index or 0
             while True:
                 grown.clear()
-                result = await self._database.read(lambda connection, at=start: _read(connection, params.name, at))  # type: ignore[misc]
+                result = await self._database.read(
+                    lambda connection, at=start: _read(connection, params.name, at, opened)  # type: ignore[misc]
+                )
                 start = result["nextIndex"] - len(result["chunks"])
                 if result["chunks"] or result["done"]:
                     return result
@@ -138,6 +146,7 @@ class Streams:
         """Return a page of chunks. The cursor is null on the last page: the SDK's web view reads on until then."""
         limit = min(params.limit or _DEFAULT_PAGE, MAX_PAGE)
         start = _chunk_cursor(params.cursor) if params.cursor else 0
+        opened = self._keyring.stream(params.name).open
 
         def work(connection: Connection) -> dict[str, Any]:
             state = _state(connection, params.name)
@@ -145,7 +154,7 @@ class Streams:
             page = rows[:limit]
             more = len(rows) > limit
             return {
-                "data": [{"index": row.chunk_index, "data": row.data} for row in page],
+                "data": [{"index": row.chunk_index, "data": opened(row.chunk_index, row.data)} for row in page],
                 "cursor": str(page[-1].chunk_index) if more else None,
                 "hasMore": more,
                 "done": state.closed,
@@ -195,7 +204,7 @@ def _state(connection: Connection, name: str) -> _State:
     return _State(0, closed=False) if row is None else _State(row.chunk_count, closed=row.closed_at is not None)
 
 
-def _read(connection: Connection, name: str, start: int) -> dict[str, Any]:
+def _read(connection: Connection, name: str, start: int, opened: Callable[[int, bytes], bytes]) -> dict[str, Any]:
     state = _state(connection, name)
     index = max(0, state.count + start) if start < 0 else start
     chunks: list[bytes] = []
@@ -207,7 +216,7 @@ def _read(connection: Connection, name: str, start: int) -> dict[str, Any]:
             for row in rows:
                 if chunks and size + len(row.data) > MAX_READ_BYTES:
                     return {"chunks": chunks, "nextIndex": index + len(chunks), "done": False}
-                chunks.append(row.data)
+                chunks.append(opened(row.chunk_index, row.data))
                 size += len(row.data)
     next_index = index + len(chunks)
     return {"chunks": chunks, "nextIndex": next_index, "done": state.closed and next_index >= state.count}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,12 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import params as p
-from workflow_studio.worker.store import StoreError
+from workflow_studio.worker.store import StoreError, StoreValueError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from workflow_studio.worker.engine.deployments import Deployments
+    from workflow_studio.worker.engine.encryption import Keyring
     from workflow_studio.worker.engine.events import Events
     from workflow_studio.worker.engine.queries import Queries
     from workflow_studio.worker.engine.queue import Queue
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from workflow_studio.worker.ports import CallContext
 
 _LOG: Final = logging.getLogger(__name__)
-_KEY_BYTES: Final = 32
 
 
 class World:
@@ -38,7 +36,7 @@ class World:
         queries: Reads entities.
         queue: Takes messages.
         streams: Takes and gives chunks.
-        master_key: The secret that the runs' encryption keys are derived from; None stores payloads as they come.
+        keyring: The keys of runs.
     """
 
     def __init__(
@@ -49,12 +47,12 @@ class World:
         queries: Queries,
         queue: Queue,
         streams: Streams,
-        master_key: bytes | None = None,
+        keyring: Keyring,
     ) -> None:
         self._deployments = deployments
         self._events = events
         self._queue = queue
-        self._master_key = master_key
+        self._keyring = keyring
         self._methods: dict[str, tuple[type[p.Params], Callable[[Any], Awaitable[Any]]]] = {
             "deployments.current": (p.Params, self._current_deployment),
             "events.get": (p.EventsGet, queries.get_event),
@@ -95,6 +93,8 @@ class World:
             return await handler(p.parse(model, params))
         except CBOREncodeError as error:
             raise WorldError(f"A value cannot be stored: {error}", status=400) from error
+        except StoreValueError as error:
+            raise WorldError(error.message, status=400) from error
         except (StoreError, SQLAlchemyError) as error:
             _LOG.exception("The World method %s failed.", method)
             raise WorldError("The worker's database failed; its log says why", status=503) from error
@@ -110,15 +110,5 @@ class World:
         return {"deploymentId": active}
 
     async def _encryption_key(self, params: p.EncryptionKey) -> dict[str, bytes]:
-        if self._master_key is None:
-            return {}
-        return {"key": run_key(self._master_key, params.run_id)}
-
-
-def run_key(master_key: bytes, run_id: str) -> bytes:
-    """Return the encryption key of a run: HKDF-SHA256 (RFC 5869) of the master key, 32 bytes.
-
-    It depends on the run's id alone, because the SDK asks for it in some places where it knows no more.
-    """
-    extracted = hmac.digest(bytes(_KEY_BYTES), master_key, hashlib.sha256)
-    return hmac.digest(extracted, f"studio|{run_id}".encode() + b"\x01", hashlib.sha256)
+        key = self._keyring.key_of(params.run_id)
+        return {} if key is None else {"key": key}

@@ -89,7 +89,7 @@ async def resume_run(body: ResumeRequest, worker: Worker) -> ResumeResponse:
     event = {
         "eventType": "hook_received",
         "correlationId": hook_id,
-        "eventData": {"payload": dumps(body.payload)},
+        "eventData": {"payload": worker.engine.keyring.seal(body.run_id, dumps(body.payload))},
         "specVersion": run.get("specVersion", 3),
     }
     await worker.world("events.create", {"runId": body.run_id, "event": event})

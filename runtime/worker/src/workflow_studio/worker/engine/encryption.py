@@ -1,0 +1,102 @@
+"""The keys of the runs, and what the worker itself encrypts.
+
+The SDK encrypts payloads with the key that it asks the World for. Two things are left to the worker: what comes to it
+as JSON, arguments and payloads of hooks, and the chunks of streams, since the SDK writes bytes, such as the bodies of
+requests and responses, as they are (found by running ``workflow`` 4.8.9).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from workflow_studio.compute.payload import ENCRYPTED_PREFIX
+
+_KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+_SEALED: Final = b"\0\0\0\0seal"
+
+
+class Keyring:
+    """Gives every run and every stream a key of its own.
+
+    Args:
+        master_key: The secret that the keys are derived from; None encrypts nothing.
+    """
+
+    def __init__(self, master_key: bytes | None) -> None:
+        self._master_key = master_key
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether runs have keys at all."""
+        return self._master_key is not None
+
+    def key_of(self, run_id: str) -> bytes | None:
+        """Return a run's key, 32 bytes; None if nothing is encrypted."""
+        return None if self._master_key is None else run_key(self._master_key, run_id)
+
+    def seal(self, run_id: str, payload: bytes) -> bytes:
+        """Return a payload of a run as it is stored: encrypted with the run's key, if there is one.
+
+        The form is the SDK's: ``encr``, a nonce of 12 bytes, and the AES-256-GCM ciphertext of the whole payload with a
+        tag of 16 bytes (source: ``@workflow/core`` 4.8.9 ``encryption.js``).
+        """
+        key = self.key_of(run_id)
+        if key is None:
+            return payload
+        nonce = os.urandom(_NONCE_BYTES)
+        return ENCRYPTED_PREFIX + nonce + AESGCM(key).encrypt(nonce, payload, None)
+
+    def stream(self, name: str) -> StreamSeal:
+        """Return what seals and opens the chunks of a stream."""
+        return StreamSeal(None if self._master_key is None else _derive(self._master_key, f"studio-stream|{name}"))
+
+
+class StreamSeal:
+    """Encrypts the chunks of one stream where they are stored. Each is bound to its index, so none can be moved.
+
+    A stream can hold chunks from before there was a master key: those are given back as they are.
+    """
+
+    def __init__(self, key: bytes | None) -> None:
+        self._cipher = None if key is None else AESGCM(key)
+
+    def seal(self, index: int, chunk: bytes) -> bytes:
+        """Return a chunk as it is stored."""
+        if self._cipher is None:
+            return chunk
+        nonce = os.urandom(_NONCE_BYTES)
+        return _SEALED + nonce + self._cipher.encrypt(nonce, chunk, _place(index))
+
+    def open(self, index: int, stored: bytes) -> bytes:
+        """Return a chunk as it was written."""
+        if self._cipher is None or not stored.startswith(_SEALED):
+            return stored
+        nonce, sealed = stored[len(_SEALED) :][:_NONCE_BYTES], stored[len(_SEALED) + _NONCE_BYTES :]
+        try:
+            return self._cipher.decrypt(nonce, sealed, _place(index))
+        except (InvalidTag, ValueError):
+            return stored  # a chunk in clear that begins like a sealed one, or one of another master key
+
+
+def run_key(master_key: bytes, run_id: str) -> bytes:
+    """Return the encryption key of a run: HKDF-SHA256 (RFC 5869) of the master key, 32 bytes.
+
+    It depends on the run's id alone, because the SDK asks for it in some places where it knows no more.
+    """
+    return _derive(master_key, f"studio|{run_id}")
+
+
+def _derive(master_key: bytes, info: str) -> bytes:
+    extracted = hmac.digest(bytes(_KEY_BYTES), master_key, hashlib.sha256)
+    return hmac.digest(extracted, info.encode() + b"\x01", hashlib.sha256)
+
+
+def _place(index: int) -> bytes:
+    return index.to_bytes(8, "big")
