@@ -110,6 +110,23 @@ async def test_calls_say_which_executor_and_delivery_they_come_from(
     assert status.executor_id == f"exec-01234567-{status.pid}"
 
 
+async def test_a_call_cannot_be_made_in_the_name_of_another_executors_delivery(
+    make_pool: Any, artifact: Any, delivery: Any, world: Any
+) -> None:
+    body = encode({"t": "call", "id": 9999, "method": "runs.get", "params": {}, "delivery": "dlv_of_another"})
+    frame = len(body).to_bytes(4, "big") + body
+    artifact(
+        step=f"""module.exports.POST = async () => {{
+            require('node:fs').writeSync(3, Buffer.from('{frame.hex()}', 'hex'));
+            await sleep(100);
+            return Response.json({{}});
+        }};"""
+    )
+    assert await make_pool().deliver(delivery()) == Handled()
+    ((_, _, context),) = world.calls
+    assert context.delivery_id is None
+
+
 async def test_a_refusal_reaches_the_code_as_the_error_it_is(
     make_pool: Any, artifact: Any, delivery: Any, world: Any
 ) -> None:

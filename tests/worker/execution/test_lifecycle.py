@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from typing import Any
 
 import pytest
 
 from workflow_studio.worker.execution.executor import Executor
+from workflow_studio.worker.execution.pool import _Group
 from workflow_studio.worker.ports import ExecutorUnavailableError, Failed, Handled, Undelivered, WebRequest
 
 pytestmark = pytest.mark.node
@@ -99,6 +101,13 @@ async def test_an_executor_with_a_delivery_is_not_idle_before_the_next_tick_eith
     assert not executor.is_idle
     open_gate.set()
     assert await running == Handled()
+
+
+async def test_starts_are_put_off_by_half_a_minute_at_most_even_after_days_of_failures() -> None:
+    group = _Group(DEPLOYMENT)
+    for _ in range(3000):
+        group.failed("no Node.js")
+    assert 25 < group.retry_at - time.monotonic() <= 30
 
 
 async def test_background_work_keeps_an_executor_from_being_retired(

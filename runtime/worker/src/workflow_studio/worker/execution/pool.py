@@ -30,6 +30,7 @@ logger = logging.getLogger("workflow_studio.worker.execution")
 
 _FIRST_DELAY: Final = 0.5
 _LONGEST_DELAY: Final = 30.0
+_DOUBLINGS: Final = 16
 _IDLE_CHECK: Final = 1.0
 
 
@@ -72,7 +73,8 @@ class _Group:
         """Put off the next start: an artifact that cannot run must not keep the machine busy."""
         self.failures += 1
         self.last_error = reason
-        self.retry_at = time.monotonic() + min(_FIRST_DELAY * 2 ** (self.failures - 1), _LONGEST_DELAY)
+        doublings = min(self.failures - 1, _DOUBLINGS)  # after a day of failures, 2 to their power is no float any more
+        self.retry_at = time.monotonic() + min(_FIRST_DELAY * 2**doublings, _LONGEST_DELAY)
 
 
 class NodeExecutorPool:
