@@ -1,6 +1,7 @@
 """The worker as a process: it starts, says so, refuses in a sentence, and ends in order."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -150,15 +151,20 @@ def refused(tmp_path, monkeypatch, capfd):
 def test_what_it_cannot_do_is_said_in_a_sentence(tmp_path, monkeypatch, refused):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         status, errors = refused("--port", taken.getsockname()[1])
-    assert (status, "Address already in use" in errors) == (1, True)
+    assert (status, "Address already in use" in errors, "--port" in errors) == (1, True, True)
     status, errors = refused("--public-url", "http://worker.example.com")
-    assert (status, "public_url" in errors) == (2, True)
+    assert status == 2
+    assert errors.startswith("Error: The setting public_url is wrong: must be https://")
     status, errors = refused("--settings", tmp_path / "missing")
     assert (status, "missing" in errors) == (2, True)
     status, errors = refused("--node", "/nowhere/node")
     assert (status, "/nowhere/node" in errors) == (1, True)
     status, errors = refused("--env-file", tmp_path / "missing")
-    assert (status, "missing" in errors) == (1, True)
+    assert (status, "missing cannot be used: No such file" in errors) == (1, True)
+    assert not (tmp_path / "data").exists(), "a refusal leaves nothing behind"
+    (tmp_path / "file").touch()
+    status, errors = refused("--data-dir", tmp_path / "file")
+    assert (status, f"{tmp_path / 'file'} cannot be used" in errors) == (1, True)
     monkeypatch.setenv("WORKFLOW_COMPUTE_API_KEY", "tooshort")
     status, errors = refused()
     assert (status, "WORKFLOW_COMPUTE_API_KEY" in errors, "tooshort" in errors) == (2, True, False)
@@ -169,3 +175,26 @@ def test_two_workers_cannot_share_a_database(tmp_path, refused):
         status, errors = refused()
     assert status == 1
     assert str(tmp_path / "data") in errors
+
+
+def test_with_json_it_says_that_it_is_ready_in_one_document(tmp_path):
+    process = subprocess.Popen(
+        command("--json", data_dir=tmp_path / "data"), env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    document = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
+    process.terminate()
+    rest, _ = process.communicate(timeout=30)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", document.pop("url"))
+    assert document == {"ok": True, "pid": process.pid, "dataDir": str(tmp_path / "data")}
+    assert (process.returncode, rest) == (0, "")
+
+
+def test_with_json_it_says_why_it_does_not_start(tmp_path, refused, capfd):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["--json", "--port", str(taken.getsockname()[1]), "--data-dir", str(tmp_path / "data")]) == 1
+    said = capfd.readouterr()
+    assert said.err == ""
+    document = json.loads(said.out)
+    assert document["ok"] is False
+    assert document["error"].keys() == {"code", "message", "hint"}
+    assert document["error"]["code"] == "port_in_use"

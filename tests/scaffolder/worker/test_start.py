@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from workflow_studio.scaffolder.cli import main
 from workflow_studio.scaffolder.errors import NodeNotFoundError
 from workflow_studio.scaffolder.worker.launch import worker_environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass
@@ -56,6 +54,7 @@ def test_without_options_the_worker_gets_this_node_and_nothing_else(became: Beca
 
 
 def test_options_become_settings(became: Became) -> None:
+    Path("app.env").touch()
     options = ["--host", "::1", "--port", "9000", "--data-dir", "/data", "--node", "/n", "--env-file", "app.env"]
     assert main(["worker", "start", *options, "--public-url", "https://w.test", "--require-https"]) == 0
     assert became.settings == {
@@ -70,6 +69,7 @@ def test_options_become_settings(became: Became) -> None:
 
 
 def test_the_settings_file_and_the_log_level_are_passed_on(became: Became) -> None:
+    Path("worker.env").touch()
     assert main(["worker", "start", "--settings", "worker.env", "--log-level", "debug"]) == 0
     assert became.command[3:] == ["--settings", "worker.env", "--log-level", "debug"]
 
@@ -110,15 +110,50 @@ def test_without_the_worker_package_it_says_how_to_get_it(
     ]
 
 
-def test_json_comes_before_anything_the_worker_prints(became: Became) -> None:
-    code = (
-        "import os, sys\n"
-        "from workflow_studio.scaffolder.cli import main\n"
-        "os.execve = lambda *_: os.write(1, b'the worker speaks')\n"
-        "sys.exit(main(['worker', 'start', '--json']))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+def test_with_json_the_document_is_the_workers(became: Became) -> None:
+    assert main(["worker", "start", "--json"]) == 0
+    assert became.command[3:] == ["--json"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--env-file", "missing"), ("--settings", "missing"), ("--port", "65536"), ("--log-level", "loud")],
+    ids=lambda option: option[0],
+)
+def test_an_option_that_cannot_be_is_refused_before_the_worker_starts(
+    became: Became, option: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["worker", "start", *option]) == 2
+    assert became.command == []
+    error = capsys.readouterr().err
+    assert option[0] in error
+    assert "studio worker start --help" in error
+
+
+@pytest.mark.node
+def test_a_port_that_is_taken_is_an_error_document_and_not_a_success(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code = "import sys; from workflow_studio.scaffolder.cli import main; sys.exit(main(sys.argv[1:]))"
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                code,
+                "worker",
+                "start",
+                "--json",
+                "--port",
+                port,
+                "--data-dir",
+                str(tmp_path / "d"),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     document = json.loads(done.stdout)
-    assert document.pop("pid") > 0
-    assert document == {"ok": True, "node": os.environ["STUDIO_NODE"]}
-    assert "the worker speaks" in done.stderr
+    assert done.returncode == 1
+    assert document["ok"] is False
+    assert document["error"]["code"] == "port_in_use"
+    assert not (tmp_path / "d").exists()

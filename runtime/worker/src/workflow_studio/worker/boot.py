@@ -46,6 +46,8 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         EngineError: If a key in the settings is not allowed.
         OSError: If the data directory cannot be written.
     """
+    # First what may be wrong in the settings: a refusal leaves no half-made folder behind.
+    runner = pool if pool is not None else await anyio.to_thread.run_sync(executor_options, settings)
     await anyio.to_thread.run_sync(_make_private, settings.data_dir)
     database = await anyio.to_thread.run_sync(Database.open, settings.database_path)
     try:
@@ -53,19 +55,18 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         artifacts = ArtifactStore(settings.artifact_dir, settings.artifact_limits)
         await artifacts.open()
         await _provide_keys(engine, settings)
-        if pool is None:
-            options = await anyio.to_thread.run_sync(executor_options, settings)
-            pool = NodeExecutorPool(world=engine.world, artifact_path=artifacts.path, options=options)
+        if isinstance(runner, ExecutorOptions):
+            runner = NodeExecutorPool(world=engine.world, artifact_path=artifacts.path, options=runner)
         dispatcher = engine.dispatcher(
-            pool, Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)
+            runner, Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)
         )
         try:
             await dispatcher.start()
-            yield Services(settings=settings, engine=engine, artifacts=artifacts, pool=pool, stopping=asyncio.Event())
+            yield Services(settings=settings, engine=engine, artifacts=artifacts, pool=runner, stopping=asyncio.Event())
         finally:
             with anyio.CancelScope(shield=True):
                 await dispatcher.stop(grace=settings.shutdown_grace)
-                await pool.close(grace=min(5.0, settings.shutdown_grace))
+                await runner.close(grace=min(5.0, settings.shutdown_grace))
     finally:
         with anyio.CancelScope(shield=True):
             await database.close()

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import socket
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +15,7 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from workflow_studio.worker.announce import CannotListenError, in_url, ready, refuse
 from workflow_studio.worker.app import create_app
 from workflow_studio.worker.engine import EngineError
 from workflow_studio.worker.execution import NodeNotFoundError
@@ -39,10 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = vars(_parser().parse_args(arguments))
     log_level = options.pop("log_level")
+    as_json = options.pop("json")
     try:
         settings = load_settings(options.pop("settings"), **options)
     except (ValidationError, SettingsError, OSError) as error:
-        return _complain(_explained(error), _MISUSED)
+        refuse(error, as_json=as_json)
+        return _MISUSED
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("filelock").setLevel(logging.WARNING)
@@ -61,15 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 timeout_graceful_shutdown=max(1, round(settings.shutdown_grace)),
             )
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-                runner.run(_serve(config, settings, listener))
+                runner.run(_serve(_Server(config, settings, as_json=as_json), listener))
     except (StoreError, NodeNotFoundError, EngineError, OSError) as error:
-        return _complain(_explained(error), _FAILED)
+        refuse(error, as_json=as_json)
+        return _FAILED
     return 0
 
 
-async def _serve(config: uvicorn.Config, settings: WorkerSettings, listener: socket.socket) -> None:
-    app: Any = config.app
-    server = _Server(config, settings)
+async def _serve(server: _Server, listener: socket.socket) -> None:
+    app: Any = server.config.app
     with server.stopped_by_signals():
         async with app.router.lifespan_context(app):
             await server.serve(sockets=[listener])
@@ -78,9 +79,10 @@ async def _serve(config: uvicorn.Config, settings: WorkerSettings, listener: soc
 class _Server(uvicorn.Server):
     """A server that leaves the signals to the process, which has more to end than the server."""
 
-    def __init__(self, config: uvicorn.Config, settings: WorkerSettings) -> None:
+    def __init__(self, config: uvicorn.Config, settings: WorkerSettings, *, as_json: bool) -> None:
         super().__init__(config)
         self._settings = settings
+        self._as_json = as_json
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -107,8 +109,7 @@ class _Server(uvicorn.Server):
         """Start to listen, and say so."""
         await super().startup(sockets)
         if self.started:
-            address = f"http://{_in_url(self._settings.host)}:{self._settings.port}"
-            print(f"The worker is ready at {address}; its data is in {self._settings.data_dir}", flush=True)  # noqa: T201
+            ready(self._settings, as_json=self._as_json)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the requests under way; long polls are answered at once."""
@@ -122,12 +123,7 @@ def _bound(settings: WorkerSettings) -> socket.socket:
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise OSError(f"Cannot listen on {_in_url(settings.host)}:{settings.port}: {reason}.") from error
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+        raise CannotListenError(f"{in_url(settings.host)}:{settings.port}", error) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,20 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--env-file", type=Path, help="a file of variables for the app's code")
     parser.add_argument("--settings", type=Path, help="a file of variables with the worker's settings")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document on standard output: ready, or why not"
+    )
     return parser
-
-
-def _explained(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return "\n".join(
-            f"The setting {'.'.join(str(part) for part in entry['loc'])} is wrong: {entry['msg']}."
-            for entry in error.errors(include_url=False, include_input=False, include_context=False)
-        )
-    if isinstance(error, EngineError) and error.recovery:
-        return f"{error.message} {error.recovery}"
-    return str(error)
-
-
-def _complain(message: str, status: int) -> int:
-    print(message, file=sys.stderr)  # noqa: T201
-    return status

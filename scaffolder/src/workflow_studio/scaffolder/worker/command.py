@@ -3,6 +3,7 @@
 # Typer reads the annotations when the command runs, so they are not postponed here.
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,19 @@ import typer
 
 from workflow_studio.scaffolder.build.artifact import STATE_DIR, make_state_dir
 from workflow_studio.scaffolder.cli import JsonFlag
+from workflow_studio.scaffolder.node import find_node
 from workflow_studio.scaffolder.output import get_output
+from workflow_studio.scaffolder.worker.config_file import settings_from_config
 from workflow_studio.scaffolder.worker.launch import ENV_PREFIX, worker_command, worker_environment
+
+
+class LogLevel(StrEnum):
+    """How much the worker writes to its log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +42,9 @@ def _group() -> None:
 def start(  # noqa: PLR0913 - one parameter per option
     *,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on; 127.0.0.1 by default.")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="Port to listen on; 8787 by default.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="Port to listen on; 8787 by default.")
+    ] = None,
     data_dir: Annotated[
         Path | None,
         typer.Option("--data-dir", help="Where the database and the artifacts are kept; .workflow-studio/worker."),
@@ -39,7 +53,10 @@ def start(  # noqa: PLR0913 - one parameter per option
         Path | None, typer.Option("--node", help="Node.js to execute workflows with; found by itself.")
     ] = None,
     env_file: Annotated[
-        Path | None, typer.Option("--env-file", help="Variables for the workflows' code, one NAME=value a line.")
+        Path | None,
+        typer.Option(
+            "--env-file", exists=True, dir_okay=False, help="Variables for the workflows' code, one NAME=value a line."
+        ),
     ] = None,
     public_url: Annotated[
         str | None, typer.Option("--public-url", help="The worker's address as others see it, for webhook addresses.")
@@ -47,9 +64,18 @@ def start(  # noqa: PLR0913 - one parameter per option
     require_https: Annotated[bool, typer.Option("--require-https", help="Refuse plain HTTP.")] = False,
     settings_file: Annotated[
         Path | None,
-        typer.Option("--settings", help="A file with settings, one WORKFLOW_STUDIO_WORKER_...=value a line."),
+        typer.Option(
+            "--settings",
+            exists=True,
+            dir_okay=False,
+            help="A file with settings, one WORKFLOW_STUDIO_WORKER_...=value a line.",
+        ),
     ] = None,
-    log_level: Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="A workflow.config.ts whose `worker` section counts where no option does."),
+    ] = None,
+    log_level: Annotated[LogLevel | None, typer.Option("--log-level", help="How much is logged.")] = None,
     json: JsonFlag = False,  # noqa: ARG001 - read before the command runs
 ) -> None:
     """Start a worker in the foreground.
@@ -58,7 +84,8 @@ def start(  # noqa: PLR0913 - one parameter per option
     it the worker makes one up and keeps it in the data folder, where `studio deploy` in this folder finds it.
     """
     output = get_output()
-    settings = {
+    configured = {} if config is None else settings_from_config(config, find_node())
+    options = {
         "host": host,
         "port": port,
         "data_dir": data_dir,
@@ -67,16 +94,16 @@ def start(  # noqa: PLR0913 - one parameter per option
         "public_url": public_url,
         "require_https": "true" if require_https else None,
     }
+    settings = configured | {name: value for name, value in options.items() if value is not None}
     given = {"--settings": settings_file, "--log-level": log_level}
-    command = worker_command(*(str(part) for pair in given.items() if pair[1] is not None for part in pair))
+    arguments = [str(part) for pair in given.items() if pair[1] is not None for part in pair]
+    # Only the worker knows whether it can start, so the document is its to print.
+    command = worker_command(*arguments, *(["--json"] if output.json_mode else []))
     environment = worker_environment(settings)
     if data_dir is None and not environment.get(f"{ENV_PREFIX}DATA_DIR"):
         make_state_dir(Path())
         output.note(f"Data folder: {Path.cwd() / STATE_DIR / 'worker'}")
-    output.document({"pid": os.getpid(), "node": environment[f"{ENV_PREFIX}NODE"]}, now=True)
     sys.stdout.flush()
-    if output.json_mode:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the worker's own words are not part of the document
     sys.stderr.flush()
     # The worker takes this process's place: signals and the exit status are its own.
     os.execve(command[0], command, environment)  # noqa: S606

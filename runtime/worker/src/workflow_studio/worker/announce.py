@@ -1,0 +1,105 @@
+"""What the process says of itself: that it is ready, or why it does not start. In words, or as one JSON document."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pydantic import ValidationError
+
+from workflow_studio.worker.engine import EngineError
+from workflow_studio.worker.execution import NodeNotFoundError
+from workflow_studio.worker.store import StoreError, StoreLockedError
+
+if TYPE_CHECKING:
+    from workflow_studio.worker.settings import WorkerSettings
+
+_VALUE_ERROR: Final = "Value error, "  # what pydantic puts before the words of a validator
+
+
+class CannotListenError(OSError):
+    """The address is taken, or is not one of this machine.
+
+    Args:
+        address: Host and port.
+        cause: What the operating system says.
+    """
+
+    def __init__(self, address: str, cause: OSError) -> None:
+        super().__init__(f"Cannot listen on {address}: {_reason(cause)}.")
+        self.code = "port_in_use" if cause.errno == errno.EADDRINUSE else "cannot_listen"
+        self.recovery = (
+            "Is a worker running there already? --port takes another one; 0 takes a free one."
+            if cause.errno == errno.EADDRINUSE
+            else "--host must be an address of this machine."
+        )
+
+
+class _Refusal(NamedTuple):
+    code: str
+    message: str
+    hint: str | None = None
+
+
+def ready(settings: WorkerSettings, *, as_json: bool) -> None:
+    """Say on standard output that the worker answers now."""
+    url = f"http://{in_url(settings.host)}:{settings.port}"
+    if as_json:
+        document = {"ok": True, "url": url, "pid": os.getpid(), "dataDir": str(settings.data_dir.absolute())}
+        print(json.dumps(document, indent=2), flush=True)  # noqa: T201
+    else:
+        print(f"The worker is ready at {url}; its data is in {settings.data_dir}", flush=True)  # noqa: T201
+
+
+def refuse(error: Exception, *, as_json: bool) -> None:
+    """Say why the worker does not start: on standard error, or as a document on standard output."""
+    refusal = _explained(error)
+    if as_json:
+        details = {name: value for name, value in refusal._asdict().items() if value}
+        print(json.dumps({"ok": False, "error": details}, indent=2), flush=True)  # noqa: T201
+        return
+    print(f"Error: {refusal.message}", file=sys.stderr)  # noqa: T201
+    if refusal.hint:
+        print(refusal.hint, file=sys.stderr)  # noqa: T201
+
+
+def in_url(host: str) -> str:
+    """Return a host as it is written in a URL."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _explained(error: Exception) -> _Refusal:
+    if isinstance(error, EngineError):
+        return _Refusal(str(error.code), error.message, error.recovery)
+    if isinstance(error, StoreError):
+        code = "database_in_use" if isinstance(error, StoreLockedError) else "database_failed"
+        return _Refusal(code, error.message, error.recovery)
+    if isinstance(error, OSError):
+        return _explained_by_the_system(error)
+    if isinstance(error, NodeNotFoundError):
+        return _Refusal("node_not_found", str(error))
+    wrong = "\n".join(_wrong_settings(error)) if isinstance(error, ValidationError) else str(error)
+    return _Refusal("invalid_settings", wrong)
+
+
+def _explained_by_the_system(error: OSError) -> _Refusal:
+    if isinstance(error, CannotListenError):
+        return _Refusal(error.code, str(error), error.recovery)
+    if error.filename:
+        return _Refusal("file_error", f"{error.filename} cannot be used: {_reason(error)}.")
+    return _Refusal("worker_failed", str(error))
+
+
+def _wrong_settings(error: ValidationError) -> list[str]:
+    return [
+        f"The setting {'.'.join(str(part) for part in entry['loc'])} is wrong: "
+        f"{entry['msg'].removeprefix(_VALUE_ERROR)}."
+        for entry in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
