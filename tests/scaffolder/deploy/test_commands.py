@@ -164,8 +164,17 @@ def test_a_refused_upload_is_not_activated(worker: FakeWorker, folder: Path, cap
 def test_deploy_without_a_key_builds_nothing(folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORKFLOW_COMPUTE_API_KEY", raising=False)
     monkeypatch.delenv("WORKFLOW_COMPUTE_BASE_URL", raising=False)
+    (folder / "package.json").write_text("{}")
     error = refused(capsys, "deploy", status=2)
     assert error["code"] == "api_key_missing"
+    assert [path.name for path in folder.iterdir()] == ["package.json"]
+
+
+def test_deploy_in_a_folder_without_an_app_says_that_first(
+    folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WORKFLOW_COMPUTE_API_KEY", raising=False)
+    assert refused(capsys, "deploy")["code"] == "not_an_app"
     assert list(folder.iterdir()) == []
 
 

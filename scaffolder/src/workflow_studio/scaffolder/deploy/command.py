@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from workflow_studio.scaffolder.build.command import DirectoryOption, build_document, run_build, summary
+from workflow_studio.scaffolder.build.packages import read_package_json
 from workflow_studio.scaffolder.cli import JsonFlag
 from workflow_studio.scaffolder.deploy.actions import activate, deployments, previously_active, upload
 from workflow_studio.scaffolder.deploy.connection import connect
@@ -37,6 +38,7 @@ def deploy(
     """Build, upload and activate this app's workflows."""
     output = get_output()
     started = time.monotonic()
+    read_package_json(directory.resolve() / "package.json")  # in the wrong folder no key is found either
     connection = connect(directory, url=url, api_key=api_key)
     built = run_build(output, directory)
     with connection.client() as client:

@@ -97,8 +97,8 @@ def connect(
         raise UsageError(
             f"There is no API key for the worker at {base_url}.",
             code="api_key_missing",
-            hint=f"Give it with {KEY_VARIABLE} (in the environment or in .env) or --api-key. A worker of your own: "
-            "studio worker start",
+            hint=f"Give it with {KEY_VARIABLE} (in the environment, .env.local or .env) or --api-key. A worker writes "
+            "its key to the file api-key in its data folder; start one here with: studio worker start",
         )
     return Connection(base_url, key.strip())
 
