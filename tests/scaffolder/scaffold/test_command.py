@@ -279,6 +279,8 @@ class TestWhatIsLeftForAPerson:
         assert "      export default withWorkflowStudioNitro(" in out
         assert (nitro_app / "nitro.config.ts").read_text("utf-8") == "export { default } from './base';\n"
         assert (nitro_app / "workflow-studio/package.json").exists()
+        assert run("--status") == 3
+        assert capsys.readouterr().out.endswith("\n1 to do by hand: studio scaffold --dry-run shows the lines\n")
 
     def test_next_middleware_that_would_catch_the_sdk_is_reported(self, tmp_path, capsys):
         root = make_app(tmp_path / "app", "nextjs")
@@ -481,8 +483,17 @@ class TestInstalling:
     def test_missing_package_manager_is_named(self, nitro_app, monkeypatch, capsys):
         which = shutil.which
         monkeypatch.setattr(_install.shutil, "which", lambda name: None if name == "bun" else which(name))
+        before = tree(nitro_app)
         assert run("--package-manager", "bun") == 1
         assert "bun was not found" in capsys.readouterr().err
+        assert tree(nitro_app) == before, "what cannot be finished is not begun"
+
+    def test_new_app_is_not_begun_without_node(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("STUDIO_NODE", "/nonexistent")
+        assert run("--new", "my-app", "--framework", "nitro") == 1
+        assert "Install Node.js 20" in capsys.readouterr().err
+        assert not (tmp_path / "my-app").exists()
 
 
 def test_runs_without_terminal_and_without_questions(nitro_app):

@@ -51,14 +51,14 @@ UNSUPPORTED = [
 
 @pytest.mark.parametrize(("label", "depends"), UNSUPPORTED)
 def test_known_framework_without_template_is_named(tmp_path, label, depends):
-    with pytest.raises(DetectionError, match=f"This is a {label} app") as caught:
+    with pytest.raises(DetectionError, match=f"This app is built with {label} ") as caught:
         detect(make(tmp_path, dependencies=depends))
     assert caught.value.code == "framework_not_supported"
     assert "nextjs, nitro, sveltekit" in caught.value.hint
 
 
 def test_vite_app_with_the_nitro_plugin_is_a_vite_app(tmp_path):
-    with pytest.raises(DetectionError, match="This is a Vite app"):
+    with pytest.raises(DetectionError, match="This app is built with Vite "):
         detect(make(tmp_path, files=["vite.config.ts"], dependencies={"vite": "8", "nitro": "3"}))
 
 

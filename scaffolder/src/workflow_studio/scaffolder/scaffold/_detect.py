@@ -125,7 +125,9 @@ def require_supported(framework: str, evidence: tuple[str, ...] = ()) -> None:
     because = f" ({', '.join(evidence)})" if evidence and evidence != ("--framework",) else ""
     hint = f"Supported today: {supported}. Name one with --framework if the app is built with it after all."
     raise DetectionError(
-        f"This is a {label} app{because}; {label} is not supported yet.", code="framework_not_supported", hint=hint
+        f"This app is built with {label}{because}, which is not supported yet.",
+        code="framework_not_supported",
+        hint=hint,
     )
 
 

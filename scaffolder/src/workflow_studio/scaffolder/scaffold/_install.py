@@ -27,6 +27,16 @@ def is_installed(root: Path) -> bool:
     )
 
 
+def require_manager(manager: str) -> None:
+    """Make sure that ``manager`` can be run; called before the first file is written.
+
+    Raises:
+        InstallError: The package manager is missing.
+        NodeNotFoundError: npm was asked for and there is no Node.js.
+    """
+    _command(manager)
+
+
 def install(root: Path, manager: str, output: Output) -> None:
     """Install the project's packages.
 
@@ -70,7 +80,7 @@ def _command(manager: str) -> tuple[list[str], dict[str, str]]:
         raise InstallError(
             f"{manager} was not found.",
             code="package_manager_not_found",
-            hint=f"Install {manager}, or choose another with --package-manager. The files are in place.",
+            hint=f"Install {manager}, choose another with --package-manager, or write the files only: --no-install.",
         )
     return [executable, "install"], dict(os.environ)
 

@@ -72,9 +72,13 @@ def show_changes(plan: Plan, output: Output, *, diff: bool) -> None:
         output.print(f"  {action:<7} {path:<{width}}  {note}".rstrip(), style=_STYLES.get(action))
     unchanged = sum(change.action is Action.UNCHANGED for change in plan.changes.values())
     if not plan.pending:
-        output.print(f"Nothing to change: {unchanged} files are as they should be.")
+        output.print(f"Nothing to change: {_are_fine(unchanged)}.")
     elif unchanged:
-        output.print(f"  {unchanged} more files are as they should be.")
+        output.print(f"  {_are_fine(unchanged)} already.")
+
+
+def _are_fine(count: int) -> str:
+    return f"{count} {'file is as it' if count == 1 else 'files are as they'} should be"
 
 
 def _rows(changes: list[Change]) -> list[tuple[Action, str, str]]:
@@ -101,9 +105,13 @@ def show_status(plan: Plan, output: Output) -> None:
     rows = [(_STATES[change.action], change.path, change.note) for change in plan.changes.values()]
     manual = [("by hand", f"{step.path}:{step.line}", step.why) for step in plan.manual]
     output.table(("State", "File", ""), sorted(rows, key=lambda row: row[0] == "ok") + manual)
-    missing = len(plan.pending) + len(plan.manual)
     output.print()
-    output.print("Everything is wired." if not missing else f"{missing} to do: studio scaffold")
+    if plan.pending:
+        output.print(f"{len(plan.pending)} to do: studio scaffold")
+    if plan.manual:
+        output.print(f"{len(plan.manual)} to do by hand: studio scaffold --dry-run shows the lines")
+    if not plan.pending and not plan.manual:
+        output.print("Everything is wired.")
 
 
 def show_rest(plan: Plan, output: Output) -> None:

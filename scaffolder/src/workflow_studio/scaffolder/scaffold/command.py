@@ -10,9 +10,9 @@ import typer
 
 from workflow_studio.scaffolder.cli import JsonFlag
 from workflow_studio.scaffolder.errors import ExitCode, UsageError
-from workflow_studio.scaffolder.output import Output, get_output
+from workflow_studio.scaffolder.output import get_output
 from workflow_studio.scaffolder.scaffold._apply import apply
-from workflow_studio.scaffolder.scaffold._install import install, is_installed
+from workflow_studio.scaffolder.scaffold._install import install, is_installed, require_manager
 from workflow_studio.scaffolder.scaffold._report import (
     document,
     next_steps,
@@ -101,8 +101,14 @@ def scaffold(  # noqa: PLR0913 - one parameter per option of the command line
         show_rest(planned.plan, output)
         output.document(document(planned, applied=False, installed=_installed(planned), command=command, steps=[]))
         return _exit_code(planned, check=check)
+    up_to_date = _is_up_to_date(planned)
+    installs = not no_install and not up_to_date
+    if installs:
+        require_manager(planned.detected.package_manager)
     apply(planned.plan)
-    installed = _install(planned, output, skip=no_install)
+    if installs:
+        install(planned.plan.root, planned.detected.package_manager, output)
+    installed = installs or up_to_date
     steps = next_steps(planned, installed=installed)
     show_rest(planned.plan, output)
     show_next(steps, command, output)
@@ -118,13 +124,10 @@ def _installed(planned: Scaffold) -> bool:
     return is_installed(planned.plan.root)
 
 
-def _install(planned: Scaffold, output: Output, *, skip: bool) -> bool:
-    """Install unless told not to, or nothing about the packages changed; return whether they are installed."""
+def _is_up_to_date(planned: Scaffold) -> bool:
+    """Tell whether nothing is to be installed: no package is added, and all are there."""
     package = planned.plan.changes.get("package.json")
-    up_to_date = (package is None or not package.writes) and _installed(planned)
-    if not skip and not up_to_date:
-        install(planned.plan.root, planned.detected.package_manager, output)
-    return up_to_date or not skip
+    return (package is None or not package.writes) and _installed(planned)
 
 
 def _exit_code(planned: Scaffold, *, check: bool) -> int:
