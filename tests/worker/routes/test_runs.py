@@ -9,6 +9,7 @@ from tests.worker.routes.conftest import ADMIN, WORKFLOW, make_settings, running
 from workflow_studio.client import AsyncComputeClient, ComputeClientError, IdempotencyError
 from workflow_studio.compute.payload import dumps, loads
 from workflow_studio.worker.engine.clock import new_id
+from workflow_studio.worker.engine.runs import Runs
 
 
 def a_run_id():
@@ -281,6 +282,20 @@ async def delivered(worker, run_id):
             return True
         await asyncio.sleep(0.01)
     return False
+
+
+async def test_a_payload_is_accepted_even_if_the_run_ends_by_it_at_once(worker, monkeypatch):
+    run_id = await worker.start()
+    await worker.event(run_id, "hook_created", "hook_1", token="secret-token", isWebhook=False)
+    resume = Runs.resume
+
+    async def ended_first(runs, identifier):
+        await worker.event(identifier, "run_completed", output=b"devl[1]")
+        await resume(runs, identifier)
+
+    monkeypatch.setattr(Runs, "resume", ended_first)
+    response = await worker.post("/v1/runs/resume", json={"runId": run_id, "token": "secret-token", "payload": 1})
+    assert (response.status_code, response.json()) == (200, {"accepted": True})
 
 
 async def test_a_hook_that_is_not_there_cannot_be_resumed(worker):

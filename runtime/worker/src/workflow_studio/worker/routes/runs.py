@@ -25,6 +25,7 @@ from workflow_studio.compute.world_errors import HookNotFoundError
 from workflow_studio.worker import idempotent
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine import params
+from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.problems import problem
 from workflow_studio.worker.routes import presenting
@@ -94,7 +95,12 @@ async def resume_run(body: ResumeRequest, worker: Worker) -> ResumeResponse:
     }
     await worker.world("events.create", {"runId": body.run_id, "event": event})
     # If the worker dies here, recovery sees that the run has an event it was not replayed with.
-    await worker.engine.runs.resume(body.run_id)
+    try:
+        await worker.engine.runs.resume(body.run_id)
+    except EngineError as error:
+        # A replay that was under way may have taken the payload and ended the run.
+        if error.code != ErrorCode.RUN_FINISHED:
+            raise
     return ResumeResponse(accepted=True)
 
 
