@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 
+import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import create_engine, inspect
 
-from workflow_studio.worker.store import Database, StoreVersionError, _migrate, _sqlite, tables
+from workflow_studio.worker.store import StoreVersionError, _migrate, _postgres, _sqlite, tables
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = _sqlite.engine(tmp_path / "worker.db")
+def engine(bare_place, tmp_path):
+    if bare_place.kind == "sqlite":
+        engine = _sqlite.engine(tmp_path / "worker.db")
+    else:
+        engine = _postgres._engine(lambda: psycopg.connect(bare_place.location), 1)
     yield engine
     engine.dispose()
+
+
+def details(engine):
+    """Return what the comparison of Alembic leaves out."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' ORDER BY name"
+        else:
+            query = (
+                "SELECT table_name, column_name, data_type, collation_name, is_nullable "
+                "FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2"
+            )
+        return connection.exec_driver_sql(query).all()
 
 
 def names(engine):
@@ -34,6 +50,14 @@ def test_the_migrations_make_exactly_the_described_tables(engine):
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, tables.metadata) == []
     assert names(engine) == {*tables.metadata.tables, "alembic_version"}
+
+
+def test_a_new_database_is_the_same_as_a_migrated_one(engine):
+    _migrate.upgrade(engine)
+    made = details(engine)
+    _migrate.downgrade(engine, "base")
+    _migrate.upgrade(engine)
+    assert details(engine) == made
 
 
 def test_the_newest_revision_is_the_one_that_is_stamped(engine):
@@ -92,14 +116,19 @@ def test_a_failing_migration_leaves_nothing_behind(engine, monkeypatch):
         assert MigrationContext.configure(connection).get_current_revision() == "0001"
 
 
-def test_a_database_of_a_newer_worker_is_refused_and_left_alone(tmp_path):
-    path = tmp_path / "worker.db"
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
-    connection.execute("INSERT INTO alembic_version VALUES ('9999')")
-    connection.commit()
-    connection.close()
-    with pytest.raises(StoreVersionError, match="does not know"):
-        Database.open(path)
-    # The lock was let go, so a newer worker can open it.
-    _sqlite.lock(path).release()
+async def test_a_database_of_a_newer_worker_is_refused_and_left_alone(place):
+    await place.open().close()
+    engine = create_engine(
+        f"sqlite:///{place.location}" if place.kind == "sqlite" else place.location.replace("://", "+psycopg://")
+    )
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    try:
+        for _ in range(2):  # the lock was let go, so a newer worker can open it
+            with pytest.raises(StoreVersionError, match="does not know"):
+                place.open()
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{_migrate.HEAD}'")
+        engine.dispose()
+    await place.open().close()

@@ -23,7 +23,7 @@ from workflow_studio.compute.world_errors import (
 from workflow_studio.worker.artifacts import ArtifactError
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.ports import ExecutorUnavailableError, NoAnswerError
-from workflow_studio.worker.store import StoreError
+from workflow_studio.worker.store import StoreError, StoreValueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +117,8 @@ def _of_pool(error: ExecutorUnavailableError) -> Problem:
 
 
 def _of_store(error: StoreError) -> Problem:
+    if isinstance(error, StoreValueError):
+        return problem(400, ErrorCode.INVALID_REQUEST, error.message, error.recovery)
     logger.error("The database failed: %s", error)
     return problem(
         503,
