@@ -247,12 +247,15 @@ async def test_tokens_that_name_no_webhook_are_not_found(worker):
         assert worker.pool.requests == []
 
 
-async def test_a_webhook_whose_code_cannot_run_may_be_sent_again(worker):
+async def test_a_webhook_whose_code_cannot_run_may_be_sent_again_and_learns_no_more(worker, caplog):
     await a_webhook(worker, token="t")
-    worker.pool.answer = ExecutorUnavailableError("The executor was lost.")
+    worker.pool.answer = ExecutorUnavailableError("Error: no DATABASE_URL\n    at /srv/app/step.js:1:1")
     response = await worker.post(f"{WEBHOOK}t", key=None)
     assert (response.status_code, response.json()["code"]) == (503, "executor_unavailable")
     assert response.headers["retry-after"] == "1"
+    assert "DATABASE_URL" not in response.text
+    assert "/srv" not in response.text
+    assert "no DATABASE_URL" in caplog.text
 
 
 async def test_a_webhook_that_is_never_answered_is_no_invitation_to_send_it_again(worker):

@@ -2,16 +2,20 @@
 
 # FastAPI reads the annotations of the routes, so they are not postponed here.
 
+import logging
 import re
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
+from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.world_errors import HookNotFoundError
 from workflow_studio.worker.gate import WEBHOOK_PREFIX
-from workflow_studio.worker.ports import WebRequest
+from workflow_studio.worker.ports import ExecutorUnavailableError, NoAnswerError, WebRequest
+from workflow_studio.worker.problems import problem
 from workflow_studio.worker.services import Worker
 
+logger = logging.getLogger(__name__)
 router = APIRouter(tags=["webhooks"])
 
 _HOP_BY_HOP: Final = frozenset(
@@ -47,19 +51,30 @@ async def webhook(token: str, request: Request, worker: Worker) -> Response:
     if hook.get("isWebhook") is False:
         raise HookNotFoundError(token)
     run = await worker.world("runs.get", {"runId": hook["runId"], "resolveData": "none"})
-    answer = await worker.pool.request(
-        run["deploymentId"],
-        WebRequest(
-            method=request.method,
-            url=_public_url(request, worker.settings.external_url),
-            headers=tuple(
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in request.headers.raw
-                if name.decode("latin-1") not in _HOP_BY_HOP
-            ),
-            body=await request.body(),
+    call = WebRequest(
+        method=request.method,
+        url=_public_url(request, worker.settings.external_url),
+        headers=tuple(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in request.headers.raw
+            if name.decode("latin-1") not in _HOP_BY_HOP
         ),
+        body=await request.body(),
     )
+    try:
+        answer = await worker.pool.request(run["deploymentId"], call)
+    except NoAnswerError:
+        raise
+    except ExecutorUnavailableError as error:
+        # Why it cannot be run, down to paths and code, is for the log: who calls a webhook is a stranger.
+        logger.warning("A webhook call of the run %s could not be answered: %s", run["runId"], error)
+        raise problem(
+            503,
+            ErrorCode.EXECUTOR_UNAVAILABLE,
+            "What answers this webhook cannot be run now.",
+            "Try again.",
+            headers={"retry-after": "1"},
+        ) from error
     response = Response(answer.body, answer.status)
     own = [entry for entry in response.raw_headers if entry[0] == b"content-length"]
     response.raw_headers = own + [
