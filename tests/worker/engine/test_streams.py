@@ -187,3 +187,20 @@ async def test_a_reader_that_goes_away_leaves_nothing_behind(stream, world):
     with pytest.raises(asyncio.CancelledError):
         await reading
     assert not world.engine.streams._waiting
+
+
+async def test_a_page_of_large_chunks_is_a_short_one(world, stream):
+    for _ in range(25):
+        await stream.write(bytes(1 << 20))
+    indices, cursor, pages = [], None, 0
+    while True:
+        page = await world.call("streams.chunks", name=STREAM, runId="x", limit=1000, cursor=cursor)
+        assert sum(len(chunk["data"]) for chunk in page["data"]) < 20 << 20
+        indices += [chunk["index"] for chunk in page["data"]]
+        pages += 1
+        cursor = page["cursor"]
+        assert page["hasMore"] is (cursor is not None)
+        if cursor is None:
+            break
+    assert indices == list(range(25))
+    assert pages == 2

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.params import MAX_PAGE, MAX_WAIT_MS
+from workflow_studio.worker.engine.queries import take
 from workflow_studio.worker.store import tables
 
 if TYPE_CHECKING:
@@ -150,12 +151,13 @@ class Streams:
 
         def work(connection: Connection) -> dict[str, Any]:
             state = _state(connection, params.name)
-            rows = connection.execute(_CHUNKS, {"stream": params.name, "start": start, "rows": limit + 1}).all()
-            page = rows[:limit]
-            more = len(rows) > limit
+            key = {"stream": params.name, "start": start, "rows": limit + 1}
+            page, more = take(connection.execute(_CHUNKS, key).mappings(), limit)
             return {
-                "data": [{"index": row.chunk_index, "data": opened(row.chunk_index, row.data)} for row in page],
-                "cursor": str(page[-1].chunk_index) if more else None,
+                "data": [
+                    {"index": row["chunk_index"], "data": opened(row["chunk_index"], row["data"])} for row in page
+                ],
+                "cursor": str(page[-1]["chunk_index"]) if more else None,
                 "hasMore": more,
                 "done": state.closed,
             }
