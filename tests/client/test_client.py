@@ -173,6 +173,12 @@ def test_passing_trouble_is_repeated_as_often_as_asked(answer, kind, code):
     assert len(worker.requests) == 4
 
 
+def test_an_unreachable_worker_is_told_in_words():
+    with pytest.raises(TransportError) as caught:
+        Worker(httpx.ConnectError("[Errno 111] Connection refused")).client(retries=0).get_run("wrun_1")
+    assert caught.value.message.endswith("could not be reached: Connection refused.")
+
+
 def test_calls_that_would_do_a_thing_twice_are_not_repeated():
     worker = Worker(httpx.ReadTimeout("slow"))
     with pytest.raises(TransportError):

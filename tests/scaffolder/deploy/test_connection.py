@@ -80,7 +80,10 @@ def test_a_key_that_cannot_be_sent_is_a_usage_error(tmp_path: Path) -> None:
     [
         (UnauthorizedError("No.", code="unauthorized"), "Give the worker's key with WORKFLOW_COMPUTE_API_KEY"),
         (ScopeError("No.", code="missing_scope", required="deploy:write"), "Use a key with the scope deploy:write."),
-        (TransportError("Out of reach.", code="unreachable"), "Check that a worker runs at http://w.test"),
+        (
+            TransportError("Out of reach.", code="unreachable", recovery="Check that it runs."),
+            "Check that a worker runs at http://w.test (studio worker start)",
+        ),
         (ComputeClientError("Bad.", code="invalid_artifact"), "Build it again: studio build"),
         (ComputeClientError("Bad.", code="new_code", correlation_id="c-1"), "correlation id c-1"),
         (ComputeClientError("Bad.", code="invalid_artifact", recovery="Do that."), "Do that."),

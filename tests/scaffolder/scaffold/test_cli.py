@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import subprocess
@@ -232,3 +233,8 @@ def test_programming_error_is_not_translated():
 def test_missing_file_is_named():
     shown = as_studio_error(FileNotFoundError(2, "No such file or directory", "a.txt"))
     assert shown.message == "No such file or directory: a.txt"
+
+
+def test_full_disk_is_not_a_bug():
+    shown = as_studio_error(OSError(errno.ENOSPC, "No space left on device"))
+    assert (shown.code, shown.message) == ("disk_full", "No space left on device.")

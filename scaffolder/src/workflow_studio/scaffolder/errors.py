@@ -21,6 +21,8 @@ Errors of :mod:`workflow_studio.client` are not part of this tree; :func:`as_stu
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from enum import IntEnum
 
@@ -200,4 +202,8 @@ def _from_os(error: BaseException) -> StudioError | None:
         )
     if isinstance(error, OSError) and error.filename:
         return StudioError(f"{error.strerror or type(error).__name__}: {error.filename}", code="file_error")
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StudioError(
+            f"{os.strerror(error.errno)}.", code="disk_full", hint="Make room on the disk, then run the command again."
+        )
     return None

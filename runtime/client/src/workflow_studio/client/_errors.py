@@ -12,6 +12,8 @@ ComputeClientError           the worker refused, or failed: status, code, messag
 
 from __future__ import annotations
 
+import re
+
 import httpx
 from pydantic import ValidationError
 
@@ -87,6 +89,8 @@ _CLASSES: dict[str, type[ComputeClientError]] = {
     ErrorCode.RATE_LIMITED: RateLimitedError,
 }
 
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
+
 NOT_THE_WORKER = "Check that the base URL is the worker's, and that no proxy answers in its place."
 
 
@@ -127,8 +131,9 @@ def from_transport(error: httpx.TransportError, base_url: str, correlation_id: s
             recovery="Try again, or allow more time.",
             correlation_id=correlation_id,
         )
+    reason = _ERRNO.sub("", str(error)) or type(error).__name__
     return TransportError(
-        f"The worker at {base_url} could not be reached: {str(error) or type(error).__name__}.",
+        f"The worker at {base_url} could not be reached: {reason}.",
         code="unreachable",
         recovery="Check that it runs and that the URL is right.",
         correlation_id=correlation_id,

@@ -114,7 +114,9 @@ def explain(error: ComputeClientError, url: str) -> StudioError:
     else:
         hint = _HINTS.get(error.code, f"The worker's log says more (correlation id {error.correlation_id}).")
     message = error.message if url in error.message or not isinstance(error, TransportError) else f"{error} ({url})"
-    return DeployError(message, code=error.code, hint=error.recovery or hint)
+    # This command knows how a worker is started; the client does not.
+    known_here = error.code == "unreachable"
+    return DeployError(message, code=error.code, hint=hint if known_here else error.recovery or hint)
 
 
 def _from_files(directory: Path) -> dict[str, str]:
