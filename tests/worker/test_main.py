@@ -198,3 +198,28 @@ def test_with_json_it_says_why_it_does_not_start(tmp_path, refused, capfd):
     assert document["ok"] is False
     assert document["error"].keys() == {"code", "message", "hint"}
     assert document["error"]["code"] == "port_in_use"
+
+
+def test_the_state_is_kept_in_postgresql_where_a_url_says_so(tmp_path, place_of, refused, monkeypatch):
+    url = place_of("postgresql", tmp_path).location
+    monkeypatch.setenv("WORKFLOW_STUDIO_WORKER_DATABASE_URL", url)
+    with started(tmp_path / "data", WORKFLOW_STUDIO_WORKER_DATABASE_URL=url) as (_, address):
+        key = (tmp_path / "data" / "api-key").read_text().strip()
+        with ComputeClient(address, key) as client:
+            assert client.list_runs().data == ()
+        status, errors = refused("--data-dir", str(tmp_path / "other"))
+        assert (status, "Another worker is using the PostgreSQL database." in errors) == (1, True)
+        assert "Stop that worker" in errors
+    assert not (tmp_path / "data" / "worker.db").exists()
+    with (
+        started(tmp_path / "data", WORKFLOW_STUDIO_WORKER_DATABASE_URL=url) as (_, address),
+        ComputeClient(address, key) as client,
+    ):
+        assert client.list_runs().data == ()
+
+
+def test_a_database_that_cannot_be_reached_is_said_so_without_the_password(refused, monkeypatch):
+    monkeypatch.setenv("WORKFLOW_STUDIO_WORKER_DATABASE_URL", "postgresql://me:hunter2secret@127.0.0.1:1/x")
+    status, errors = refused()
+    assert (status, "cannot be reached" in errors, "hunter2secret" in errors) == (1, True, False)
+    assert "Traceback" not in errors

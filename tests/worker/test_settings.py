@@ -21,7 +21,7 @@ def test_everything_has_a_default():
     settings = load_settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 8787)
     assert settings.external_url == "http://localhost:8787"
-    assert settings.database_path == Path(".workflow-studio/worker/worker.db")
+    assert settings.database == Path(".workflow-studio/worker/worker.db")
     assert settings.artifact_dir == Path(".workflow-studio/worker/artifacts")
     assert settings.master_key_bytes() is None
 
@@ -58,7 +58,9 @@ def test_secrets_are_never_shown():
         master_key=key,
         compute_api_key=SECRET,
         seed_api_keys=[{"keyId": "app", "scopes": ["admin"], "secret": SECRET}],
+        database_url=f"postgresql://user:{SECRET}@host/database",
     )
+    assert settings.database == f"postgresql://user:{SECRET}@host/database"
     assert settings.master_key_bytes() == b"k" * 32
     for text in (repr(settings), str(settings), settings.model_dump_json()):
         assert SECRET not in text
@@ -81,6 +83,7 @@ def test_secrets_are_never_shown():
         ("public_url", "http://localhost:8787/prefix"),
         ("public_url", "https://key@worker.example.com"),
         ("public_url", "worker.example.com"),
+        ("database_url", f"mysql://user:{SECRET}@host/database"),
     ],
 )
 def test_values_that_cannot_work_are_refused_without_being_shown(name, value):

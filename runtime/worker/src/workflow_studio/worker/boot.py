@@ -49,7 +49,7 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
     # First what may be wrong in the settings: a refusal leaves no half-made folder behind.
     runner = pool if pool is not None else await anyio.to_thread.run_sync(executor_options, settings)
     await anyio.to_thread.run_sync(_make_private, settings.data_dir)
-    database = await anyio.to_thread.run_sync(Database.open, settings.database_path)
+    database = await anyio.to_thread.run_sync(Database.open, settings.database)
     try:
         engine = Engine(database, master_key=settings.master_key_bytes())
         artifacts = ArtifactStore(settings.artifact_dir, settings.artifact_limits)

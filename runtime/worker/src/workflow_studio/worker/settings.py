@@ -48,6 +48,7 @@ class WorkerSettings(BaseSettings):
         host: The address to listen on.
         port: The port to listen on; ``PORT`` counts where this is not set.
         data_dir: Where the database and the artifacts are kept.
+        database_url: ``postgresql://…``, as libpq takes it, to keep the state there rather than in the data folder.
         public_url: The worker's address as others see it, for webhook addresses.
         require_https: Refuse what did not come over HTTPS, by itself or by ``x-forwarded-proto``.
         trusted_proxies: The proxies whose ``x-forwarded-for`` and ``x-forwarded-proto`` count, as uvicorn takes them.
@@ -82,6 +83,7 @@ class WorkerSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8787, ge=0, le=65535, validation_alias=AliasChoices(f"{ENV_PREFIX}PORT", "PORT"))
     data_dir: Path = Path(".workflow-studio/worker")
+    database_url: SecretStr | None = None
     public_url: str = ""
     require_https: bool = False
     trusted_proxies: str = "127.0.0.1"
@@ -120,6 +122,13 @@ class WorkerSettings(BaseSettings):
             raise ValueError("can have a path only with https://")
         return url.rstrip("/")
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://", "sqlite:///")):
+            raise ValueError("must be postgresql://user@host/database or sqlite:///path/to/file")
+        return url
+
     @field_validator("master_key")
     @classmethod
     def _is_a_master_key(cls, key: SecretStr | None) -> SecretStr | None:
@@ -139,9 +148,9 @@ class WorkerSettings(BaseSettings):
         return self.public_url or f"http://localhost:{self.port}"
 
     @property
-    def database_path(self) -> Path:
-        """The database file."""
-        return self.data_dir / "worker.db"
+    def database(self) -> str | Path:
+        """Where the state is kept: a URL, or a file in the data folder."""
+        return self.data_dir / "worker.db" if self.database_url is None else self.database_url.get_secret_value()
 
     @property
     def artifact_dir(self) -> Path:
