@@ -9,6 +9,11 @@ const { Socket } = require('node:net');
 
 const HEADER_SIZE = 4;
 const MAX_FRAME_SIZE = 64 * 1024 * 1024;
+/**
+ * What a call stores comes back in the answer to another, beside other things:
+ * if it filled a frame, nobody could load it any more.
+ */
+const MAX_CALL_SIZE = 32 * 1024 * 1024;
 
 /**
  * @typedef {object} Protocol
@@ -100,11 +105,12 @@ function openConnection(fd, protocol, onFrame, onLost) {
    * Send a frame.
    *
    * @param {Record<string, unknown>} frame
+   * @param {number} [limit]
    * @returns {boolean} False if it is too large to be sent.
    */
-  const send = (frame) => {
+  const send = (frame, limit = MAX_FRAME_SIZE) => {
     const body = protocol.encode(frame);
-    if (body.length > MAX_FRAME_SIZE) return false;
+    if (body.length > limit) return false;
     const header = Buffer.alloc(HEADER_SIZE);
     header.writeUInt32BE(body.length);
     socket.cork();
@@ -127,9 +133,9 @@ function openConnection(fd, protocol, onFrame, onLost) {
     new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const id = ++lastId;
-      if (!send({ t: 'call', id, method, params, delivery })) {
+      if (!send({ t: 'call', id, method, params, delivery }, MAX_CALL_SIZE)) {
         throw protocol.worldError(
-          `${method} was called with more than ${MAX_FRAME_SIZE} bytes of parameters.`,
+          `${method} was called with more than ${MAX_CALL_SIZE} bytes of parameters.`,
           { status: 413 },
         );
       }
