@@ -128,6 +128,7 @@ def test_an_option_that_cannot_be_is_refused_before_the_worker_starts(
     error = capsys.readouterr().err
     assert option[0] in error
     assert "studio worker start --help" in error
+    assert "Value error" not in error
 
 
 @pytest.mark.node

@@ -192,7 +192,8 @@ def _from_typer(error: BaseException) -> StudioError | None:
         return None
     context = getattr(error, "ctx", None)
     hint = f"Run `{context.command_path} --help` to see what is accepted." if context is not None else None
-    return UsageError(str(format_message()), hint=hint)
+    # "Value error" is how the library that checks the value begins, and says nothing to a person.
+    return UsageError(str(format_message()).replace(": Value error, ", ": "), hint=hint)
 
 
 def _from_os(error: BaseException) -> StudioError | None:
