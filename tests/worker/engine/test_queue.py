@@ -300,13 +300,14 @@ async def test_a_message_whose_run_is_not_here_yet_waits_for_it_without_losing_a
     assert (delivery.message_id, delivery.attempt) == (message_id, 1)
 
 
-async def test_a_health_check_goes_to_the_active_deployment_and_waits_while_there_is_none(engine, clock, manifest):
+async def test_a_health_check_goes_to_the_active_deployment_and_is_refused_while_there_is_none(engine, manifest):
     envelope = {"queueName": "__wkf_workflow_health_check", "body": b"", "isHealthCheck": True}
-    await engine.world.call("queue.publish", envelope, CallContext())
-    assert (await engine.leases.claim({"workflow": 1})).deliveries == ()
     deployment, _ = await engine.deployments.register(manifest())
-    assert (await engine.leases.claim({"workflow": 1})).deliveries == ()
+    with pytest.raises(WorldError) as refusal:
+        await engine.world.call("queue.publish", envelope, CallContext())
+    assert (refusal.value.status, refusal.value.code) == (409, "no_active_deployment")
     await engine.deployments.activate(deployment.id)
+    await engine.world.call("queue.publish", envelope, CallContext())
     (delivery,) = (await engine.leases.claim({"workflow": 1})).deliveries
     assert (delivery.deployment_id, delivery.attempt) == (deployment.id, 1)
 

@@ -10,6 +10,7 @@ from sqlalchemy import Row, and_, insert, or_, select, update
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.ids import DEPLOYMENT_ID
 from workflow_studio.compute.manifest import Manifest
+from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.store import tables
 
@@ -114,6 +115,14 @@ class Deployments:
         """Return the id of the deployment that new runs use, or None if none was activated yet."""
         return await self._database.read(active_id)
 
+    async def require_active_id(self) -> str:
+        """Return the id of the deployment that new runs use.
+
+        Raises:
+            WorldError: With status 409, if none was activated yet.
+        """
+        return await self._database.read(require_active_id)
+
     async def activate(self, deployment_id: str) -> Deployment:
         """Have new runs use this deployment. Runs that exist stay where they are; a rollback is this, too.
 
@@ -132,6 +141,22 @@ class Deployments:
             return require_deployment(connection, deployment_id)
 
         return await self._database.write(work)
+
+
+def require_active_id(connection: Connection) -> str:
+    """Return the id of the deployment that new runs use, for the World.
+
+    Raises:
+        WorldError: With status 409, if none was activated yet.
+    """
+    active = active_id(connection)
+    if active is None:
+        raise WorldError(
+            "No deployment is active on this worker; activate one first",
+            status=409,
+            code=ErrorCode.NO_ACTIVE_DEPLOYMENT,
+        )
+    return active
 
 
 def active_id(connection: Connection) -> str | None:

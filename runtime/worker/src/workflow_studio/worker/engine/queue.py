@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select
 from workflow_studio.compute import wire
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.clock import new_id
+from workflow_studio.worker.engine.deployments import require_active_id
 from workflow_studio.worker.engine.transitions import TERMINAL
 from workflow_studio.worker.store import tables
 
@@ -98,7 +99,8 @@ class Queue:
             ``messageId``: of the message, or of the one that stands for it.
 
         Raises:
-            WorldError: With status 400, if the envelope makes no sense.
+            WorldError: With status 400, if the envelope makes no sense; 409, if it is a health check and there is no
+                deployment to check.
             EngineError: ``idempotency_conflict``.
         """
         kind = _kind(params)
@@ -112,6 +114,8 @@ class Queue:
         now = self._clock()
         connection = transaction.connection
         run_at = now + int((params.delay_seconds or 0) * 1000)
+        if params.is_health_check and params.deployment_id is None:
+            require_active_id(connection)  # whoever asks has gone long before there will be a deployment
         if params.is_wake and params.run_id:
             return self.wake(transaction, params.run_id, run_at=run_at, queue_name=params.queue_name, envelope=params)
         if params.idempotency_key is not None and params.run_id is not None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from cbor2 import CBOREncodeError
 from sqlalchemy.exc import SQLAlchemyError
 
-from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import params as p
 from workflow_studio.worker.store import StoreError, StoreValueError
@@ -100,14 +99,7 @@ class World:
             raise WorldError("The worker's database failed; its log says why", status=503) from error
 
     async def _current_deployment(self, _params: p.Params) -> dict[str, str]:
-        active = await self._deployments.active_id()
-        if active is None:
-            raise WorldError(
-                "No deployment is active on this worker; activate one first",
-                status=409,
-                code=ErrorCode.NO_ACTIVE_DEPLOYMENT,
-            )
-        return {"deploymentId": active}
+        return {"deploymentId": await self._deployments.require_active_id()}
 
     async def _encryption_key(self, params: p.EncryptionKey) -> dict[str, bytes]:
         key = self._keyring.key_of(params.run_id)
