@@ -110,6 +110,20 @@ async def test_starts_are_put_off_by_half_a_minute_at_most_even_after_days_of_fa
     assert 25 < group.retry_at - time.monotonic() <= 30
 
 
+async def test_a_delivery_does_not_hold_its_place_for_a_start_that_takes_long(
+    make_pool: Any, artifact: Any, delivery: Any, monkeypatch: pytest.MonkeyPatch, eventually: Any
+) -> None:
+    artifact(step="const end = Date.now() + 2000; while (Date.now() < end); " + ASK)
+    pool = make_pool()
+    monkeypatch.setattr("workflow_studio.worker.execution.pool._PATIENCE", 0.2)
+    early = await pool.deliver(delivery())
+    assert isinstance(early, Undelivered)
+    assert "still starting" in early.message
+    await eventually(pool.status)
+    assert await pool.deliver(delivery()) == Handled()
+    assert len(pool.status()) == 1
+
+
 async def test_background_work_keeps_an_executor_from_being_retired(
     make_pool: Any, artifact: Any, delivery: Any, world: Any
 ) -> None:

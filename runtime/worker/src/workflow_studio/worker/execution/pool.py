@@ -32,6 +32,8 @@ _FIRST_DELAY: Final = 0.5
 _LONGEST_DELAY: Final = 30.0
 _DOUBLINGS: Final = 16
 _IDLE_CHECK: Final = 1.0
+_PATIENCE: Final = 10.0
+"""Seconds that a delivery waits for an executor to come up. It holds a place that another deployment could use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class NodeExecutorPool:
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Run one delivery to its end; start an executor if there is none. Never raises but on cancellation."""
         try:
-            executor = await self._executor(delivery.deployment_id)
+            executor = await self._executor(delivery.deployment_id, patience=_PATIENCE)
         except ExecutorUnavailableError as error:
             return Undelivered(str(error))
         return await executor.deliver(delivery)
@@ -148,8 +150,13 @@ class NodeExecutorPool:
             await asyncio.gather(*drains)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _executor(self, deployment_id: str) -> Executor:
-        """Return the least busy executor of a deployment, starting one if need be."""
+    async def _executor(self, deployment_id: str, *, patience: float | None = None) -> Executor:
+        """Return the least busy executor of a deployment, starting one if need be.
+
+        Args:
+            deployment_id: The deployment.
+            patience: Seconds to wait for a start; as long as it takes if None.
+        """
         group = self._groups.setdefault(deployment_id, _Group(deployment_id))
         while True:
             if self._closing:
@@ -166,7 +173,9 @@ class NodeExecutorPool:
             if group.starting is None:
                 raise ExecutorUnavailableError(f"{group.last_error} It is tried again in {wait:.1f} s.")
             failures = group.failures
-            await asyncio.wait([group.starting])
+            _, late = await asyncio.wait([group.starting], timeout=patience)
+            if late:
+                raise ExecutorUnavailableError(f"The executor for {deployment_id} is still starting.")
             if group.failures > failures:
                 raise ExecutorUnavailableError(group.last_error)
 
