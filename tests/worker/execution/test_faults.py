@@ -185,6 +185,21 @@ async def test_an_executor_that_closes_its_connection_is_given_up(make_pool: Any
     assert outcome.executor_lost
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        r"module.exports.POST = async () => new Response('no \x1b[2J luck', { status: 500 });",
+        r"throw new Error('no \x1b[2J luck');",
+    ],
+)
+async def test_no_escape_sequence_of_an_app_gets_into_a_reason(
+    make_pool: Any, artifact: Any, delivery: Any, step: str
+) -> None:
+    artifact(step=step)
+    outcome = await make_pool().deliver(delivery())
+    assert r"no \x1b[2J luck" in outcome.message
+
+
 async def test_a_stray_rejection_harms_nobody(
     make_pool: Any, artifact: Any, delivery: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

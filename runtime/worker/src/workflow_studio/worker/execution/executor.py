@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.execution.connection import Connection, FrameError, FrameTooLargeError
-from workflow_studio.worker.execution.output import forward
+from workflow_studio.worker.execution.output import forward, printable
 from workflow_studio.worker.execution.process import close_pipes, kill_group, spawn
 from workflow_studio.worker.ports import (
     CallContext,
@@ -53,7 +53,7 @@ def _future() -> asyncio.Future[Any]:
 
 def _outcome(frame: dict[str, Any]) -> Outcome:
     if "error" in frame:
-        return Failed(str(frame["error"])[:_MAX_REASON])
+        return Failed(printable(str(frame["error"])[:_MAX_REASON]))
     if "timeoutSeconds" not in frame:
         return Handled()
     seconds = float(frame["timeoutSeconds"])
@@ -332,7 +332,7 @@ class Executor:
                 if not self._hello.done():
                     self._hello.set_result(None)
             case "failed":
-                detail = str(frame.get("stack") or frame["message"])[:_MAX_REASON]
+                detail = printable(str(frame.get("stack") or frame["message"])[:_MAX_REASON])
                 if not self._hello.done():
                     self._hello.set_exception(
                         ExecutorUnavailableError(f"The artifact of {self.deployment_id} cannot be loaded: {detail}")

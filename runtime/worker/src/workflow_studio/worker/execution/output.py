@@ -30,5 +30,9 @@ async def forward(stream: asyncio.StreamReader, logger: logging.Logger, level: i
 def _log(line: bytes, logger: logging.Logger, level: int) -> None:
     for start in range(0, max(len(line), 1), _MAX_LINE):
         piece = line[start : start + _MAX_LINE].decode(errors="replace").rstrip("\r")
-        # Escape sequences in an app's output must not reach the operator's terminal.
-        logger.log(level, "%s", _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", piece))
+        logger.log(level, "%s", printable(piece))
+
+
+def printable(text: str) -> str:
+    """Return what an app says without escape sequences: they must not reach the operator's terminal."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
