@@ -1,5 +1,7 @@
+import http.server
 import inspect
 import json
+import threading
 
 import httpx
 import pytest
@@ -70,6 +72,36 @@ def test_without_a_key_no_authorization_is_sent():
     worker = Worker(httpx.Response(200, json={"healthy": True, "version": "1"}))
     assert worker.client(api_key=None).health().healthy
     assert "authorization" not in worker.requests[0].headers
+
+
+class _Health(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b'{"healthy": true, "version": "1"}'
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+async def test_the_key_of_a_worker_on_this_machine_goes_through_no_proxy(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with http.server.HTTPServer(("127.0.0.1", 0), _Health) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        try:
+            url = f"http://localhost:{server.server_port}"
+            with ComputeClient(url, "k" * 20, retries=0) as client:
+                assert client.health().healthy
+            async with AsyncComputeClient(url, "k" * 20, retries=0) as client:
+                assert (await client.health()).healthy
+        finally:
+            server.shutdown()
 
 
 def test_answers_may_hold_fields_the_client_does_not_know():

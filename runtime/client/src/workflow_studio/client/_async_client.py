@@ -69,7 +69,7 @@ class AsyncComputeClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._options = Options(base_url, api_key, timeout, retries)
-        self._http = httpx.AsyncClient(timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(timeout=timeout, transport=transport, trust_env=self._options.may_use_proxy)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._options.base_url!r})"

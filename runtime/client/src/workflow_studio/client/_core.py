@@ -36,6 +36,7 @@ _UPLOAD_ANSWER_TIMEOUT: Final = 120.0
 _LONGEST_WAIT: Final = 60.0
 _FIRST_BACKOFF: Final = 0.25
 _LONGEST_BACKOFF: Final = 8.0
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,11 @@ class Options:
             raise ValueError("The base URL must not hold credentials; pass the key as api_key.")
         if self.timeout <= 0 or self.retries < 0:
             raise ValueError("timeout must be positive and retries must not be negative.")
+
+    @property
+    def may_use_proxy(self) -> bool:
+        """Whether the environment's proxy may be asked: never for this machine, whose key is nobody else's."""
+        return httpx.URL(self.base_url).host not in _LOOPBACK
 
     @property
     def upload_timeout(self) -> httpx.Timeout:
