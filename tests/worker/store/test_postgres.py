@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from workflow_studio.worker.store import Database, StoreError, StoreLockedError, StoreValueError
+from workflow_studio.worker.store import LAZILY, Database, StoreError, StoreLockedError, StoreValueError
 from workflow_studio.worker.store.tables import settings
 
 
@@ -197,3 +197,14 @@ def test_a_server_that_cannot_be_reached_is_said_so_without_the_password(url):
         Database.open(url)
     assert "hunter2secret" not in str(refusal.value)
     assert refusal.value.recovery
+
+
+async def test_rows_that_may_be_large_are_fetched_as_they_are_read(database):
+    query = text("SELECT repeat('x', 1000) FROM generate_series(1, 1000)").execution_options(**LAZILY)
+
+    def look(connection):
+        with connection.execute(query) as rows:
+            next(iter(rows))
+            return type(rows.cursor)
+
+    assert await database.read(look) is psycopg.ServerCursor

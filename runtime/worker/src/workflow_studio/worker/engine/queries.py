@@ -13,7 +13,7 @@ from workflow_studio.compute.ids import RUN_ID, event_id, event_slot
 from workflow_studio.compute.world_errors import HookNotFoundError, RunNotFoundError, WorldError
 from workflow_studio.worker.engine import present
 from workflow_studio.worker.engine.params import MAX_PAGE, Paged
-from workflow_studio.worker.store import tables
+from workflow_studio.worker.store import LAZILY, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,7 +206,7 @@ class Queries:
         if params.cursor:
             query = query.where(_after(order.columns, order.values_of(params.cursor), descending=descending))
         keys = [column.desc() if descending else column.asc() for column in order.columns]
-        query = query.order_by(*keys).limit(limit + 1)
+        query = query.order_by(*keys).limit(limit + 1).execution_options(**LAZILY)
         page, more = await self._database.read(lambda connection: take(connection.execute(query).mappings(), limit))
         return {
             "data": [entity(row, with_payloads=params.with_payloads) for row in page],

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, insert, select, update
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.params import MAX_PAGE, MAX_WAIT_MS
 from workflow_studio.worker.engine.queries import take
-from workflow_studio.worker.store import tables
+from workflow_studio.worker.store import LAZILY, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,7 @@ _CHUNKS: Final = (
     .where(tables.stream_chunks.c.name == bindparam("stream"), tables.stream_chunks.c.chunk_index >= bindparam("start"))
     .order_by(tables.stream_chunks.c.chunk_index)
     .limit(bindparam("rows"))
+    .execution_options(**LAZILY)
 )
 _WRITTEN: Final = (
     select(tables.stream_chunks.c.part)

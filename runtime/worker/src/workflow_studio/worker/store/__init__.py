@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from workflow_studio.worker.store._jobs import Transaction
-from workflow_studio.worker.store.database import Database
+from workflow_studio.worker.store.database import LAZILY, Database
 from workflow_studio.worker.store.errors import StoreError, StoreLockedError, StoreValueError, StoreVersionError
 
-__all__ = ["Database", "StoreError", "StoreLockedError", "StoreValueError", "StoreVersionError", "Transaction"]
+__all__ = [
+    "LAZILY",
+    "Database",
+    "StoreError",
+    "StoreLockedError",
+    "StoreValueError",
+    "StoreVersionError",
+    "Transaction",
+]

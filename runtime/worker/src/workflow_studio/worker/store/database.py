@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from workflow_studio.worker.store._jobs import Transaction
 
 T = TypeVar("T")
+LAZILY: Final = {"stream_results": True, "max_row_buffer": 16}
+"""Execution options of a query whose rows may be large: those that are not read stay in the database."""
+
 _READERS = 4
 _POSTGRES = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 
