@@ -101,6 +101,13 @@ def test_dependencies_of_another_shape_count_as_none(tmp_path, depends):
     assert caught.value.code == "framework_not_found"
 
 
+def test_root_of_a_monorepo_is_told_to_name_the_app(tmp_path):
+    (tmp_path / "package.json").write_text('{"private": true, "workspaces": ["apps/*"]}', "utf-8")
+    with pytest.raises(DetectionError) as caught:
+        detect(tmp_path)
+    assert "studio scaffold apps/web" in caught.value.hint
+
+
 @pytest.mark.parametrize("spec", [None, {"a": 1}, 16])
 def test_version_of_another_shape_still_names_the_package(tmp_path, spec):
     (tmp_path / "package.json").write_text(json.dumps({"dependencies": {"next": spec}}), "utf-8")

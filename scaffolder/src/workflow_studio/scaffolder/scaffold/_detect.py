@@ -160,7 +160,8 @@ def _detect_framework(root: Path, depends: dict[str, str]) -> tuple[str, tuple[s
         raise DetectionError(
             f"No framework was recognised in {root}.",
             code="framework_not_found",
-            hint=f"Name it: studio scaffold --framework {'|'.join(SUPPORTED)}",
+            hint=f"Name the app's folder, as in `studio scaffold apps/web`, or the framework: --framework "
+            f"{'|'.join(SUPPORTED)}",
         )
     return chosen, found[chosen]
 
