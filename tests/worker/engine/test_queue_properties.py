@@ -171,4 +171,4 @@ def test_the_queue_loses_nothing_and_delivers_nothing_twice_at_a_time(kind, tmp_
         make_clock, make_manifest = clock, staticmethod(manifest)
 
     Placed.driver = driver
-    run_state_machine_as_test(Placed, settings=settings(max_examples=40, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(Placed, settings=settings(max_examples=25, stateful_step_count=30, deadline=None))

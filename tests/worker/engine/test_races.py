@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import asynccontextmanager
 
 import pytest
 
 from workflow_studio.compute.world_errors import EntityConflictError
 from workflow_studio.worker.engine import leases
+from workflow_studio.worker.engine.idempotency import IdempotencyKeys
 from workflow_studio.worker.engine.queue import flow_queue
+from workflow_studio.worker.ports import CallContext, IdempotencyKey
 
 
 @pytest.fixture
@@ -50,10 +53,50 @@ async def test_a_run_is_created_once_however_many_try(world):
     assert await world.log(run_id) == ["run_created", "run_started"]
 
 
-async def test_many_wake_ups_at_once_are_one_message(world):
+@asynccontextmanager
+async def held(database, work):
+    """Do ``work`` in a transaction that is committed when the block ends; yield what it returned."""
+    done, go_on = threading.Event(), threading.Event()
+    results = []
+
+    def hold(transaction):
+        results.append(work(transaction))
+        done.set()
+        assert go_on.wait(10)
+
+    holding = asyncio.ensure_future(database.write(hold))
+    assert await asyncio.to_thread(done.wait, 10)
+    try:
+        yield results[0]
+    finally:
+        go_on.set()
+        await holding
+
+
+async def test_a_wake_up_waits_for_another_that_is_not_committed_yet(world, database):
     run_id = await world.new_run()
-    assert len(set(await asyncio.gather(*(world.wake(run_id) for _ in range(20))))) == 1
+    name = flow_queue(world.workflow)
+    wake = world.engine.queue.wake
+    async with held(database, lambda transaction: wake(transaction, run_id, run_at=0, queue_name=name)) as first:
+        second = asyncio.ensure_future(world.wake(run_id))
+        await asyncio.sleep(0.2)
+        assert not second.done()
+    assert await second == first
     assert len(await world.claim()) == 1
+
+
+async def test_a_repeat_waits_for_the_first_request_that_is_not_committed_yet(world, database, clock):
+    key = IdempotencyKey("p", "queue.publish", "k", "digest")
+    records = IdempotencyKeys(clock)
+    envelope = {"queueName": "__wkf_workflow_w", "body": b"", "runId": "r"}
+    answer = {"messageId": "of the first"}
+    async with held(database, lambda transaction: records.once(transaction, key, lambda: answer)):
+        context = CallContext(idempotency=key)
+        repeat = asyncio.ensure_future(world.call("queue.publish", context=context, **envelope))
+        await asyncio.sleep(0.2)
+        assert not repeat.done()
+    assert await repeat == answer
+    assert await world.claim() == []
 
 
 async def test_a_payload_is_received_before_its_hook_is_disposed_or_not_at_all(world):
@@ -68,24 +111,14 @@ async def test_a_claim_does_not_take_a_message_that_a_transaction_counts_on(worl
     """Else the delivery would replay the run without the event that the transaction is about to commit."""
     run_id = await world.new_run()
     message_id = await world.wake(run_id)
-    counted_on, go_on = threading.Event(), threading.Event()
     announced = []
     world.engine.queue.on_ready(lambda: announced.append(True))
-
-    def hold(transaction):
-        woken = world.engine.queue.wake(
-            transaction, run_id, run_at=world.clock.now, queue_name=flow_queue(world.workflow)
-        )
-        counted_on.set()
-        assert go_on.wait(10)
-        return woken
-
-    holding = asyncio.ensure_future(database.write(hold))
-    await asyncio.to_thread(counted_on.wait, 10)
-    assert await world.claim() == [], "it is locked, and passed over"
-    announced.clear()
-    go_on.set()
-    assert await holding == message_id
+    name, now = flow_queue(world.workflow), world.clock.now
+    wake = world.engine.queue.wake
+    async with held(database, lambda transaction: wake(transaction, run_id, run_at=now, queue_name=name)) as woken:
+        assert woken == message_id
+        assert await world.claim() == [], "it is locked, and passed over"
+        announced.clear()
     assert announced, "the dispatcher looks again"
     assert (await world.claim_one()).message_id == message_id
 
@@ -106,9 +139,6 @@ async def test_ends_of_deliveries_and_wake_ups_leave_one_message_pending(world, 
     await world.wake(run_id)
     for _ in range(15):
         delivery = await world.claim_one()
-        await asyncio.gather(
-            world.engine.leases.defer(delivery.id, 0),
-            *(world.wake(run_id) for _ in range(3)),
-            world.engine.runs.wake(run_id),
-        )
+        wakes = [world.wake(run_id) for _ in range(3)]
+        await asyncio.gather(world.engine.leases.defer(delivery.id, 0), *wakes, world.engine.runs.wake(run_id))
         assert (await world.engine.queue.depth())["ready"] == 1
