@@ -108,8 +108,12 @@ def played(app: Server) -> Outcomes:
         app.close()
 
 
-def test_the_zoo_is_large_enough_to_matter() -> None:
+def test_the_zoo_is_large_and_the_exceptions_are_of_it() -> None:
     assert len(WORKFLOWS) > 100
+    visited = set(
+        re.findall(r"^  (\w+): ", (ZOO / "driver" / "visits.ts").read_text().split("visits:")[1], re.MULTILINE)
+    )
+    assert {*ENDS, *LOCAL_FLAWS, *visited} <= set(WORKFLOWS)
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)

@@ -35,7 +35,7 @@ export async function failsByItself() {
   throw new TypeError('The workflow is wrong');
 }
 
-/** The causes of an uncaught error are part of it. */
+/** An uncaught error fails the run by its own message, whatever its causes were. */
 export async function failsWithACause() {
   'use workflow';
   throw new Error('outer', {

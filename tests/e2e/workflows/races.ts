@@ -25,7 +25,7 @@ export async function stepBeatsSleep() {
 export async function sleepBeatsStep() {
   'use workflow';
   return await Promise.race([
-    after(4000, 'the step'),
+    after(15_000, 'the step'),
     sleep(300).then(() => 'the sleep'),
   ]);
 }
@@ -49,7 +49,7 @@ export async function shorterSleepWins() {
 /** After a race the workflow goes on, and the loser's result is dropped. */
 export async function raceThenMore() {
   'use workflow';
-  const winner = await Promise.race([after(900, 'slow'), after(0, 'fast')]);
+  const winner = await Promise.race([after(15_000, 'slow'), after(0, 'fast')]);
   return [winner, await after(0, 'next')];
 }
 

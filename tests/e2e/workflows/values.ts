@@ -141,14 +141,14 @@ export async function unserializableArgument() {
   }
 }
 
-/** A result that cannot be serialized fails its step, without retries. */
+/** A result that cannot be serialized fails its step, once its retries are used up. */
 export async function unserializableResult() {
   'use workflow';
   try {
     await makeFunction();
     return 'accepted';
   } catch (error) {
-    return error instanceof Error;
+    return [(error as Error).name, (error as Error).message.split('\n')[0]];
   }
 }
 

@@ -17,6 +17,7 @@ export function describe(value: unknown, above: unknown[] = []): unknown {
 }
 
 function ofClass(value: object, inner: (part: unknown) => unknown): unknown {
+  if (value instanceof ReadableStream) return { stream: true };
   if (value instanceof Date) return { date: value.getTime() };
   if (value instanceof Map) return { map: inner([...value]) };
   if (value instanceof Set) return { set: inner([...value]) };
