@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -30,25 +29,30 @@ def postgres_server(*options: str) -> Iterator[Path]:
     own launcher would make one and open the way to its folder for everybody.
     """
     # Not below pytest's own folder: others may not enter that, and the path of a socket must be short.
-    folder = Path(tempfile.mkdtemp(prefix="studio-pg-"))
-    identity: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        os.chown(folder, _NOBODY, _NOBODY)
-        identity = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
+    with tempfile.TemporaryDirectory(prefix="studio-pg-") as name:
+        folder = Path(name)
+        identity: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            os.chown(folder, _NOBODY, _NOBODY)
+            identity = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
+        with _running(folder, options, identity):
+            yield folder
+
+
+@contextmanager
+def _running(folder: Path, options: tuple[str, ...], identity: dict[str, Any]) -> Iterator[None]:
     binaries = _binaries()
-    log = (folder / "server.log").open("wb")
     initialize = [binaries / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "utf8"]
-    subprocess.run([*initialize, "--no-locale", "--no-sync"], check=True, cwd=folder, stdout=log, **identity)
     serve = [binaries / "postgres", "-D", folder / "data", "-k", folder, "-h", "", "-c", "max_connections=300"]
-    server = subprocess.Popen([*serve, *options], cwd=folder, stdout=log, stderr=log, **identity)
-    try:
-        _wait_for(folder, server)
-        yield folder
-    finally:
-        server.send_signal(signal.SIGQUIT)
-        server.wait(30)
-        log.close()
-        shutil.rmtree(folder)
+    with (folder / "server.log").open("wb") as log:
+        subprocess.run([*initialize, "--no-locale", "--no-sync"], check=True, cwd=folder, stdout=log, **identity)
+        server = subprocess.Popen([*serve, *options], cwd=folder, stdout=log, stderr=log, **identity)
+        try:
+            _wait_for(folder, server)
+            yield
+        finally:
+            server.send_signal(signal.SIGQUIT)
+            server.wait(30)
 
 
 def database_url(folder: Path, database: str = "postgres") -> str:
