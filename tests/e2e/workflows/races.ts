@@ -25,7 +25,7 @@ export async function stepBeatsSleep() {
 export async function sleepBeatsStep() {
   'use workflow';
   return await Promise.race([
-    after(15_000, 'the step'),
+    after(30_000, 'the step'),
     sleep(300).then(() => 'the sleep'),
   ]);
 }

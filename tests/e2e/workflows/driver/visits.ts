@@ -9,7 +9,7 @@ export interface Visit {
 
 /** Repeats an action that fails while the run is not there yet. */
 async function soon<T>(action: () => Promise<T>): Promise<T> {
-  for (const deadline = Date.now() + 90_000; ;) {
+  for (const deadline = Date.now() + 200_000; ;) {
     try {
       return await action();
     } catch (error) {
