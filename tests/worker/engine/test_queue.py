@@ -116,6 +116,21 @@ async def test_a_start_message_is_never_merged_into_a_wake_up(world):
     assert (await world.engine.queue.depth())["ready"] == 2
 
 
+async def test_a_storm_of_wake_ups_does_not_use_up_the_attempts_of_a_failing_replay(world):
+    run_id = await world.new_run()
+    await world.wake(run_id)
+    for _ in range(6):
+        await world.engine.leases.fail((await world.claim_one()).id, "broken")
+        world.clock.tick(60_000)
+    await world.engine.leases.fail((await world.claim_one()).id, "broken")  # and now it waits 48 seconds or more
+    for _ in range(49):
+        await world.wake(run_id)
+        world.clock.tick(100)
+        assert await world.claim() == []
+    world.clock.tick(100)
+    assert (await world.claim_one()).attempt == 8, "a wake-up brings it forward, to five seconds from then"
+
+
 async def test_a_wake_up_of_a_finished_run_is_dropped(world):
     run_id = await world.new_run()
     await world.create(run_id, "run_cancelled")

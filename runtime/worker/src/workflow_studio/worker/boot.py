@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from workflow_studio.compute.scopes import Scope
 from workflow_studio.worker.artifacts import ArtifactStore
 from workflow_studio.worker.engine import Capacity, Engine, SeedApiKey
+from workflow_studio.worker.engine.keys import new_secret
 from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
 from workflow_studio.worker.services import Services
 from workflow_studio.worker.store import Database
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 COMPUTE_KEY_ID: Final = "WORKFLOW_COMPUTE_API_KEY"
 """The id of the key that this variable holds."""
+
+FIRST_KEY_ID: Final = "first"
+"""The id of the key that is made where there is none."""
 
 
 @asynccontextmanager
@@ -121,14 +125,11 @@ async def _provide_keys(engine: Engine, settings: WorkerSettings) -> None:
 
 
 async def _make_first_key(engine: Engine, path: Path) -> None:
-    key, secret = await engine.keys.create(project_id="default", environment="default", scopes=(Scope.ADMIN,))
-    try:
-        await anyio.to_thread.run_sync(_write_secret, path, secret)
-    except OSError:
-        await engine.keys.revoke(key.key_id)  # nobody will ever know it
-        raise
-    shown = f": {secret}" if sys.stderr.isatty() else ""
-    print(f"Made an API key with the scope admin and wrote it to {path}{shown}", file=sys.stderr)  # noqa: T201
+    # The file comes first: a key that is stored and written down nowhere would lock everybody out for good.
+    secret = new_secret()
+    await anyio.to_thread.run_sync(_write_secret, path, secret)
+    await engine.keys.seed([SeedApiKey(FIRST_KEY_ID, "default", "default", (Scope.ADMIN,), secret)])
+    print(f"Made an API key with the scope admin and wrote it to {path}", file=sys.stderr)  # noqa: T201
 
 
 def _write_secret(path: Path, secret: str) -> None:

@@ -117,7 +117,7 @@ class ApiKeys:
             EngineError: ``invalid_request`` if a scope is unknown.
         """
         _check_scopes(scopes)
-        secret = _SECRET_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+        secret = new_secret()
         now = self._clock()
         key = ApiKey(new_id("key", now), project_id, environment, frozenset(scopes), now)
         values = {
@@ -162,6 +162,11 @@ class ApiKeys:
         """Return how many keys are live."""
         query = select(func.count()).select_from(_T).where(_T.c.revoked_at.is_(None))
         return int(await self._database.read(lambda connection: connection.execute(query).scalar_one()))
+
+
+def new_secret() -> str:
+    """Return a secret for a new key: 256 random bits behind a prefix that tells what it is."""
+    return _SECRET_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
 
 
 def _digest(secret: str) -> str:

@@ -41,6 +41,9 @@ IS_REPLAY: Final[ColumnElement[bool]] = and_(_T.c.kind == "workflow", _T.c.step_
 
 Kind = Literal["workflow", "step"]
 
+AFTER_FAILURE_MS: Final = 5_000
+"""How soon after a wake-up a replay that failed is tried again, at the earliest."""
+
 _PENDING_KEY: Final = (
     select(_T.c.message_id)
     .where(_T.c.run_id == bindparam("run"), _T.c.kind == bindparam("of_kind"), LIVE)
@@ -55,7 +58,7 @@ _STEP_STATUS: Final = select(tables.steps.c.status).where(
 )
 _RUN_STATUS: Final = select(tables.runs.c.status).where(tables.runs.c.run_id == bindparam("run"))
 _PENDING_REPLAY: Final = (
-    select(_T.c.message_id, _T.c.run_at)
+    select(_T.c.message_id, _T.c.run_at, _T.c.failures)
     .where(_T.c.run_id == bindparam("run"), READY, IS_REPLAY)
     # A message that was delivered before says no more than "replay" either: whatever else it said is in the log now.
     .where(or_(_T.c.is_wake, _T.c.attempt > 0))
@@ -150,6 +153,9 @@ class Queue:
             return new_id("msg", now)
         pending = transaction.execute(_PENDING_REPLAY, {"run": run_id, "besides": ""}).first()
         if pending is not None:
+            if pending.failures:
+                # Each replay that fails uses up an attempt, and a run has only so many: let some time pass in between.
+                run_at = max(run_at, now + AFTER_FAILURE_MS)
             if run_at < pending.run_at:
                 hasten(transaction, pending.message_id, run_at)
             # A claim may have passed over it while it was locked.
