@@ -122,16 +122,24 @@ async def test_a_broken_callback_does_not_keep_its_caller_or_others_waiting(data
     assert "after-commit callback failed" in caplog.text
 
 
-async def test_a_cancelled_caller_does_not_undo_the_write(database):
-    with busy_writer(database):
-        await asyncio.sleep(0.01)
-        write = asyncio.ensure_future(database.write(put("kept")))
-        await asyncio.sleep(0.01)
-        write.cancel()
+async def test_a_cancelled_caller_does_not_undo_the_write(database, place):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(transaction):
+        begun.set()
+        assert go_on.wait(10)
+        put("kept")(transaction)
+
+    write = asyncio.ensure_future(database.write(slow))
+    assert await asyncio.to_thread(begun.wait, 10)
+    write.cancel()
     with pytest.raises(asyncio.CancelledError):
         await write
-    await database.write(put("next"))
-    assert await keys(database) == {"kept", "next"}
+    go_on.set()
+    await database.close()
+    reopened = place.open()
+    assert await keys(reopened) == {"kept"}
+    await reopened.close()
 
 
 async def test_all_reads_of_one_call_see_one_state(database):
