@@ -1,4 +1,4 @@
-"""The tables, once, for every database.
+"""The tables, once, for every database: those of runs here, those of the control plane beside it.
 
 Times are epoch milliseconds (BIGINT): the Workflow SDK compares some of them to the millisecond. Columns that hold an
 opaque payload hold the CBOR encoding of the value that arrived, so that any value comes back as it was.
@@ -6,28 +6,26 @@ opaque payload hold the CBOR encoding of the value that arrived, so that any val
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     BigInteger,
     ForeignKeyConstraint,
     Index,
     LargeBinary,
-    MetaData,
     String,
-    Table,
     Text,
     UniqueConstraint,
     text,
 )
-from sqlmodel import AutoString, Field, SQLModel
+from sqlmodel import AutoString, Field
 
-_NAMING = {
-    "ix": "ix_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
+from workflow_studio.worker.store import _control_tables as control
+from workflow_studio.worker.store._base import Base
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+    from sqlmodel import SQLModel
 
 _OF_RUN = (["run_id"], ["runs.run_id"])
 IS_UNREPLAYED = text("status IN ('pending', 'running') AND stimulus_slot > replayed_slot")
@@ -36,11 +34,7 @@ IS_UNREPLAYED = text("status IN ('pending', 'running') AND stimulus_slot > repla
 _IS_CREATION = text("event_type IN ('step_created', 'hook_created', 'wait_created')")
 
 
-class _Base(SQLModel):
-    metadata: ClassVar[MetaData] = MetaData(naming_convention=_NAMING)
-
-
-class Run(_Base, table=True):
+class Run(Base, table=True):
     """A workflow run, with the bookkeeping of its log.
 
     Attributes:
@@ -48,12 +42,16 @@ class Run(_Base, table=True):
         last_event_at: ``created_at`` of the newest event; the next one is never older.
         stimulus_slot: Slot of the newest event that a replay has to react to; see ``engine.recovery``.
         replayed_slot: Newest slot that an acknowledged flow delivery had loaded.
+        project_id: The project of the key that started it.
+        created_by: The key that started it.
+        rerun_of: The run whose input it was given anew.
     """
 
     __tablename__ = "runs"
     __table_args__ = (
         Index("ix_runs_workflow_name", "workflow_name", "run_id"),
         Index("ix_runs_status", "status", "run_id"),
+        Index("ix_runs_deployment_id", "deployment_id", "status", "run_id"),
         Index(
             "ix_runs_unreplayed",
             "run_id",
@@ -81,9 +79,12 @@ class Run(_Base, table=True):
     last_event_at: int = Field(default=0, sa_type=BigInteger)
     stimulus_slot: int = Field(default=0, sa_type=BigInteger)
     replayed_slot: int = Field(default=0, sa_type=BigInteger)
+    project_id: str | None = None
+    created_by: str | None = None
+    rerun_of: str | None = None
 
 
-class Step(_Base, table=True):
+class Step(Base, table=True):
     """A step of a run. ``executor_id`` is the executor that started it last."""
 
     __tablename__ = "steps"
@@ -106,8 +107,13 @@ class Step(_Base, table=True):
     executor_id: str | None = None
 
 
-class Event(_Base, table=True):
-    """One entry of a run's log. Slots are dense, from 1; the event's id follows from its slot."""
+class Event(Base, table=True):
+    """One entry of a run's log. Slots are dense, from 1; the event's id follows from its slot.
+
+    Attributes:
+        request_id: The correlation id of the HTTP request that brought it, if one did.
+        created_by: The key of that request.
+    """
 
     __tablename__ = "events"
     __table_args__ = (
@@ -132,9 +138,11 @@ class Event(_Base, table=True):
     spec_version: int | None = None
     created_at: int = Field(sa_type=BigInteger)
     executor_id: str | None = None
+    request_id: str | None = None
+    created_by: str | None = None
 
 
-class Hook(_Base, table=True):
+class Hook(Base, table=True):
     """A live hook. Disposal and the end of the run delete the row, which frees the token."""
 
     __tablename__ = "hooks"
@@ -153,7 +161,7 @@ class Hook(_Base, table=True):
     spec_version: int | None = None
 
 
-class Wait(_Base, table=True):
+class Wait(Base, table=True):
     """A sleep of a run; ``wait_id`` is its correlation id."""
 
     __tablename__ = "waits"
@@ -172,7 +180,7 @@ class Wait(_Base, table=True):
     spec_version: int | None = None
 
 
-class Message(_Base, table=True):
+class Message(Base, table=True):
     """A queue message that is not acknowledged yet.
 
     Attributes:
@@ -215,7 +223,7 @@ class Message(_Base, table=True):
     created_at: int = Field(sa_type=BigInteger)
 
 
-class Stream(_Base, table=True):
+class Stream(Base, table=True):
     """A stream. Names are global and a stream need not belong to a known run."""
 
     __tablename__ = "streams"
@@ -227,7 +235,7 @@ class Stream(_Base, table=True):
     created_at: int = Field(sa_type=BigInteger)
 
 
-class StreamRun(_Base, table=True):
+class StreamRun(Base, table=True):
     """That a stream was written or closed under a run."""
 
     __tablename__ = "stream_runs"
@@ -236,7 +244,7 @@ class StreamRun(_Base, table=True):
     name: str = Field(primary_key=True)
 
 
-class StreamChunk(_Base, table=True):
+class StreamChunk(Base, table=True):
     """One chunk. (``writer_id``, ``sequence``) names the write that brought it, ``part`` its place therein."""
 
     __tablename__ = "stream_chunks"
@@ -250,55 +258,38 @@ class StreamChunk(_Base, table=True):
     part: int
 
 
-class Deployment(_Base, table=True):
-    """An uploaded artifact. Which one is active is a setting, so that there is one truth."""
+class RunOutput(Base, table=True):
+    """A line that a run's code printed.
 
-    __tablename__ = "deployments"
-    __table_args__ = (Index("ix_deployments_created_at", "created_at", "id"),)
+    Attributes:
+        position: Its place in the run's output, from 1; what was dropped leaves no gap.
+        step_id: The step that printed it; None for the workflow function.
+        attempt: The attempt of the delivery that it was printed in.
+        level: ``debug``, ``info``, ``warn`` or ``error``.
+        text: The line, sealed where runs are encrypted.
+    """
 
-    id: str = Field(primary_key=True)
-    digest: str
-    manifest: str = Field(sa_type=Text)
-    created_at: int = Field(sa_type=BigInteger)
-    activated_at: int | None = Field(default=None, sa_type=BigInteger)
+    __tablename__ = "run_output"
+    __table_args__ = (Index("ix_run_output_step_id", "run_id", "step_id", "position"),)
 
-
-class Setting(_Base, table=True):
-    """A setting of the whole worker, such as ``active_deployment``."""
-
-    __tablename__ = "settings"
-
-    key: str = Field(primary_key=True)
-    value: str = Field(sa_type=Text)
-
-
-class ApiKey(_Base, table=True):
-    """An API key. Only the SHA-256 of its secret is kept."""
-
-    __tablename__ = "api_keys"
-    __table_args__ = (UniqueConstraint("secret_sha256"),)
-
-    key_id: str = Field(primary_key=True)
-    project_id: str
-    environment: str
-    scopes: str = Field(sa_type=Text)
-    secret_sha256: str
-    created_at: int = Field(sa_type=BigInteger)
-    revoked_at: int | None = Field(default=None, sa_type=BigInteger)
+    run_id: str = Field(primary_key=True)
+    position: int = Field(primary_key=True, sa_type=BigInteger)
+    step_id: str | None = None
+    attempt: int
+    level: str
+    at: int = Field(sa_type=BigInteger)
+    text: bytes = Field(sa_type=LargeBinary)
 
 
-class Idempotency(_Base, table=True):
-    """What was answered to a request with an idempotency key. ``answer`` is CBOR."""
+class RunOutputSize(Base, table=True):
+    """How much output a run has: it is bounded. ``dropped`` counts the lines that were not kept."""
 
-    __tablename__ = "idempotency"
-    __table_args__ = (Index("ix_idempotency_created_at", "created_at"),)
+    __tablename__ = "run_output_sizes"
 
-    project_id: str = Field(primary_key=True)
-    endpoint: str = Field(primary_key=True)
-    key: str = Field(primary_key=True)
-    request_hash: str
-    answer: bytes = Field(sa_type=LargeBinary)
-    created_at: int = Field(sa_type=BigInteger)
+    run_id: str = Field(primary_key=True)
+    lines: int = Field(default=0, sa_type=BigInteger)
+    size: int = Field(default=0, sa_type=BigInteger)
+    dropped: int = Field(default=0, sa_type=BigInteger)
 
 
 def table(model: type[SQLModel]) -> Table:
@@ -307,7 +298,7 @@ def table(model: type[SQLModel]) -> Table:
     return core
 
 
-metadata = _Base.metadata
+metadata = Base.metadata
 for _table in metadata.tables.values():
     for _column in _table.columns:
         if isinstance(_column.type, AutoString):
@@ -322,7 +313,11 @@ messages = table(Message)
 streams = table(Stream)
 stream_runs = table(StreamRun)
 stream_chunks = table(StreamChunk)
-deployments = table(Deployment)
-settings = table(Setting)
-api_keys = table(ApiKey)
-idempotency = table(Idempotency)
+deployments = table(control.Deployment)
+deployment_variables = table(control.DeploymentVariable)
+settings = table(control.Setting)
+api_keys = table(control.ApiKey)
+audit = table(control.AuditEntry)
+run_output = table(RunOutput)
+run_output_sizes = table(RunOutputSize)
+idempotency = table(control.Idempotency)

@@ -1,0 +1,129 @@
+"""The tables of the control plane: deployments, keys, settings, and who did what.
+
+Times are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Index, LargeBinary, Text, UniqueConstraint
+from sqlmodel import Field
+
+from workflow_studio.worker.store._base import Base
+
+
+class Deployment(Base, table=True):
+    """An uploaded artifact. Which one is active is a setting, so that there is one truth.
+
+    Attributes:
+        created_by: The key that uploaded it.
+        activated_by: The key that activated it last.
+        retired_at: When its last run had ended after another deployment took its place.
+    """
+
+    __tablename__ = "deployments"
+    __table_args__ = (Index("ix_deployments_created_at", "created_at", "id"),)
+
+    id: str = Field(primary_key=True)
+    digest: str
+    manifest: str = Field(sa_type=Text)
+    created_at: int = Field(sa_type=BigInteger)
+    activated_at: int | None = Field(default=None, sa_type=BigInteger)
+    created_by: str | None = None
+    activated_by: str | None = None
+    retired_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class DeploymentVariable(Base, table=True):
+    """An environment variable of a deployment's executors. ``value`` is sealed; see ``engine.environment``."""
+
+    __tablename__ = "deployment_variables"
+
+    deployment_id: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    value: bytes = Field(sa_type=LargeBinary)
+    updated_at: int = Field(sa_type=BigInteger)
+    updated_by: str | None = None
+
+
+class Setting(Base, table=True):
+    """A setting of the whole worker, such as ``active_deployment``."""
+
+    __tablename__ = "settings"
+
+    key: str = Field(primary_key=True)
+    value: str = Field(sa_type=Text)
+
+
+class ApiKey(Base, table=True):
+    """An API key. Only the SHA-256 of its secret is kept.
+
+    Attributes:
+        name: What people call it.
+        from_settings: Whether the worker's settings name it; it lives as long as they do.
+        expires_at: From when on it is refused.
+        last_used_at: When it was last accepted, to the minute.
+        created_by: The key that made it.
+        replaces: The key that it was made to take the place of.
+    """
+
+    __tablename__ = "api_keys"
+    __table_args__ = (UniqueConstraint("secret_sha256"),)
+
+    key_id: str = Field(primary_key=True)
+    project_id: str
+    environment: str
+    scopes: str = Field(sa_type=Text)
+    secret_sha256: str
+    created_at: int = Field(sa_type=BigInteger)
+    revoked_at: int | None = Field(default=None, sa_type=BigInteger)
+    name: str | None = None
+    from_settings: bool | None = None
+    expires_at: int | None = Field(default=None, sa_type=BigInteger)
+    last_used_at: int | None = Field(default=None, sa_type=BigInteger)
+    created_by: str | None = None
+    replaces: str | None = None
+
+
+class AuditEntry(Base, table=True):
+    """One call that changed something, or was refused to.
+
+    Attributes:
+        entry_id: ``audit_`` and a ULID, so entries sort by time.
+        action: The operation, such as ``deployments.activate``.
+        target: What it was done to.
+        status: The HTTP status of the answer.
+        code: The error code of a refusal.
+        request_id: The request's correlation id.
+        address: Where the request came from.
+        details: JSON: what else is worth knowing, never a secret.
+    """
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_target", "target", "entry_id"), Index("ix_audit_actor", "actor", "entry_id"))
+
+    entry_id: str = Field(primary_key=True)
+    at: int = Field(sa_type=BigInteger)
+    actor: str
+    project_id: str
+    environment: str
+    action: str
+    target: str | None = None
+    status: int
+    code: str | None = None
+    request_id: str
+    address: str | None = None
+    details: str | None = Field(default=None, sa_type=Text)
+
+
+class Idempotency(Base, table=True):
+    """What was answered to a request with an idempotency key. ``answer`` is CBOR."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (Index("ix_idempotency_created_at", "created_at"),)
+
+    project_id: str = Field(primary_key=True)
+    endpoint: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    request_hash: str
+    answer: bytes = Field(sa_type=LargeBinary)
+    created_at: int = Field(sa_type=BigInteger)
