@@ -148,7 +148,6 @@ def test_two_triggers_have_two_idempotency_keys_unless_told():
         (refusal(403, "missing_scope", required="runs:read"), ScopeError),
         (refusal(400, "idempotency_required"), IdempotencyError),
         (refusal(409, "idempotency_conflict"), IdempotencyError),
-        (refusal(409, "idempotency_in_progress"), IdempotencyError),
         (refusal(404, "run_not_found"), ComputeClientError),
         (httpx.Response(302, headers={"location": "http://elsewhere.test"}), ComputeClientError),
         (httpx.Response(200, text="<html>hello</html>"), TransportError),

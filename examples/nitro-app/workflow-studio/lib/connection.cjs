@@ -59,8 +59,6 @@ const BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 5_000;
 // A server may ask for any pause; a caller of start() should not wait longer.
 const MAX_RETRY_AFTER_MS = 20_000;
-// Codes of a 409 that say "the same request is still being answered".
-const STILL_RUNNING = 'idempotency_in_progress';
 // What Node.js calls the usual reasons for which there is no connection.
 /** @type {Record<string, string>} */
 const REASONS = {
@@ -292,8 +290,7 @@ function refusalError(config, response, refusal) {
 function isTemporary(status, refusal) {
   return (
     (status >= 500 && status !== 501) ||
-    (status === 429 && refusal.error === undefined) ||
-    refusal.code === STILL_RUNNING
+    (status === 429 && refusal.error === undefined)
   );
 }
 

@@ -85,7 +85,6 @@ _CLASSES: dict[str, type[ComputeClientError]] = {
     ErrorCode.MISSING_SCOPE: ScopeError,
     ErrorCode.IDEMPOTENCY_REQUIRED: IdempotencyError,
     ErrorCode.IDEMPOTENCY_CONFLICT: IdempotencyError,
-    ErrorCode.IDEMPOTENCY_IN_PROGRESS: IdempotencyError,
     ErrorCode.RATE_LIMITED: RateLimitedError,
 }
 

@@ -19,7 +19,6 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not_found"
     IDEMPOTENCY_REQUIRED = "idempotency_required"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
-    IDEMPOTENCY_IN_PROGRESS = "idempotency_in_progress"
     NO_ACTIVE_DEPLOYMENT = "no_active_deployment"
     INVALID_DEPLOYMENT_ID = "invalid_deployment_id"
     DEPLOYMENT_NOT_FOUND = "deployment_not_found"
