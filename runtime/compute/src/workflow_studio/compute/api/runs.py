@@ -1,105 +1,13 @@
-"""The public lane: the JSON that people, tools and other services exchange with the worker.
-
-Routes, scopes and codes are in ``docs/reference/http-api.md``. Keys are camelCase, times are ISO 8601 with a time
-zone, and an absent optional field is left out. Answers may gain fields; a reader ignores those it does not know.
-Payloads appear as :func:`workflow_studio.compute.payload.loads` shows them.
-"""
+"""Runs and what belongs to them: steps, hooks, events."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, model_validator
 
-T = TypeVar("T")
-
-ResolveData = Literal["none", "all"]
-SortOrder = Literal["asc", "desc"]
-
-
-class Answer(BaseModel):
-    """What the worker sends."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, serialize_by_alias=True
-    )
-
-
-class Request(BaseModel):
-    """What the worker is sent: a field it does not know is a mistake, and refused."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, serialize_by_alias=True
-    )
-
-
-class Health(Answer):
-    """Whether the worker is up.
-
-    Attributes:
-        healthy: Always true; a worker that cannot serve does not answer.
-        version: The worker's version.
-    """
-
-    healthy: bool
-    version: str = ""
-
-
-class DeploymentStatus(StrEnum):
-    """Where a deployment stands: uploaded, used for new runs, or used for new runs once."""
-
-    CREATED = "created"
-    ACTIVE = "active"
-    INACTIVE = "inactive"
-
-
-class Sdk(Answer):
-    """The Workflow SDK that made a deployment's bundles.
-
-    Attributes:
-        workflow: Version of the ``workflow`` package.
-        core: Version of ``@workflow/core``.
-        spec_version: The World protocol they speak.
-    """
-
-    workflow: str
-    core: str
-    spec_version: int
-
-
-class Deployment(Answer):
-    """One uploaded artifact.
-
-    Attributes:
-        deployment_id: Derived from the content.
-        digest: ``sha256:`` and the content's digest.
-        status: ``created``, ``active`` or ``inactive``.
-        workflows: Ids of its workflows.
-        steps: Ids of its steps.
-        sdk: The Workflow SDK that made it.
-        node: The Node.js versions it wants, as an npm range.
-        created_at: When it was first uploaded.
-        activated_at: When it was last activated.
-    """
-
-    deployment_id: str
-    status: str
-    digest: str = ""
-    workflows: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
-    sdk: Sdk | None = None
-    node: str = ""
-    created_at: datetime | None = None
-    activated_at: datetime | None = None
-
-
-class ActiveDeployment(Answer):
-    """The deployment that new runs use."""
-
-    deployment_id: str
+from workflow_studio.compute.api._base import Answer, Request
 
 
 class TriggerRequest(Request):
@@ -299,62 +207,4 @@ class Event(Answer):
     event_type: str
     correlation_id: str | None = None
     event_data: dict[str, Any] | None = None
-    created_at: datetime | None = None
-
-
-class Page(Answer, Generic[T]):
-    """A part of a list.
-
-    Attributes:
-        data: The entries.
-        cursor: What to ask with for the entries after these; None if there were none.
-        has_more: Whether there are more now.
-    """
-
-    data: tuple[T, ...]
-    cursor: str | None = None
-    has_more: bool = False
-
-
-class Executor(Answer):
-    """A Node.js process that runs a deployment.
-
-    Attributes:
-        executor_id: Unique in this worker.
-        deployment_id: The deployment it has loaded.
-        pid: Its process id.
-        in_flight: Deliveries and webhook calls it is working on.
-        rss: Its resident memory, in bytes, at the last heartbeat.
-        started_at: When it was started.
-    """
-
-    executor_id: str
-    deployment_id: str
-    pid: int | None = None
-    in_flight: int = 0
-    rss: int | None = None
-    started_at: datetime | None = None
-
-
-class DeadMessage(Answer):
-    """A queue message that failed too often and is not delivered any more.
-
-    Attributes:
-        message_id: Its id.
-        queue_name: The queue it is for, which names the workflow or step.
-        run_id: The run it is about.
-        step_id: The step it is about.
-        attempt: Number of the last delivery; 0 if there was none.
-        failures: Failed deliveries in a row.
-        last_error: Why the last one failed.
-        created_at: When it was published.
-    """
-
-    message_id: str
-    queue_name: str
-    run_id: str | None = None
-    step_id: str | None = None
-    attempt: int = 0
-    failures: int = 0
-    last_error: str | None = None
     created_at: datetime | None = None

@@ -1,0 +1,64 @@
+"""The public lane: the JSON that people, tools and other services exchange with the worker.
+
+Routes, scopes and codes are in ``docs/reference/http-api.md``. Keys are camelCase, times are ISO 8601 with a time
+zone, and an absent optional field is left out. Answers may gain fields; a reader ignores those it does not know.
+Payloads appear as :func:`workflow_studio.compute.payload.loads` shows them.
+"""
+
+from __future__ import annotations
+
+from workflow_studio.compute.api._base import (
+    Answer,
+    Page,
+    Request,
+    ResolveData,
+    SortOrder,
+)
+from workflow_studio.compute.api.deployments import (
+    ActiveDeployment,
+    Deployment,
+    DeploymentStatus,
+    Sdk,
+)
+from workflow_studio.compute.api.operations import (
+    DeadMessage,
+    Executor,
+    Health,
+)
+from workflow_studio.compute.api.runs import (
+    Event,
+    Failure,
+    Hook,
+    ResumeRequest,
+    ResumeResponse,
+    Run,
+    Step,
+    TriggerRequest,
+    TriggerResponse,
+    WakeResponse,
+)
+
+__all__ = [
+    "ActiveDeployment",
+    "Answer",
+    "DeadMessage",
+    "Deployment",
+    "DeploymentStatus",
+    "Event",
+    "Executor",
+    "Failure",
+    "Health",
+    "Hook",
+    "Page",
+    "Request",
+    "ResolveData",
+    "ResumeRequest",
+    "ResumeResponse",
+    "Run",
+    "Sdk",
+    "SortOrder",
+    "Step",
+    "TriggerRequest",
+    "TriggerResponse",
+    "WakeResponse",
+]

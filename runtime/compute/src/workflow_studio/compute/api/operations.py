@@ -1,0 +1,63 @@
+"""The worker itself: health, executors, messages that are not delivered any more."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from workflow_studio.compute.api._base import Answer
+
+
+class Health(Answer):
+    """Whether the worker is up.
+
+    Attributes:
+        healthy: Always true; a worker that cannot serve does not answer.
+        version: The worker's version.
+    """
+
+    healthy: bool
+    version: str = ""
+
+
+class Executor(Answer):
+    """A Node.js process that runs a deployment.
+
+    Attributes:
+        executor_id: Unique in this worker.
+        deployment_id: The deployment it has loaded.
+        pid: Its process id.
+        in_flight: Deliveries and webhook calls it is working on.
+        rss: Its resident memory, in bytes, at the last heartbeat.
+        started_at: When it was started.
+    """
+
+    executor_id: str
+    deployment_id: str
+    pid: int | None = None
+    in_flight: int = 0
+    rss: int | None = None
+    started_at: datetime | None = None
+
+
+class DeadMessage(Answer):
+    """A queue message that failed too often and is not delivered any more.
+
+    Attributes:
+        message_id: Its id.
+        queue_name: The queue it is for, which names the workflow or step.
+        run_id: The run it is about.
+        step_id: The step it is about.
+        attempt: Number of the last delivery; 0 if there was none.
+        failures: Failed deliveries in a row.
+        last_error: Why the last one failed.
+        created_at: When it was published.
+    """
+
+    message_id: str
+    queue_name: str
+    run_id: str | None = None
+    step_id: str | None = None
+    attempt: int = 0
+    failures: int = 0
+    last_error: str | None = None
+    created_at: datetime | None = None
