@@ -1,0 +1,134 @@
+"""What guards against the field failures, and how to take it away.
+
+Each regression test is run twice: as the product is, and with its guard replaced by what a worker without it would do.
+The second run must fail, with an assertion of the test itself. So no test can rot into one that cannot fail.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select, text, update
+
+from workflow_studio.worker.engine import leases, log
+from workflow_studio.worker.engine.leases import Leases
+from workflow_studio.worker.engine.recovery import Recovered, Recovery
+from workflow_studio.worker.engine.transitions import EventInput
+from workflow_studio.worker.store import _sqlite, tables
+from workflow_studio.worker.store._postgres import PostgresBackend, _PostgresTransaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Removal = Callable[[pytest.MonkeyPatch], None]
+
+DAY_MS = 24 * 3600 * 1000
+
+
+def guarded_by(*removals: Removal) -> pytest.MarkDecorator:
+    """Run the test as it is, and once more per removal of a guard, when it must fail."""
+    must_fail = pytest.mark.xfail(strict=True, raises=AssertionError, reason="its guard is removed")
+    without = [pytest.param(removal, id=removal.__name__, marks=must_fail) for removal in removals]
+    return pytest.mark.parametrize("guard", [pytest.param(None, id="guarded"), *without], indirect=True)
+
+
+def messages_are_acknowledged_on_receipt(monkeypatch):
+    claim = Leases.claim
+
+    async def eager(self, limits):
+        claimed = await claim(self, limits)
+        for delivery in claimed.deliveries:
+            await self.complete(delivery.id)
+        return claimed
+
+    monkeypatch.setattr(Leases, "claim", eager)
+
+
+def every_statement_is_committed_by_itself(monkeypatch):
+    """What was done before an error stays."""
+
+    def attempt(self, job):
+        with self._engine.connect() as connection:
+            job.transaction = _PostgresTransaction(connection)
+            try:
+                job.result = job.work(job.transaction)
+            finally:
+                connection.commit()
+
+    monkeypatch.setattr(_sqlite, "rollback_to_savepoint", _sqlite.release_savepoint)
+    monkeypatch.setattr(PostgresBackend, "_attempt", attempt)
+
+
+def every_unfinished_run_is_woken_at_boot(monkeypatch):
+    monkeypatch.setattr(tables, "IS_UNREPLAYED", text("status IN ('pending', 'running')"))
+
+
+def leases_outlive_their_worker(monkeypatch):
+    monkeypatch.setattr(Recovery, "_release", lambda self, transaction: 0)
+
+
+def a_lost_executor_is_found_out_by_a_timeout(monkeypatch):
+    monkeypatch.setattr(leases, "backoff_ms", lambda *_, **__: 860_000)
+
+
+def slots_are_taken_from_an_earlier_read(monkeypatch):
+    load, seen = log._load, {}
+
+    def stale(connection, event):
+        rows = load(connection, event)
+        if event.event_type in {"hook_received", "wait_completed"}:
+            rows["run"] = seen.setdefault(event.run_id, dict(rows["run"]))
+        return rows
+
+    monkeypatch.setattr(log, "_load", stale)
+
+
+def recovery_is_tried_once(monkeypatch):
+    at_boot = Recovery.at_boot
+
+    async def once(self):
+        try:
+            return await at_boot(self)
+        except Exception:  # noqa: BLE001  # as others do: the error is logged, and the worker starts all the same
+            return Recovered(0, 0)
+
+    monkeypatch.setattr(Recovery, "at_boot", once)
+
+
+def quiet_runs_are_taken_for_orphans(monkeypatch):
+    async def sweep(self):
+        def work(transaction):
+            runs = tables.runs
+            quiet = select(runs.c.run_id).where(
+                runs.c.status == "running", runs.c.last_event_at < self._clock() - DAY_MS
+            )
+            for run_id in transaction.execute(quiet).scalars().all():
+                event = EventInput(run_id, "run_failed", data={"error": "It is quiet"}, spec_version=3)
+                log.append(transaction.connection, event, now=self._clock())
+            return 0
+
+        return await self._database.write(work)
+
+    monkeypatch.setattr(Recovery, "sweep", sweep)
+
+
+def messages_go_to_the_active_deployment(monkeypatch):
+    monkeypatch.setattr(leases, "_deployment", lambda row, active: active)
+
+
+def messages_go_where_their_sender_says(monkeypatch):
+    monkeypatch.setattr(leases, "_deployment", lambda row, active: row["deployment_id"] or active)
+
+
+def leases_lapse_by_the_clock(monkeypatch):
+    async def sweep(self):
+        def work(transaction):
+            messages = tables.messages
+            late = update(messages).where(messages.c.leased_at < self._clock() - 860_000)
+            transaction.execute(late.values(status="ready", lease_id=None, lease_owner=None, leased_at=None))
+            return 0
+
+        return await self._database.write(work)
+
+    monkeypatch.setattr(Recovery, "sweep", sweep)
