@@ -13,8 +13,12 @@ from tests.e2e.support import FRAMEWORKS, App, Worker, prepare, run, upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Protocol
 
-    PreparedApp = Callable[[str], Path]
+    class PreparedApp(Protocol):
+        """Return an app's folder; ``make`` fills it, if not by the framework of that name."""
+
+        def __call__(self, name: str, make: Callable[[Path], object] | None = None) -> Path: ...
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +29,15 @@ def prepared_app(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pr
     shared = Path(kept) if kept else (base if worker_id == "master" else base.parent) / "apps"
     shared.mkdir(exist_ok=True)
 
-    def prepared(name: str) -> Path:
+    def prepared(name: str, make: Callable[[Path], object] | None = None) -> Path:
         directory = shared / name
         ready = shared / f"{name}.ready"
         with FileLock(shared / f"{name}.lock"):
             if not ready.exists():
-                prepare(FRAMEWORKS[name], directory)
+                if make is None:
+                    prepare(FRAMEWORKS[name], directory)
+                else:
+                    make(directory)
                 ready.touch()
         copy = base / "apps-of-this-process" / name
         if not copy.exists():

@@ -16,8 +16,7 @@ import pytest
 from tests.e2e.support import FRAMEWORKS, App, Server, free_port, run, studio, upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from tests.e2e.conftest import PreparedApp
     from tests.e2e.support import Worker
 
     Outcomes = dict[str, dict[str, Any]]
@@ -47,7 +46,7 @@ LOCAL_FLAWS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def zoo(prepared_app: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def zoo(prepared_app: PreparedApp, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared Nitro app with the zoo in it, built for both Worlds at once."""
     directory = tmp_path_factory.mktemp("zoo") / "app"
     directory.mkdir()
