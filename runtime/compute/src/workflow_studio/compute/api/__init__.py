@@ -14,11 +14,25 @@ from workflow_studio.compute.api._base import (
     ResolveData,
     SortOrder,
 )
+from workflow_studio.compute.api.audit import AuditEntry
 from workflow_studio.compute.api.deployments import (
     ActiveDeployment,
     Deployment,
     DeploymentStatus,
     Sdk,
+)
+from workflow_studio.compute.api.environment import (
+    Variable,
+    Variables,
+    VariablesRequest,
+)
+from workflow_studio.compute.api.keys import (
+    ApiKey,
+    CreateApiKeyRequest,
+    CreatedApiKey,
+    KeyState,
+    RevokeApiKeyRequest,
+    RotateApiKeyRequest,
 )
 from workflow_studio.compute.api.operations import (
     DeadMessage,
@@ -29,18 +43,30 @@ from workflow_studio.compute.api.runs import (
     Event,
     Failure,
     Hook,
+    RerunRequest,
+    RerunResponse,
     ResumeRequest,
     ResumeResponse,
     Run,
     Step,
     TriggerRequest,
     TriggerResponse,
+    WakeRequest,
     WakeResponse,
+)
+from workflow_studio.compute.api.streams import (
+    Stream,
+    StreamFormat,
+    StreamLine,
 )
 
 __all__ = [
     "ActiveDeployment",
     "Answer",
+    "ApiKey",
+    "AuditEntry",
+    "CreateApiKeyRequest",
+    "CreatedApiKey",
     "DeadMessage",
     "Deployment",
     "DeploymentStatus",
@@ -49,16 +75,28 @@ __all__ = [
     "Failure",
     "Health",
     "Hook",
+    "KeyState",
     "Page",
     "Request",
+    "RerunRequest",
+    "RerunResponse",
     "ResolveData",
     "ResumeRequest",
     "ResumeResponse",
+    "RevokeApiKeyRequest",
+    "RotateApiKeyRequest",
     "Run",
     "Sdk",
     "SortOrder",
     "Step",
+    "Stream",
+    "StreamFormat",
+    "StreamLine",
     "TriggerRequest",
     "TriggerResponse",
+    "Variable",
+    "Variables",
+    "VariablesRequest",
+    "WakeRequest",
     "WakeResponse",
 ]
