@@ -186,7 +186,7 @@ async def test_a_reader_that_goes_away_leaves_nothing_behind(stream, world):
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    assert not world.engine.streams._waiting
+    assert world.engine.streams.grown.listeners == 0
 
 
 async def test_a_page_of_large_chunks_is_a_short_one(world, stream):

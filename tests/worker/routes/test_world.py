@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from tests.support.until import until
 from tests.worker.routes.conftest import ADMIN, WORKFLOW, make_settings, running, secret_of
 from workflow_studio.compute import wire
 from workflow_studio.compute.payload import dumps_arguments
@@ -280,3 +281,62 @@ async def test_an_answer_with_headers_that_would_break_the_connection_is_cleaned
 async def test_the_world_is_not_open_to_public_lane_keys(worker):
     assert (await worker.call("runs.list", {}, key=secret_of("runs:read"))).status_code == 403
     assert (await worker.call("runs.list", {}, key=ADMIN)).status_code == 200
+
+
+async def test_a_caller_waits_for_the_end_of_a_run(worker):
+    run_id = await worker.start()
+    waiting = asyncio.create_task(worker.world("runs.get", {"runId": run_id, "waitMs": 20_000}))
+    await until(lambda: worker.services.engine.ended.listeners)
+    await worker.event(run_id, "run_cancelled")
+    assert (await asyncio.wait_for(waiting, 10))["status"] == "cancelled"
+    unknown = await worker.call("runs.get", {"runId": new_id("wrun", 0), "waitMs": 20_000})
+    assert unknown.json()["error"]["name"] == "WorkflowRunNotFoundError"
+
+
+@pytest.mark.parametrize("wait_ms", [-1, "long", float("nan")])
+async def test_a_wait_that_makes_no_sense_is_refused(worker, wait_ms):
+    refused = await worker.call("runs.get", {"runId": "wrun_1", "waitMs": wait_ms})
+    assert refused.json()["error"]["status"] == 400
+
+
+async def test_those_who_wait_are_answered_when_the_worker_stops(worker):
+    run_id = await worker.start()
+    waiting = asyncio.create_task(worker.world("runs.get", {"runId": run_id, "waitMs": 20_000}))
+    public = asyncio.create_task(worker.get(f"/v1/runs/{run_id}?waitMs=20000"))
+    await until(lambda: worker.services.engine.ended.listeners == 2)
+    worker.services.stopping.set()
+    assert (await asyncio.wait_for(waiting, 10))["status"] == "running"
+    assert (await asyncio.wait_for(public, 10)).json()["status"] == "running"
+    assert (await worker.world("runs.get", {"runId": run_id, "waitMs": 20_000}))["status"] == "running"
+    assert worker.services.engine.ended.listeners == 0
+
+
+@pytest.mark.parametrize("how", ["world", "public"])
+async def test_a_client_that_leaves_is_not_waited_for(worker, how):
+    run_id = await worker.start()
+    body = wire.encode({"runId": run_id, "waitMs": 20_000})
+    leaves = asyncio.Event()
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive():
+        if messages:
+            return messages.pop()
+        await leaves.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_message):
+        """Nobody is there to hear it."""
+
+    world = how == "world"
+    scope = {
+        "type": "http",
+        "method": "POST" if world else "GET",
+        "path": "/v1/world/runs/get" if world else f"/v1/runs/{run_id}",
+        "query_string": b"" if world else b"waitMs=20000",
+        "headers": [(b"authorization", f"Bearer {ADMIN}".encode()), (b"content-type", b"application/cbor")],
+    }
+    answering = asyncio.create_task(worker.app(scope, receive, send))
+    await until(lambda: worker.services.engine.ended.listeners)
+    leaves.set()
+    await asyncio.wait_for(answering, 10)
+    assert worker.services.engine.ended.listeners == 0

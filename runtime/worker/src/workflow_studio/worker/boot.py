@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from dotenv import dotenv_values
 
 from workflow_studio.compute.scopes import Scope
 from workflow_studio.worker.artifacts import ArtifactStore
-from workflow_studio.worker.engine import Capacity, Engine, SeedApiKey
+from workflow_studio.worker.engine import MAX_WAITING, Capacity, Engine, SeedApiKey
 from workflow_studio.worker.engine.keys import new_secret
 from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
 from workflow_studio.worker.services import Services
@@ -55,7 +56,7 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
     await anyio.to_thread.run_sync(_make_private, settings.data_dir)
     database = await anyio.to_thread.run_sync(Database.open, settings.database)
     try:
-        engine = Engine(database, master_key=settings.master_key_bytes())
+        engine = Engine(database, master_key=settings.master_key_bytes(), max_waiting=_max_waiting())
         artifacts = ArtifactStore(settings.artifact_dir, settings.artifact_limits)
         await artifacts.open()
         await _provide_keys(engine, settings)
@@ -97,6 +98,12 @@ def executor_options(settings: WorkerSettings) -> ExecutorOptions:
         idle_timeout=settings.idle_timeout,
         memory_limit_mb=settings.memory_limit_mb,
     )
+
+
+def _max_waiting() -> int:
+    """Return how many callers may wait at once: each holds a connection, and they must not take them all."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_WAITING if files == resource.RLIM_INFINITY else min(MAX_WAITING, files // 2)
 
 
 def _make_private(directory: Path) -> None:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
 
 from fastapi import Depends, Request
 
 from workflow_studio.worker.ports import CallContext, ExecutorPool, IdempotencyKey
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from workflow_studio.worker.artifacts import ArtifactStore
     from workflow_studio.worker.engine import Engine
     from workflow_studio.worker.execution import ExecutorStatus
     from workflow_studio.worker.settings import WorkerSettings
 
+T = TypeVar("T")
+
 _AN_APP: Final = CallContext()
+_POLLS: Final = frozenset({"runs.get", "streams.read"})
 _WAIT: Final = "waitMs"
 
 
@@ -47,36 +50,60 @@ class Services:
     pool: Pool
     stopping: asyncio.Event
 
-    async def world(self, method: str, params: Mapping[str, Any], repeat: IdempotencyKey | None = None) -> Any:
+    async def world(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        repeat: IdempotencyKey | None = None,
+        request: Request | None = None,
+    ) -> Any:
         """Call a method of the World on behalf of an app.
 
         Args:
             method: Its name.
             params: Its parameters.
             repeat: What names the call, if it may arrive twice.
+            request: The request that makes it, read to its end.
 
         Raises:
             WorldError: If the World refuses.
             EngineError: ``idempotency_conflict``.
         """
-        call = self.engine.world.call(method, params, _AN_APP if repeat is None else CallContext(idempotency=repeat))
-        if method == "streams.read" and params.get(_WAIT):
-            return await self._unless_stopping(call, params)
-        return await call
+        if method in _POLLS and params.get(_WAIT):
+            return await self.poll(
+                lambda wait_ms: self.engine.world.call(method, {**params, _WAIT: wait_ms}, _AN_APP),
+                params[_WAIT],
+                request,
+            )
+        return await self.engine.world.call(
+            method, params, _AN_APP if repeat is None else CallContext(idempotency=repeat)
+        )
 
-    async def _unless_stopping(self, call: Coroutine[Any, Any, Any], params: Mapping[str, Any]) -> Any:
-        """Answer a long poll with what there is, rather than hold up the end of the worker."""
-        calling = asyncio.ensure_future(call)
-        stopping = asyncio.ensure_future(self.stopping.wait())
+    async def poll(self, ask: Callable[[Any], Awaitable[T]], wait_ms: Any, request: Request | None) -> T:
+        """Answer a long poll: with what there is, rather than hold up the end of the worker or wait for nobody.
+
+        Args:
+            ask: Asks the engine, given how long it may wait.
+            wait_ms: How long it may wait.
+            request: The request that is answered, read to its end; when its client leaves, the wait is over.
+        """
+        asking = asyncio.ensure_future(ask(wait_ms))
+        tasks: set[asyncio.Future[Any]] = {asking, asyncio.ensure_future(self.stopping.wait())}
+        if request is not None:
+            tasks.add(asyncio.ensure_future(_left(request)))
         try:
-            await asyncio.wait({calling, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if calling.done():
-                return calling.result()
-            return await self.engine.world.call("streams.read", {**params, _WAIT: 0}, _AN_APP)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return asking.result() if asking.done() else await ask(0)
         finally:
-            stopping.cancel()
-            calling.cancel()
-            await asyncio.gather(calling, stopping, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    """Wait until the client of a request has left."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass  # the rest of a body that nobody asked for
 
 
 def _services(request: Request) -> Services:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from workflow_studio.worker.engine.clock import Clock, system_clock
 from workflow_studio.worker.engine.dead_letters import DeadLetters, DeadMessage
@@ -20,12 +20,16 @@ from workflow_studio.worker.engine.queries import Queries
 from workflow_studio.worker.engine.queue import Queue
 from workflow_studio.worker.engine.recovery import Recovery
 from workflow_studio.worker.engine.runs import Runs
+from workflow_studio.worker.engine.signals import Signals
 from workflow_studio.worker.engine.streams import Streams
 from workflow_studio.worker.engine.world import World
 
 if TYPE_CHECKING:
     from workflow_studio.worker.ports import ExecutorPool
     from workflow_studio.worker.store import Database
+
+
+MAX_WAITING: Final = 10_000
 
 
 class Engine:
@@ -35,6 +39,7 @@ class Engine:
         database: Open.
         clock: Tells the time, in epoch milliseconds.
         master_key: The secret that all encryption keys are derived from; None stores payloads as they come.
+        max_waiting: How many callers may wait for the ends of runs at once; the next ones are answered without.
 
     Attributes:
         world: Answers the World's methods.
@@ -46,10 +51,18 @@ class Engine:
         dead_letters: Messages that are not delivered any more.
         streams: Streams.
         keyring: The keys of runs and streams.
+        ended: Tells of runs that end, by their ids.
         recovery: Takes up what a crash left behind.
     """
 
-    def __init__(self, database: Database, *, clock: Clock = system_clock, master_key: bytes | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock = system_clock,
+        master_key: bytes | None = None,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
         owner = uuid.uuid4().hex
         deliveries = Deliveries()
         self._clock = clock
@@ -60,15 +73,22 @@ class Engine:
         self.deployments = Deployments(database, clock, self.queue)
         self.keys = ApiKeys(database, clock)
         self.keyring = Keyring(master_key)
+        self.ended = Signals(max_waiting)
         self.runs = Runs(
-            database, Queries(database, with_executors=True), self.queue, clock, idempotency, keyring=self.keyring
+            database,
+            Queries(database, self.ended, with_executors=True),
+            self.queue,
+            clock,
+            idempotency,
+            keyring=self.keyring,
+            ended=self.ended,
         )
-        self.streams = Streams(database, clock, self.keyring)
+        self.streams = Streams(database, clock, self.keyring, Signals())
         self.recovery = Recovery(database, self.queue, clock, owner)
         self.world = World(
             deployments=self.deployments,
-            events=Events(database, clock, deliveries, idempotency),
-            queries=Queries(database),
+            events=Events(database, clock, deliveries, idempotency, self.ended),
+            queries=Queries(database, self.ended),
             queue=self.queue,
             streams=self.streams,
             keyring=self.keyring,
@@ -80,6 +100,7 @@ class Engine:
 
 
 __all__ = [
+    "MAX_WAITING",
     "ApiKey",
     "ApiKeys",
     "Capacity",

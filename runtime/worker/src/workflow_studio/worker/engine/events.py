@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.deliveries import Deliveries
     from workflow_studio.worker.engine.idempotency import IdempotencyKeys
+    from workflow_studio.worker.engine.signals import Signals
     from workflow_studio.worker.engine.transitions import Entity, EventInput
     from workflow_studio.worker.ports import CallContext
     from workflow_studio.worker.store import Database, Transaction
@@ -33,13 +34,16 @@ is the whole run and its log (source: ``@workflow/core`` 4.8.9, ``runtime.js``).
 
 
 class Events:
-    """Appends events."""
+    """Appends events, and tells ``ended`` of the runs that end by them."""
 
-    def __init__(self, database: Database, clock: Clock, deliveries: Deliveries, idempotency: IdempotencyKeys) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, deliveries: Deliveries, idempotency: IdempotencyKeys, ended: Signals
+    ) -> None:
         self._database = database
         self._clock = clock
         self._deliveries = deliveries
         self._idempotency = idempotency
+        self._ended = ended
 
     async def create(self, params: EventsCreate, context: CallContext) -> dict[str, Any]:
         """Append an event, change what follows from it, and return both.
@@ -67,9 +71,16 @@ class Events:
 
     def _appending(self, event: EventInput, context: CallContext) -> Callable[[Transaction], log.Appended]:
         in_replay = self._deliveries.is_replay_of(context.delivery_id, event.run_id)
-        return lambda transaction: log.append(
-            transaction.connection, event, now=self._clock(), executor_id=context.executor_id, in_replay=in_replay
-        )
+
+        def append(transaction: Transaction) -> log.Appended:
+            appended = log.append(
+                transaction.connection, event, now=self._clock(), executor_id=context.executor_id, in_replay=in_replay
+            )
+            if appended.ends_run:
+                transaction.after_commit(lambda: self._ended.give(event.run_id))
+            return appended
+
+        return append
 
     async def _start(self, event: EventInput, context: CallContext) -> dict[str, Any]:
         # A repeat finds the run started and is answered like the first: it needs no record.

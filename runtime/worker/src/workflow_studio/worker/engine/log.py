@@ -39,6 +39,8 @@ STIMULI: Final = frozenset(
 )
 """Events that the workflow's code has to react to, so that the run must be replayed once they are in the log."""
 
+_ENDS: Final = frozenset({"run_completed", "run_failed", "run_cancelled"})
+
 _TABLES: Final[dict[Entity, tuple[Table, str]]] = {
     "run": (tables.runs, "run_id"),
     "step": (tables.steps, "step_id"),
@@ -90,6 +92,11 @@ class Appended:
     decision: Decision
     events: list[Row]
     entities: dict[Entity, Row] = field(default_factory=dict)
+
+    @property
+    def ends_run(self) -> bool:
+        """Whether the run has ended by it."""
+        return any(row["event_type"] in _ENDS for row in self.events)
 
 
 def append(

@@ -27,6 +27,7 @@ def _whole(value: Any) -> Any:
 
 Integer = Annotated[int, BeforeValidator(_whole), Field(ge=-_MAX_INTEGER, le=_MAX_INTEGER)]
 Name = Annotated[str, Field(min_length=1, max_length=2000)]
+WaitMs = Annotated[float, Field(strict=False, ge=0, allow_inf_nan=False)]
 
 
 class Params(BaseModel):
@@ -76,6 +77,7 @@ class RunsGet(_Resolving):
     """Parameters of ``runs.get``."""
 
     run_id: str
+    wait_ms: WaitMs | None = 0
 
 
 class RunsList(Paged):
@@ -147,7 +149,7 @@ class StreamsRead(Params):
 
     name: Name
     start_index: Integer | None = 0
-    wait_ms: Annotated[float, Field(strict=False, ge=0, allow_inf_nan=False)] | None = 0
+    wait_ms: WaitMs | None = 0
 
 
 class StreamsOfRun(Params):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from sqlalchemy import ColumnElement, Table, and_, or_, select
 from workflow_studio.compute.ids import RUN_ID, event_id, event_slot
 from workflow_studio.compute.world_errors import HookNotFoundError, RunNotFoundError, WorldError
 from workflow_studio.worker.engine import present
-from workflow_studio.worker.engine.params import MAX_PAGE, Paged
+from workflow_studio.worker.engine.params import MAX_PAGE, MAX_WAIT_MS, Paged
+from workflow_studio.worker.engine.transitions import TERMINAL
 from workflow_studio.worker.store import LAZILY, tables
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import MappingResult, RowMapping, Select
 
     from workflow_studio.worker.engine import params as p
+    from workflow_studio.worker.engine.signals import Signals
     from workflow_studio.worker.store import Database
 
 MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
@@ -48,25 +51,39 @@ class Queries:
 
     Args:
         database: Where the rows are.
+        ended: Tells of runs that end, by their ids.
         with_executors: Whether steps and events name the executor they came from. The World lane leaves it out: its
             entities have the fields of the Workflow SDK's types, and no others.
     """
 
-    def __init__(self, database: Database, *, with_executors: bool = False) -> None:
+    def __init__(self, database: Database, ended: Signals, *, with_executors: bool = False) -> None:
         self._database = database
+        self._ended = ended
         self._with_executors = with_executors
 
     async def get_run(self, params: p.RunsGet) -> dict[str, Any]:
-        """Return a run.
+        """Return a run, waiting for its end if told to.
 
         Raises:
-            RunNotFoundError: If there is none.
+            RunNotFoundError: If there is none; that is never waited for.
         """
+        if params.wait_ms:
+            await self._end_of(params.run_id, min(params.wait_ms, MAX_WAIT_MS) / 1000)
         query = _select(tables.runs, params.with_payloads).where(tables.runs.c.run_id == params.run_id)
         row = await self._first(query)
         if row is None:
             raise RunNotFoundError(params.run_id)
         return present.run(row, with_payloads=params.with_payloads)
+
+    async def _end_of(self, run_id: str, seconds: float) -> None:
+        deadline = asyncio.get_running_loop().time() + seconds
+        # Only the status is looked at: a caller that waits holds no payloads.
+        query = select(tables.runs.c.status).where(tables.runs.c.run_id == run_id)
+        with self._ended.listening(run_id) as listener:
+            while True:
+                row = await self._first(query)
+                if row is None or row["status"] in TERMINAL or not await listener.wait_until(deadline):
+                    return
 
     async def list_runs(self, params: p.RunsList) -> Page:
         """Return runs, newest first unless told otherwise."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.idempotency import IdempotencyKeys
     from workflow_studio.worker.engine.queries import Page, Queries
     from workflow_studio.worker.engine.queue import Queue
+    from workflow_studio.worker.engine.signals import Signals
     from workflow_studio.worker.ports import IdempotencyKey
     from workflow_studio.worker.store import Database, Transaction
 
@@ -47,6 +48,7 @@ class Runs:
         idempotency: IdempotencyKeys,
         *,
         keyring: Keyring,
+        ended: Signals,
     ) -> None:
         self._database = database
         self._queries = queries
@@ -54,6 +56,7 @@ class Runs:
         self._clock = clock
         self._idempotency = idempotency
         self._keyring = keyring
+        self._ended = ended
 
     async def start(
         self,
@@ -133,6 +136,7 @@ class Runs:
                 appended = log.append(transaction.connection, event, now=self._clock())
             except EntityConflictError as error:
                 raise _finished(run_id, row["status"]) from error
+            transaction.after_commit(lambda: self._ended.give(run_id))
             return present.run(appended.entities["run"], with_payloads=False)
 
         return await self._database.write(work)
@@ -176,13 +180,13 @@ class Runs:
         name = flow_queue(row["workflow_name"])
         self._queue.wake(transaction, row["run_id"], run_at=self._clock(), queue_name=name)
 
-    async def get(self, run_id: str, *, with_payloads: bool = True) -> dict[str, Any]:
-        """Return a run.
+    async def get(self, run_id: str, *, with_payloads: bool = True, wait_ms: float = 0) -> dict[str, Any]:
+        """Return a run, once it has ended or after ``wait_ms`` milliseconds, of which a bounded number counts.
 
         Raises:
             EngineError: ``run_not_found``.
         """
-        query = params.RunsGet(run_id=run_id, resolve_data=_resolve(with_payloads=with_payloads))
+        query = params.RunsGet(run_id=run_id, resolve_data=_resolve(with_payloads=with_payloads), wait_ms=wait_ms)
         return await _refusing(self._queries.get_run, query)
 
     async def list(self, query: params.RunsList) -> Page:

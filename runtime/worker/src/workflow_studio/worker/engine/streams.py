@@ -6,7 +6,6 @@ A stream need not belong to a run that exists: health checks write under a made-
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine import params as p
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.encryption import Keyring
+    from workflow_studio.worker.engine.signals import Signals
     from workflow_studio.worker.store import Database, Transaction
 
 MAX_READ_BYTES: Final = 1024 * 1024
@@ -62,13 +62,17 @@ class _State:
 
 
 class Streams:
-    """The streams of this worker."""
+    """The streams of this worker.
 
-    def __init__(self, database: Database, clock: Clock, keyring: Keyring) -> None:
+    Attributes:
+        grown: Tells of streams that have grown or are closed, by their names.
+    """
+
+    def __init__(self, database: Database, clock: Clock, keyring: Keyring, grown: Signals) -> None:
         self._database = database
         self._clock = clock
         self._keyring = keyring
-        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self.grown = grown
 
     async def write(self, params: p.StreamsWrite) -> dict[str, Any]:
         """Append chunks, as one unit and once: a repeat of the same write changes nothing, nor does one after close."""
@@ -111,28 +115,16 @@ class Streams:
     async def read(self, params: p.StreamsRead) -> dict[str, Any]:
         """Return chunks from an index on, waiting for the first of them or the close if told to."""
         opened = self._keyring.stream(params.name).open
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + min(params.wait_ms or 0, MAX_WAIT_MS) / 1000
-        grown = asyncio.Event()
-        # Listen before looking: what is committed in between sets the event.
-        self._waiting[params.name].add(grown)
-        try:
-            start = params.start_index or 0
+        start = params.start_index or 0
+        deadline = asyncio.get_running_loop().time() + min(params.wait_ms or 0, MAX_WAIT_MS) / 1000
+        with self.grown.listening(params.name) as listener:
             while True:
-                grown.clear()
                 result = await self._database.read(
                     lambda connection, at=start: _read(connection, params.name, at, opened)  # type: ignore[misc]
                 )
                 start = result["nextIndex"] - len(result["chunks"])
-                if result["chunks"] or result["done"]:
+                if result["chunks"] or result["done"] or not await listener.wait_until(deadline):
                     return result
-                try:
-                    async with asyncio.timeout_at(deadline):
-                        await grown.wait()
-                except TimeoutError:
-                    return result
-        finally:
-            self._stop_waiting(params.name, grown)
 
     async def list(self, params: p.StreamsOfRun) -> dict[str, Any]:
         """Return the names of the streams that were written or closed under a run."""
@@ -182,16 +174,7 @@ class Streams:
 
     def _change(self, transaction: Transaction, name: str, **values: int) -> None:
         transaction.execute(update(tables.streams).where(tables.streams.c.name == name).values(**values))
-        transaction.after_commit(lambda: self._announce(name))
-
-    def _announce(self, name: str) -> None:
-        for waiting in self._waiting.get(name, ()):
-            waiting.set()
-
-    def _stop_waiting(self, name: str, grown: asyncio.Event) -> None:
-        self._waiting[name].discard(grown)
-        if not self._waiting[name]:
-            del self._waiting[name]
+        transaction.after_commit(lambda: self.grown.give(name))
 
 
 def _note_run(transaction: Transaction, name: str, run_id: str) -> None:

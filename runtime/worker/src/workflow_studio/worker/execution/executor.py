@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("workflow_studio.worker.execution")
 
+_POLLS: Final = frozenset({"runs.get", "streams.read"})
+"""Methods that may wait, and have no effect when they are given up."""
 _TICK: Final = 1.0
 """Seconds between looks at an executor; its heartbeats come as often."""
 _EOF_GRACE: Final = 2.0
@@ -347,7 +349,7 @@ class Executor:
 
     def _spawn(self, call: Coroutine[Any, Any, None], method: str) -> None:
         task = asyncio.create_task(call)
-        holders = [self._tasks, self._polls] if method == "streams.read" else [self._tasks]
+        holders = [self._tasks, self._polls] if method in _POLLS else [self._tasks]
         for holder in holders:
             holder.add(task)
             task.add_done_callback(holder.discard)

@@ -41,3 +41,9 @@ class CorrelatedListing(Listing):
 
 Resolve = Annotated[ResolveData, Query(alias="resolveData", description="Whether payloads are wanted.")]
 """``resolveData`` of a single entity."""
+
+Wait = Annotated[
+    int,
+    Query(alias="waitMs", ge=0, description="Wait so many milliseconds for the end; at most 25,000 of them count."),
+]
+"""``waitMs`` of what may end."""

@@ -5,7 +5,7 @@
 import json
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 
 from workflow_studio.compute.api import (
     Hook,
@@ -29,7 +29,7 @@ from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.problems import problem
 from workflow_studio.worker.routes import presenting
-from workflow_studio.worker.routes.queries import Listing, Resolve, RunsListing
+from workflow_studio.worker.routes.queries import Listing, Resolve, RunsListing, Wait
 from workflow_studio.worker.services import Worker
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
@@ -105,9 +105,15 @@ async def resume_run(body: ResumeRequest, worker: Worker) -> ResumeResponse:
 
 
 @router.get("/{run_id}", dependencies=[needs(Scope.RUNS_READ)], response_model=Run, response_model_exclude_unset=True)
-async def get_run(run_id: str, worker: Worker, resolve_data: Resolve = "all") -> Run:
-    """Return a run."""
-    return presenting.run(await worker.engine.runs.get(run_id, with_payloads=resolve_data == "all"))
+async def get_run(
+    run_id: str, worker: Worker, request: Request, resolve_data: Resolve = "all", wait_ms: Wait = 0
+) -> Run:
+    """Return a run; with `waitMs`, once it has ended or after so long."""
+
+    async def get(wait_ms: int) -> dict[str, Any]:
+        return await worker.engine.runs.get(run_id, with_payloads=resolve_data == "all", wait_ms=wait_ms)
+
+    return presenting.run(await worker.poll(get, wait_ms, request) if wait_ms else await get(0))
 
 
 @router.post(

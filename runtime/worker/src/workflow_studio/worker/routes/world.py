@@ -44,7 +44,7 @@ def _handler(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
 
         header = request.headers.get(HEADER) if method in _WRITES else None
         repeat = idempotency_key(header, project=key.project_id, endpoint=method, content=content)
-        return Response(encode(await worker.world(method, params, repeat)), media_type=CBOR_MEDIA_TYPE)
+        return Response(encode(await worker.world(method, params, repeat, request)), media_type=CBOR_MEDIA_TYPE)
 
     call.__doc__ = f"Call the World's `{method}`."
     return call

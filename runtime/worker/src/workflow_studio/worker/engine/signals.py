@@ -1,0 +1,84 @@
+"""Signals: how callers that wait for something learn of a commit.
+
+Whoever waits listens first and looks at the database then, so that no commit falls between the two. A signal says only
+that there may be something new. The process that commits gives it; where other processes commit to the same database,
+their notifications would be handed to :meth:`Signals.give`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Listener:
+    """One who listens."""
+
+    __slots__ = ("_heard",)
+
+    def __init__(self, heard: asyncio.Event | None) -> None:
+        self._heard = heard
+
+    async def wait_until(self, deadline: float) -> bool:
+        """Wait for the next signal; one that came since the last wait counts.
+
+        Args:
+            deadline: When to stop waiting, in the event loop's time.
+
+        Returns:
+            Whether there was one.
+        """
+        if self._heard is None:
+            return False
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._heard.wait()
+        except TimeoutError:
+            return False
+        self._heard.clear()
+        return True
+
+
+class Signals:
+    """Who waits for what. Waiting costs an entry here, and neither a thread nor a connection of the database.
+
+    Args:
+        max_listeners: How many may listen at once; the next ones are not made to wait. None is no limit.
+    """
+
+    def __init__(self, max_listeners: int | None = None) -> None:
+        self._max_listeners = max_listeners
+        self._listeners = 0
+        self._listening: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return self._listeners
+
+    def give(self, topic: str) -> None:
+        """Wake all who listen to ``topic``. To be called on the event loop, after the commit."""
+        for heard in self._listening.get(topic, ()):
+            heard.set()
+
+    @contextmanager
+    def listening(self, topic: str) -> Iterator[Listener]:
+        """Listen to ``topic``."""
+        if self._max_listeners is not None and self._listeners >= self._max_listeners:
+            yield Listener(None)
+            return
+        heard = asyncio.Event()
+        self._listeners += 1
+        self._listening[topic].add(heard)
+        try:
+            yield Listener(heard)
+        finally:
+            self._listeners -= 1
+            self._listening[topic].discard(heard)
+            if not self._listening[topic]:
+                del self._listening[topic]
