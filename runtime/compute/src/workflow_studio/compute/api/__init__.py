@@ -14,7 +14,6 @@ from workflow_studio.compute.api._base import (
     ResolveData,
     SortOrder,
 )
-from workflow_studio.compute.api.audit import AuditEntry
 from workflow_studio.compute.api.deployments import (
     ActiveDeployment,
     Deployment,
@@ -25,14 +24,6 @@ from workflow_studio.compute.api.environment import (
     Variable,
     Variables,
     VariablesRequest,
-)
-from workflow_studio.compute.api.keys import (
-    ApiKey,
-    CreateApiKeyRequest,
-    CreatedApiKey,
-    KeyState,
-    RevokeApiKeyRequest,
-    RotateApiKeyRequest,
 )
 from workflow_studio.compute.api.operations import (
     DeadMessage,
@@ -63,10 +54,6 @@ from workflow_studio.compute.api.streams import (
 __all__ = [
     "ActiveDeployment",
     "Answer",
-    "ApiKey",
-    "AuditEntry",
-    "CreateApiKeyRequest",
-    "CreatedApiKey",
     "DeadMessage",
     "Deployment",
     "DeploymentStatus",
@@ -75,7 +62,6 @@ __all__ = [
     "Failure",
     "Health",
     "Hook",
-    "KeyState",
     "Page",
     "Request",
     "RerunRequest",
@@ -83,8 +69,6 @@ __all__ = [
     "ResolveData",
     "ResumeRequest",
     "ResumeResponse",
-    "RevokeApiKeyRequest",
-    "RotateApiKeyRequest",
     "Run",
     "Sdk",
     "SortOrder",

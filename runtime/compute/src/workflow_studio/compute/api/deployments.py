@@ -9,11 +9,16 @@ from workflow_studio.compute.api._base import Answer
 
 
 class DeploymentStatus(StrEnum):
-    """Where a deployment stands: uploaded, used for new runs, or used for new runs once."""
+    """Where a deployment stands.
+
+    It is created by its upload, active while new runs use it, draining while runs of it go on after another one took
+    its place, and retired once the last of them has ended.
+    """
 
     CREATED = "created"
     ACTIVE = "active"
-    INACTIVE = "inactive"
+    DRAINING = "draining"
+    RETIRED = "retired"
 
 
 class Sdk(Answer):
@@ -36,24 +41,32 @@ class Deployment(Answer):
     Attributes:
         deployment_id: Derived from the content.
         digest: ``sha256:`` and the content's digest.
-        status: ``created``, ``active`` or ``inactive``.
+        status: ``created``, ``active``, ``draining`` or ``retired``; see :class:`DeploymentStatus`.
+        live_runs: How many of its runs have not ended; 1000 stands for more, too.
         workflows: Ids of its workflows.
         steps: Ids of its steps.
         sdk: The Workflow SDK that made it.
         node: The Node.js versions it wants, as an npm range.
         created_at: When it was first uploaded.
+        created_by: The id of the key that uploaded it.
         activated_at: When it was last activated.
+        activated_by: The id of the key that activated it last.
+        retired_at: When the last run of a retired deployment had ended.
     """
 
     deployment_id: str
     status: str
+    live_runs: int = 0
     digest: str = ""
     workflows: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     sdk: Sdk | None = None
     node: str = ""
     created_at: datetime | None = None
+    created_by: str | None = None
     activated_at: datetime | None = None
+    activated_by: str | None = None
+    retired_at: datetime | None = None
 
 
 class ActiveDeployment(Answer):

@@ -18,7 +18,7 @@ class TriggerRequest(Request):
         input: The workflow's arguments: an array has one element per parameter, anything else is the only argument,
             and an absent input means no arguments.
         run_id: The run's id; made up if absent.
-        deployment_id: The deployment to run; the active one if absent.
+        deployment_id: The deployment to run; the active one if absent or ``latest``.
         spec_version: The World protocol of the run; that of the deployment if absent.
     """
 
@@ -41,6 +41,28 @@ class TriggerResponse(Answer):
     run_id: str
     status: str
     deployment_id: str
+
+
+class RerunRequest(Request):
+    """Start a run with the input of another one.
+
+    Attributes:
+        deployment_id: The deployment to run, ``latest`` for the active one; that of the other run if absent.
+        run_id: The new run's id; made up if absent.
+    """
+
+    deployment_id: str | None = None
+    run_id: str | None = None
+
+
+class RerunResponse(TriggerResponse):
+    """The run that was started.
+
+    Attributes:
+        rerun_of: The run whose input it has.
+    """
+
+    rerun_of: str
 
 
 class ResumeRequest(Request):
@@ -69,6 +91,16 @@ class ResumeResponse(Answer):
     """Whether the hook took the payload."""
 
     accepted: bool
+
+
+class WakeRequest(Request):
+    """Which sleeps to end.
+
+    Attributes:
+        correlation_ids: The correlation ids of the sleeps; all if absent. Those that are over are passed by.
+    """
+
+    correlation_ids: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=1000)
 
 
 class WakeResponse(Answer):
@@ -113,6 +145,9 @@ class Run(Answer):
         started_at: When it first ran.
         completed_at: When it completed, failed or was cancelled.
         updated_at: When it last changed.
+        created_by: The id of the key that started it; None if code of a run did.
+        project_id: The project of that key.
+        rerun_of: The run whose input it was given anew.
     """
 
     run_id: str
@@ -127,6 +162,9 @@ class Run(Answer):
     started_at: datetime | None = None
     completed_at: datetime | None = None
     updated_at: datetime | None = None
+    created_by: str | None = None
+    project_id: str | None = None
+    rerun_of: str | None = None
 
     @property
     def finished(self) -> bool:
