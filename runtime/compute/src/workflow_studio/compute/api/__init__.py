@@ -14,6 +14,7 @@ from workflow_studio.compute.api._base import (
     ResolveData,
     SortOrder,
 )
+from workflow_studio.compute.api.audit import AuditEntry
 from workflow_studio.compute.api.deployments import (
     ActiveDeployment,
     Deployment,
@@ -24,6 +25,14 @@ from workflow_studio.compute.api.environment import (
     Variable,
     Variables,
     VariablesRequest,
+)
+from workflow_studio.compute.api.keys import (
+    ApiKey,
+    CreateApiKeyRequest,
+    CreatedApiKey,
+    KeyState,
+    RevokeApiKeyRequest,
+    RotateApiKeyRequest,
 )
 from workflow_studio.compute.api.operations import (
     DeadMessage,
@@ -54,6 +63,10 @@ from workflow_studio.compute.api.streams import (
 __all__ = [
     "ActiveDeployment",
     "Answer",
+    "ApiKey",
+    "AuditEntry",
+    "CreateApiKeyRequest",
+    "CreatedApiKey",
     "DeadMessage",
     "Deployment",
     "DeploymentStatus",
@@ -62,6 +75,7 @@ __all__ = [
     "Failure",
     "Health",
     "Hook",
+    "KeyState",
     "Page",
     "Request",
     "RerunRequest",
@@ -69,6 +83,8 @@ __all__ = [
     "ResolveData",
     "ResumeRequest",
     "ResumeResponse",
+    "RevokeApiKeyRequest",
+    "RotateApiKeyRequest",
     "Run",
     "Sdk",
     "SortOrder",
