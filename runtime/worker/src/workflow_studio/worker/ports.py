@@ -31,6 +31,21 @@ class IdempotencyKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose request it is.
+
+    Attributes:
+        key_id: The API key.
+        project_id: The project of the key.
+        request_id: The correlation id of the request.
+    """
+
+    key_id: str
+    project_id: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallContext:
     """Who makes a World call.
 
@@ -38,11 +53,13 @@ class CallContext:
         executor_id: The executor it comes from; None for an app.
         delivery_id: The delivery in whose course it is made, if any.
         idempotency: What names the call, if it may arrive twice; only calls that write look at it.
+        caller: Whose request it is, if it came as one.
     """
 
     executor_id: str | None = None
     delivery_id: str | None = None
     idempotency: IdempotencyKey | None = None
+    caller: Caller | None = None
 
 
 class WorldHandler(Protocol):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
 
 from fastapi import Depends, Request
 
-from workflow_studio.worker.ports import CallContext, ExecutorPool, IdempotencyKey
+from workflow_studio.worker.ports import CallContext, Caller, ExecutorPool, IdempotencyKey
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_AN_APP: Final = CallContext()
 _POLLS: Final = frozenset({"runs.get", "streams.read"})
 _WAIT: Final = "waitMs"
 
@@ -71,13 +70,12 @@ class Services:
         """
         if method in _POLLS and params.get(_WAIT):
             return await self.poll(
-                lambda wait_ms: self.engine.world.call(method, {**params, _WAIT: wait_ms}, _AN_APP),
+                lambda wait_ms: self.engine.world.call(method, {**params, _WAIT: wait_ms}, CallContext()),
                 params[_WAIT],
                 request,
             )
-        return await self.engine.world.call(
-            method, params, _AN_APP if repeat is None else CallContext(idempotency=repeat)
-        )
+        context = CallContext(idempotency=repeat, caller=None if request is None else caller_of(request))
+        return await self.engine.world.call(method, params, context)
 
     async def poll(self, ask: Callable[[Any], Awaitable[T]], wait_ms: Any, request: Request | None) -> T:
         """Answer a long poll: with what there is, rather than hold up the end of the worker or wait for nobody.
@@ -106,6 +104,14 @@ async def _left(request: Request) -> None:
         pass  # the rest of a body that nobody asked for
 
 
+def caller_of(request: Request) -> Caller | None:
+    """Return whose request it is; None at an address that needs no key."""
+    key = request.scope.get("workflow_studio.key")
+    if key is None:
+        return None
+    return Caller(key.key_id, key.project_id, request.scope.get("workflow_studio.correlation_id"))
+
+
 def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
@@ -113,3 +119,6 @@ def _services(request: Request) -> Services:
 
 Worker = Annotated[Services, Depends(_services)]
 """The services, as a route's parameter."""
+
+By = Annotated[Caller | None, Depends(caller_of)]
+"""Whose request it is, as a route's parameter."""

@@ -74,7 +74,12 @@ class Events:
 
         def append(transaction: Transaction) -> log.Appended:
             appended = log.append(
-                transaction.connection, event, now=self._clock(), executor_id=context.executor_id, in_replay=in_replay
+                transaction.connection,
+                event,
+                now=self._clock(),
+                executor_id=context.executor_id,
+                in_replay=in_replay,
+                caller=context.caller,
             )
             if appended.ends_run:
                 transaction.after_commit(lambda: self._ended.give(event.run_id))

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
+    from workflow_studio.worker.ports import Caller
+
 STIMULI: Final = frozenset(
     {"run_created", "step_completed", "step_failed", "hook_received", "hook_conflict", "wait_completed"}
 )
@@ -100,7 +102,14 @@ class Appended:
 
 
 def append(
-    connection: Connection, event: EventInput, *, now: int, executor_id: str | None = None, in_replay: bool = False
+    connection: Connection,
+    event: EventInput,
+    *,
+    now: int,
+    executor_id: str | None = None,
+    in_replay: bool = False,
+    caller: Caller | None = None,
+    rerun_of: str | None = None,
 ) -> Appended:
     """Append an event to its run's log and change what follows from it.
 
@@ -110,6 +119,8 @@ def append(
         now: Epoch milliseconds.
         executor_id: The executor that it comes from, if any.
         in_replay: Whether the run's own replay writes it, and so knows of it already.
+        caller: Whose request it is, if it came as one.
+        rerun_of: For run_created: the run whose input it has.
 
     Raises:
         WorldError: If the event is refused; then nothing has changed.
@@ -125,7 +136,10 @@ def append(
         for slot, new in enumerate(decision.events, first_slot):
             if new.event_type in STIMULI and not in_replay:
                 log["stimulus_slot"] = slot
-    _apply(connection, event, decision, rows, log=log, executor_id=executor_id)
+    origin: Row = {"rerun_of": rerun_of}
+    if caller is not None:
+        origin |= {"created_by": caller.key_id, "project_id": caller.project_id}
+    _apply(connection, event, decision, rows, log=log, executor_id=executor_id, origin=origin)
     appended = []
     for slot, new in enumerate(decision.events, first_slot):
         row = {
@@ -137,6 +151,8 @@ def append(
             "spec_version": event.spec_version,
             "created_at": decision.at,
             "executor_id": executor_id,
+            "request_id": None if caller is None else caller.request_id,
+            "created_by": None if caller is None else caller.key_id,
         }
         connection.execute(_INSERT_EVENT, row)
         appended.append(row)
@@ -196,12 +212,13 @@ def _apply(
     *,
     log: Row,
     executor_id: str | None,
+    origin: Row,
 ) -> None:
     inserted_run: Row | None = None
     run_values: Row = dict(log)
     for change in decision.changes:
         if change.entity == "run" and isinstance(change, Insert):
-            inserted_run = {"run_id": event.run_id, **present.stored(change.values)}
+            inserted_run = {"run_id": event.run_id, **origin, **present.stored(change.values)}
         elif change.entity == "run" and isinstance(change, Update):
             run_values.update(present.stored(change.values))
     # The run's row goes first: the others refer to it.
