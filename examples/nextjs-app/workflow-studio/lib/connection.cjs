@@ -83,18 +83,28 @@ const REASONS = {
 function createConnection(settings) {
   return async (method, params, options) => {
     const config = settings();
-    const request = prepare(config, method, params, options);
-    for (let attempt = 0; ; attempt += 1) {
-      const outcome = await exchange(config, request, options);
+    let waitMs = options.waitMs ?? 0;
+    let request = prepare(config, method, params, options);
+    let attempt = 0;
+    while (true) {
+      const outcome = await exchange(config, request, waitMs, options.signal);
       if ('value' in outcome) {
         return outcome.value;
       }
-      if (!outcome.retry || attempt >= config.retries) {
+      if (!outcome.retry || (!waitMs && attempt >= config.retries)) {
         throw outcome.error;
       }
       await sleep(outcome.afterMs ?? backoff(attempt), undefined, {
         signal: options.signal,
       });
+      if (waitMs) {
+        // A proxy may cut what is quiet for too long. That it could not wait
+        // says nothing about whether the worker answers, so ask it that.
+        waitMs = 0;
+        request = prepare(config, method, { ...params, waitMs }, options);
+      } else {
+        attempt += 1;
+      }
     }
   };
 }
@@ -150,21 +160,20 @@ function prepare(config, method, params, options) {
  *
  * @param {ResolvedConfig} config
  * @param {ReturnType<typeof prepare>} request
- * @param {CallOptions} options
+ * @param {number} waitMs
+ * @param {AbortSignal} [given]
  * @returns {Promise<Outcome>}
  */
-async function exchange(config, request, options) {
-  const limitMs = config.timeoutMs + (options.waitMs ?? 0);
+async function exchange(config, request, waitMs, given) {
+  const limitMs = config.timeoutMs + waitMs;
   const timeout = AbortSignal.timeout(limitMs);
-  const signal = options.signal
-    ? AbortSignal.any([options.signal, timeout])
-    : timeout;
+  const signal = given ? AbortSignal.any([given, timeout]) : timeout;
   try {
     const response = await fetch(request.url, { ...request.init, signal });
     const body = new Uint8Array(await response.arrayBuffer());
     return judge(config, response, body);
   } catch (cause) {
-    options.signal?.throwIfAborted();
+    given?.throwIfAborted();
     const error = timeout.aborted
       ? timeoutError(
           `The Workflow Studio worker at ${config.baseUrl} did not answer within ${limitMs} ms. See whether it is overloaded, or raise execution.timeoutMs.`,

@@ -19,6 +19,7 @@ const {
   openLocalWorld,
 } = require('./local-world.cjs');
 const { recordFallback, refuseQueueMessage } = require('./ownership.cjs');
+const { isForReturnValue } = require('./polling.cjs');
 
 /** @typedef {Record<string, any>} World */
 
@@ -199,6 +200,16 @@ function createFallbackWorld(remote, isEnabled) {
   /** @param {(world: World, ...args: any[]) => any} call Its first argument has the run's id. */
   const byRunOf = (call) => route((params) => isLocalRun(params?.runId), call);
   const { createEvent, queue } = createWriters(remote, isEnabled);
+  const readRun = byRun((world, ...args) => world.runs.get(...args));
+  const awaitRun = byRun((world, runId) =>
+    (world.runs.getWhenFinished ?? world.runs.get)(runId),
+  );
+  // The caller has to be looked at here: the World behind is called by this one.
+  /** @type {(runId: string, params?: any) => Promise<any>} */
+  const getRun = (runId, params) =>
+    params === undefined && isForReturnValue(getRun)
+      ? awaitRun(runId)
+      : readRun(runId, params);
 
   return {
     ...remote,
@@ -234,7 +245,7 @@ function createFallbackWorld(remote, isEnabled) {
       return world.createQueueHandler(prefix, handler)(request);
     },
     runs: {
-      get: byRun((world, ...args) => world.runs.get(...args)),
+      get: getRun,
       list: remote.runs.list,
     },
     steps: {

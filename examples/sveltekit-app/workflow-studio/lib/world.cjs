@@ -14,6 +14,7 @@
  */
 
 const { kindOf } = require('./cbor.cjs');
+const { createRunPoller, isForReturnValue } = require('./polling.cjs');
 const { createQueueHandler, defined, envelope } = require('./queue.cjs');
 const { createStreamer } = require('./streams.cjs');
 
@@ -182,11 +183,24 @@ function createStorage(call) {
   const list = async (method, params, convert) =>
     toPage(await call(method, listParams(params), READ), convert);
 
+  const getWhenFinished = createRunPoller(async (params) =>
+    toRun(
+      await call('runs.get', params, {
+        idempotent: true,
+        waitMs: params.waitMs,
+      }),
+    ),
+  );
+  /** @type {(runId: string, params?: any) => Promise<any>} */
+  const getRun = (runId, params) =>
+    params === undefined && isForReturnValue(getRun)
+      ? getWhenFinished(runId)
+      : get('runs.get', { runId, resolveData: params?.resolveData }, toRun);
+
   return {
     runs: {
-      /** @type {(runId: string, params?: any) => Promise<any>} */
-      get: (runId, params) =>
-        get('runs.get', { runId, resolveData: params?.resolveData }, toRun),
+      get: getRun,
+      getWhenFinished,
       /** @type {(params?: any) => Promise<any>} */
       list: (params) => list('runs.list', params, toRun),
     },
