@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
-from workflow_studio.worker.engine import leases, log
+from workflow_studio.worker.engine import housekeeping, leases, log
+from workflow_studio.worker.engine.deliveries import Deliveries
 from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.engine.recovery import Recovered, Recovery
 from workflow_studio.worker.engine.transitions import EventInput
@@ -132,3 +133,31 @@ def leases_lapse_by_the_clock(monkeypatch):
         return await self._database.write(work)
 
     monkeypatch.setattr(Recovery, "sweep", sweep)
+
+
+def answers_and_messages_are_kept_for_ever(monkeypatch):
+    async def nothing(self):
+        return housekeeping.Swept(0, 0)
+
+    monkeypatch.setattr(housekeeping.Housekeeping, "sweep", nothing)
+
+
+def all_is_deleted_in_one_transaction(monkeypatch):
+    monkeypatch.setattr(housekeeping, "PORTION", 1_000_000_000)
+
+
+def whoever_waits_takes_a_place(monkeypatch):
+    monkeypatch.setattr(Deliveries, "waiting", frozenset())
+
+
+def leased_messages_of_anybody_take_places(monkeypatch):
+    """Count what the table says is in flight, and trust that."""
+    claim = Leases._claim_kind
+
+    def counted(self, transaction, kind, limit, **options):
+        messages = tables.messages
+        count = select(func.count()).where(messages.c.status == "leased", messages.c.kind == kind)
+        return claim(self, transaction, kind, max(0, limit - transaction.execute(count).scalar()), **options)
+
+    monkeypatch.setattr(Leases, "_claim_kind", counted)
+    leases_outlive_their_worker(monkeypatch)

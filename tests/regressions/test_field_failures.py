@@ -7,6 +7,7 @@ PostgreSQL. Each test runs again without its guard, and must fail then: see ``gu
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 
 import pytest
@@ -14,9 +15,9 @@ import pytest
 from tests.regressions import guards
 from tests.regressions.guards import DAY_MS, guarded_by
 from workflow_studio.compute.world_errors import WorldError
-from workflow_studio.worker.engine import log
-from workflow_studio.worker.ports import CallContext
-from workflow_studio.worker.store import StoreError
+from workflow_studio.worker.engine import Capacity, housekeeping, log
+from workflow_studio.worker.ports import CallContext, Handled, IdempotencyKey
+from workflow_studio.worker.store import StoreError, tables
 
 HOUR_MS = 3600_000
 
@@ -33,6 +34,55 @@ async def replay(world, *events, again_in=None):
     else:
         await world.engine.leases.defer(delivery.id, again_in)
     return delivery.run_id
+
+
+class Pool:
+    """Handles deliveries as a test says."""
+
+    def __init__(self, handle=None):
+        self.handle = handle
+        self.deliveries = []
+        self.done = []
+        self.at_once = Counter()
+        self.peak = {}
+
+    async def deliver(self, delivery):
+        self.deliveries.append(delivery)
+        self.at_once[delivery.kind] += 1
+        self.peak[delivery.kind] = max(self.peak.get(delivery.kind, 0), self.at_once[delivery.kind])
+        try:
+            await asyncio.sleep(0)
+            if self.handle is not None:
+                await self.handle(delivery)
+            return Handled()
+        finally:
+            self.at_once[delivery.kind] -= 1
+            self.done.append(delivery)
+
+
+@pytest.fixture
+async def dispatching():
+    """Deliver messages to a pool until the test ends."""
+    started = []
+
+    async def start(world, pool, capacity=None):
+        dispatcher = world.engine.dispatcher(pool, capacity)
+        started.append(dispatcher)
+        await dispatcher.start()
+
+    yield start
+    for dispatcher in started:
+        await dispatcher.stop(grace=0)
+
+
+async def until(condition, seconds=10):
+    """Wait for what comes about within a second, or is wrong."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110  # rows have no events
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError("It never came about.") from None
 
 
 async def parked_on_a_hook(world, token):
@@ -165,6 +215,24 @@ async def test_06_a_hook_resumed_as_a_timer_fires_gets_a_slot_of_its_own(world):
     assert len(await world.claim()) == len(runs), "and one replay each sees both"
 
 
+@guarded_by(guards.leased_messages_of_anybody_take_places, guards.leases_outlive_their_worker)
+async def test_08_what_is_recovered_does_not_block_a_queue_of_concurrency_one(world, after_crash, dispatching):
+    """What was in flight when the worker died counted against the limit of the queue, which let nothing through then.
+
+    Source: dbos-inc/dbos-transact-py#805.
+    """
+    run_ids = [await world.new_run() for _ in range(3)]
+    published = [await world.publish_step(run_id) for run_id in run_ids]
+    published += [await world.wake(run_id) for run_id in run_ids]
+    assert len(await world.claim(workflow=1, step=1)) == 2
+    survivor = await after_crash()
+    pool = Pool()
+    await dispatching(survivor, pool, Capacity(workflow=1, step=1))
+    await until(lambda: len(pool.deliveries) == 6, seconds=5)
+    assert {delivery.message_id for delivery in pool.deliveries} == set(published)
+    assert pool.peak == {"workflow": 1, "step": 1}
+
+
 @guarded_by(guards.quiet_runs_are_taken_for_orphans)
 async def test_09_a_run_that_waits_for_a_hook_for_30_days_is_healthy(world, after_crash):
     """A watchdog took runs that slept or waited for orphans and failed them.
@@ -230,6 +298,74 @@ async def test_11_a_run_stays_on_its_code_when_new_code_is_activated_in_its_mids
     new_run = (await survivor.engine.runs.start(world.workflow, b""))["runId"]
     (fresh,) = [delivery for delivery in await survivor.claim() if delivery.run_id == new_run]
     assert fresh.deployment_id == newer.id
+
+
+@guarded_by(guards.answers_and_messages_are_kept_for_ever, guards.all_is_deleted_in_one_transaction)
+async def test_13_tables_hold_no_more_than_the_runs_and_little_is_deleted_at_a_time(world, database, monkeypatch):
+    """Tables that nothing was ever deleted from grew to 62 GB, and one statement that did held the database for 87 min.
+
+    Sources: KeeperHub/keeperhub#2344, vercel/workflow#2554.
+    """
+    monkeypatch.setattr(housekeeping, "PORTION", min(housekeeping.PORTION, 5) if housekeeping.PORTION < 1000 else 1000)
+    deleted = []
+    write = type(database).write
+
+    async def counted(self, work):
+        result = await write(self, work)
+        if isinstance(result, int):
+            deleted.append(result)
+        return result
+
+    for number in range(12):
+        key = IdempotencyKey("p", "POST /v1/runs", f"k{number}", "digest")
+        run = await world.engine.runs.start(world.workflow, b"", repeat=key)
+        await replay(world, ("wait_created", "wait_1", {"resumeAt": world.clock.now + DAY_MS}), again_in=86400)
+        await world.engine.runs.cancel(run["runId"])
+    alive = await parked_on_a_hook(world, "t")
+    sleeping = (await world.engine.runs.start(world.workflow, b""))["runId"]
+    await replay(world, ("wait_created", "wait_1", {"resumeAt": world.clock.now + 30 * DAY_MS}), again_in=30 * 86400)
+    world.clock.tick(DAY_MS + 1)
+    monkeypatch.setattr(type(database), "write", counted)
+    await world.engine.housekeeping.sweep()
+    rows = await database.read(lambda connection: connection.execute(tables.messages.select()).all())
+    assert [row.run_id for row in rows] == [sleeping], "the ended runs' messages are gone"
+    assert await database.read(lambda connection: connection.execute(tables.idempotency.select()).all()) == []
+    assert sum(deleted) == 24
+    assert max(deleted) <= 5, "no transaction holds up the others for long"
+    assert (await world.call("runs.get", runId=alive))["status"] == "running"
+
+
+@pytest.mark.parametrize("wait", ["runs.get", "streams.read"])
+@guarded_by(guards.whoever_waits_takes_a_place)
+async def test_14_a_step_that_awaits_another_run_does_not_keep_its_steps_from_running(world, dispatching, wait):
+    """At concurrency N, N parents that awaited their children's results kept the children from being run, for ever.
+
+    Source: the Fibonacci example in the documentation of vercel/workflow's PostgreSQL World.
+    """
+    parents = [await world.new_run() for _ in range(2)]
+    children = dict(zip(parents, [await world.new_run() for _ in parents], strict=True))
+
+    async def handle(delivery):
+        if delivery.kind == "workflow":
+            return
+        child = children.get(delivery.run_id)
+        context = CallContext("exec-1", delivery.id)
+        if child is None:
+            await world.call("streams.close", name=f"of {delivery.run_id}", runId=delivery.run_id)
+            await world.create(delivery.run_id, "run_completed", context=context)
+            return
+        await world.publish_step(child, f"step_of_{child}")
+        if wait == "runs.get":
+            await world.call("runs.get", context=context, runId=child, waitMs=25_000)
+        else:
+            await world.call("streams.read", context=context, name=f"of {child}", waitMs=25_000)
+
+    pool = Pool(handle)
+    for parent in parents:
+        await world.publish_step(parent)
+    await dispatching(world, pool, Capacity(workflow=1, step=1))
+    await until(lambda: sum(delivery.kind == "step" for delivery in pool.done) == 4, seconds=5)
+    assert {(await world.call("runs.get", runId=child))["status"] for child in children.values()} == {"completed"}
 
 
 @guarded_by(guards.leases_lapse_by_the_clock)

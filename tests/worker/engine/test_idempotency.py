@@ -114,7 +114,7 @@ async def test_a_refusal_is_not_kept(world):
     assert (await world.create(run_id, "step_started", "step_1", context=repeat()))["step"]["attempt"] == 1
 
 
-async def test_answers_are_kept_for_24_hours_and_then_pruned(world, hook, clock, database):
+async def test_answers_count_for_24_hours_and_are_then_deleted(world, hook, clock, database):
     await hook(repeat())
     clock.tick(RETENTION_MS - 1)
     await hook(repeat())
@@ -124,6 +124,7 @@ async def test_answers_are_kept_for_24_hours_and_then_pruned(world, hook, clock,
     assert await received(world, hook) == 2
     clock.tick(2 * RETENTION_MS)
     await hook(repeat("late"))
+    assert (await world.engine.housekeeping.sweep()).answers == 1
     rows = await database.read(lambda connection: connection.execute(tables.idempotency.select()).all())
     assert [row.key for row in rows] == ["late"]
 

@@ -208,3 +208,27 @@ async def test_rows_that_may_be_large_are_fetched_as_they_are_read(database):
             return type(rows.cursor)
 
     assert await database.read(look) is psycopg.ServerCursor
+
+
+async def test_a_worker_learns_for_good_that_another_took_its_database(database, place):
+    waiting = asyncio.ensure_future(database.wait_until_lost())
+    await database.write(put("k"))
+    assert not database.is_lost
+    successor = place.crash()
+    await successor.close()
+    with pytest.raises(StoreLockedError):
+        await database.read(lambda connection: value_of(connection, "k"))
+    error = await asyncio.wait_for(waiting, 5)
+    assert "taken over" in error.message
+    assert error.recovery
+    assert database.is_lost
+
+
+async def test_who_is_about_to_take_the_database_over_has_not_done_so_yet(database, place):
+    place._end_sessions()
+    with psycopg.connect(place.location, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended('workflow-studio ' || current_schema(), 0))")
+        with pytest.raises(StoreLockedError):
+            await database.write(put("k"))
+        assert not database.is_lost
+    await database.write(put("k"))

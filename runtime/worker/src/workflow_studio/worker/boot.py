@@ -69,9 +69,11 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
             await dispatcher.start()
             yield Services(settings=settings, engine=engine, artifacts=artifacts, pool=runner, stopping=asyncio.Event())
         finally:
+            # What is under way on a database that is another worker's now is under way there, too, or soon will be.
+            grace = 0.0 if database.is_lost else settings.shutdown_grace
             with anyio.CancelScope(shield=True):
-                await dispatcher.stop(grace=settings.shutdown_grace)
-                await runner.close(grace=min(5.0, settings.shutdown_grace))
+                await dispatcher.stop(grace=grace)
+                await runner.close(grace=min(5.0, grace))
     finally:
         with anyio.CancelScope(shield=True):
             await database.close()

@@ -25,6 +25,8 @@ from workflow_studio.worker.store import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from workflow_studio.worker.store import StoreLockedError
+
 _STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 _FAILED: Final = 1
 _MISUSED: Final = 2
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the worker until it is told to stop.
 
     Returns:
-        0 after an orderly end, 1 if it could not start, 2 if a setting is wrong.
+        0 after an orderly end, 1 if it could not start or lost its database to another worker, 2 if a setting is wrong.
     """
     options = vars(_parser().parse_args(arguments))
     log_level = options.pop("log_level")
@@ -62,18 +64,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 timeout_graceful_shutdown=max(1, round(settings.shutdown_grace)),
             )
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-                runner.run(_serve(_Server(config, settings, as_json=as_json), listener))
+                lost = runner.run(_serve(_Server(config, settings, as_json=as_json), listener))
     except (StoreError, NodeNotFoundError, EngineError, OSError) as error:
         refuse(error, as_json=as_json)
+        return _FAILED
+    if lost is not None:
+        refuse(lost, as_json=False)  # the one document has been printed
         return _FAILED
     return 0
 
 
-async def _serve(server: _Server, listener: socket.socket) -> None:
+async def _serve(server: _Server, listener: socket.socket) -> StoreLockedError | None:
+    """Serve until told to stop, or until another worker takes the database over; return what to say in that case."""
     app: Any = server.config.app
     with server.stopped_by_signals():
         async with app.router.lifespan_context(app):
+            losing = asyncio.ensure_future(app.state.services.engine.wait_until_lost())
+            losing.add_done_callback(server.give_up)
             await server.serve(sockets=[listener])
+            if losing.done():
+                lost: StoreLockedError = losing.result()
+                return lost
+            losing.cancel()
+            return None
 
 
 class _Server(uvicorn.Server):
@@ -104,6 +117,11 @@ class _Server(uvicorn.Server):
         finally:
             for name, handler in previous.items():
                 signal.signal(name, handler)
+
+    def give_up(self, losing: asyncio.Future[StoreLockedError]) -> None:
+        """End at once: without the database no request can be answered, and none is worth waiting for."""
+        if not losing.cancelled():
+            self.should_exit = self.force_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, and say so."""

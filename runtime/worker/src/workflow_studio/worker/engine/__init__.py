@@ -13,6 +13,7 @@ from workflow_studio.worker.engine.dispatcher import Capacity, Dispatcher
 from workflow_studio.worker.engine.encryption import Keyring
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.events import Events
+from workflow_studio.worker.engine.housekeeping import Housekeeping
 from workflow_studio.worker.engine.idempotency import IdempotencyKeys
 from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, SeedApiKey
 from workflow_studio.worker.engine.leases import Leases
@@ -26,7 +27,7 @@ from workflow_studio.worker.engine.world import World
 
 if TYPE_CHECKING:
     from workflow_studio.worker.ports import ExecutorPool
-    from workflow_studio.worker.store import Database
+    from workflow_studio.worker.store import Database, StoreLockedError
 
 
 MAX_WAITING: Final = 10_000
@@ -53,6 +54,7 @@ class Engine:
         keyring: The keys of runs and streams.
         ended: Tells of runs that end, by their ids.
         recovery: Takes up what a crash left behind.
+        housekeeping: Deletes what nobody will ask for any more.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Engine:
     ) -> None:
         owner = uuid.uuid4().hex
         deliveries = Deliveries()
+        self._database = database
         self._clock = clock
         idempotency = IdempotencyKeys(clock)
         self.queue = Queue(database, clock, idempotency)
@@ -85,7 +88,9 @@ class Engine:
         )
         self.streams = Streams(database, clock, self.keyring, Signals())
         self.recovery = Recovery(database, self.queue, clock, owner)
+        self.housekeeping = Housekeeping(database, clock)
         self.world = World(
+            deliveries=deliveries,
             deployments=self.deployments,
             events=Events(database, clock, deliveries, idempotency, self.ended),
             queries=Queries(database, self.ended),
@@ -94,9 +99,13 @@ class Engine:
             keyring=self.keyring,
         )
 
+    async def wait_until_lost(self) -> StoreLockedError:
+        """Wait until another worker takes the database over, and return what to say then: this one should end."""
+        return await self._database.wait_until_lost()
+
     def dispatcher(self, pool: ExecutorPool, capacity: Capacity | None = None) -> Dispatcher:
         """Return the dispatcher that hands messages to ``pool``; it does nothing until it is started."""
-        return Dispatcher(self.queue, self.leases, self.recovery, pool, self._clock, capacity)
+        return Dispatcher(self.queue, self.leases, self.recovery, self.housekeeping, pool, self._clock, capacity)
 
 
 __all__ = [

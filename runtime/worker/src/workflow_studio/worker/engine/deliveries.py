@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_WAITS_AFTER_SECONDS: Final = 0.25
+"""A call that is answered sooner was no wait, and does not make room for another delivery."""
 
 
 @dataclass(slots=True)
@@ -27,6 +37,42 @@ class Deliveries:
 
     def __init__(self) -> None:
         self._in_flight: dict[str, InFlight] = {}
+        self._waits: Counter[str] = Counter()
+        self._on_waiting: list[Callable[[], None]] = []
+
+    @property
+    def waiting(self) -> frozenset[str]:
+        """The deliveries that wait for others to do something."""
+        return frozenset(self._waits)
+
+    def on_waiting(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called whenever a delivery has begun to wait."""
+        self._on_waiting.append(callback)
+
+    @contextmanager
+    def awaiting(self, delivery_id: str | None) -> Iterator[None]:
+        """Note that a World call of the delivery may wait, as long as the block takes."""
+        if delivery_id is None or delivery_id not in self._in_flight:
+            yield
+            return
+        noted = False
+
+        def note() -> None:
+            nonlocal noted
+            noted = True
+            self._waits[delivery_id] += 1
+            for callback in self._on_waiting:
+                callback()
+
+        timer = asyncio.get_running_loop().call_later(_WAITS_AFTER_SECONDS, note)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            if noted:
+                self._waits[delivery_id] -= 1
+                if not self._waits[delivery_id]:
+                    del self._waits[delivery_id]
 
     def begin(self, delivery_id: str, delivery: InFlight) -> None:
         """Note a delivery."""

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    before_sleep_log,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from workflow_studio.worker.ports import Failed, Outcome, Undelivered
+from workflow_studio.worker.store import StoreError, StoreLockedError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from workflow_studio.worker.engine.clock import Clock
+    from workflow_studio.worker.engine.housekeeping import Housekeeping
     from workflow_studio.worker.engine.leases import Claim, Leases
     from workflow_studio.worker.engine.queue import Kind, Queue
     from workflow_studio.worker.engine.recovery import Recovery
@@ -23,21 +35,29 @@ _MAX_SLEEP_SECONDS: Final = 60.0
 """Messages fall due by the clock on the wall, which is set, and goes on while the machine is suspended."""
 
 _SWEEP_EVERY_SECONDS: Final = 60.0
+_TIDY_EVERY_SECONDS: Final = 600.0
+_BOOT_PATIENCE_SECONDS: Final = 60.0
+"""How long a database may be away while a worker starts, as when it restarts itself."""
+
 _RETRY: Final = wait_random_exponential(multiplier=0.1, max=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How many deliveries of each kind may be in flight."""
+    """How many deliveries of each kind may be worked on at the same time.
+
+    A delivery that waits for others, as a step does that awaits another run, is not worked on: if it took a place, so
+    many of them would wait for ever for what they keep from being done.
+    """
 
     workflow: int = 16
     step: int = 64
 
-    def free(self, in_flight: dict[Kind, int]) -> dict[Kind, int]:
+    def free(self, worked_on: Counter[Kind]) -> dict[Kind, int]:
         """Return how many more there may be."""
         return {
-            "workflow": max(0, self.workflow - in_flight["workflow"]),
-            "step": max(0, self.step - in_flight["step"]),
+            "workflow": max(0, self.workflow - worked_on["workflow"]),
+            "step": max(0, self.step - worked_on["step"]),
         }
 
 
@@ -52,33 +72,47 @@ class Dispatcher:
         queue: Queue,
         leases: Leases,
         recovery: Recovery,
+        housekeeping: Housekeeping,
         pool: ExecutorPool,
         clock: Clock,
         capacity: Capacity | None = None,
     ) -> None:
         self._leases = leases
         self._recovery = recovery
+        self._housekeeping = housekeeping
         self._pool = pool
         self._clock = clock
         self._capacity = capacity or Capacity()
-        self._in_flight: dict[Kind, int] = {"workflow": 0, "step": 0}
+        self._in_flight: dict[str, Kind] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._stopping = False
         queue.on_ready(self._wake.set)
+        leases.deliveries.on_waiting(self._wake.set)
 
     async def start(self) -> None:
         """Recover what the process before left behind, and begin to deliver.
 
+        If the database goes away meanwhile, recovery is begun again until it succeeds: a worker that gave it up and
+        went on would never look at the leases of its predecessor again.
+
         Raises:
-            StoreError: If the database fails.
+            StoreError: If the database fails for a minute, or is another worker's.
         """
-        await self._recovery.at_boot()
+        again = AsyncRetrying(
+            retry=retry_if_exception(_may_pass),
+            wait=_RETRY,
+            stop=stop_after_delay(_BOOT_PATIENCE_SECONDS),
+            before_sleep=before_sleep_log(_LOG, logging.ERROR),
+            reraise=True,
+        )
+        await again(self._recovery.at_boot)
         self._wake.set()
         self._loops = [
             asyncio.create_task(self._dispatch(), name="dispatcher"),
-            asyncio.create_task(self._sweep(), name="recovery"),
+            asyncio.create_task(_repeat(self._recovery.sweep, _SWEEP_EVERY_SECONDS), name="recovery"),
+            asyncio.create_task(_repeat(self._housekeeping.sweep, _TIDY_EVERY_SECONDS), name="housekeeping"),
         ]
 
     async def stop(self, *, grace: float) -> None:
@@ -123,9 +157,11 @@ class Dispatcher:
         return await asyncio.shield(asyncio.ensure_future(self._claim_and_start()))
 
     async def _claim_and_start(self) -> Claim:
-        claim = await self._leases.claim(self._capacity.free(self._in_flight))
+        waiting = self._leases.deliveries.waiting
+        worked_on = Counter(kind for delivery_id, kind in self._in_flight.items() if delivery_id not in waiting)
+        claim = await self._leases.claim(self._capacity.free(worked_on))
         for delivery in claim.deliveries:
-            self._in_flight[delivery.kind] += 1
+            self._in_flight[delivery.id] = delivery.kind
             task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -146,7 +182,7 @@ class Dispatcher:
             outcome = await self._run(delivery)
             await self._record(delivery, outcome)
         finally:
-            self._in_flight[delivery.kind] -= 1
+            del self._in_flight[delivery.id]
             self._wake.set()
 
     async def _run(self, delivery: Delivery) -> Outcome:
@@ -178,10 +214,15 @@ class Dispatcher:
                 else:
                     await self._leases.defer(delivery.id, outcome.timeout_seconds)
 
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_EVERY_SECONDS)
-            try:
-                await self._recovery.sweep()
-            except Exception:  # noqa: BLE001  # the next search may do better
-                _LOG.exception("The search for runs that nothing wakes failed.")
+
+async def _repeat(work: Callable[[], Awaitable[object]], seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except Exception:  # noqa: BLE001  # the next time may do better
+            _LOG.exception("What the worker looks after every %.0f s went wrong.", seconds)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, StoreError) and not isinstance(error, StoreLockedError)

@@ -1,7 +1,7 @@
 """Idempotency keys: a repeated request gets the first answer, not a second effect.
 
 The record is written in the transaction that has the effect, so there is never one without the other, whatever crashes.
-It is named by project, key and endpoint, and kept for 24 hours.
+It is named by project, key and endpoint, and counts for 24 hours; then :mod:`.housekeeping` deletes it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 RETENTION_MS: Final = 24 * 60 * 60 * 1000
-"""How long an answer is kept."""
+"""How long an answer counts."""
 
-_PRUNE_EVERY_MS: Final = 10 * 60 * 1000
 _T: Final = tables.idempotency
 _NAMED: Final = and_(
     _T.c.project_id == bindparam("project"), _T.c.endpoint == bindparam("at"), _T.c.key == bindparam("named")
@@ -42,7 +41,6 @@ class IdempotencyKeys:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._pruned_at = 0
 
     def once(self, transaction: Transaction, key: IdempotencyKey | None, work: Callable[[], T]) -> T:
         """Do ``work`` and keep its answer, or return the answer that it gave before.
@@ -83,13 +81,7 @@ class IdempotencyKeys:
                 "created_at": now,
             },
         )
-        self._prune(transaction, now)
         return answer
-
-    def _prune(self, transaction: Transaction, now: int) -> None:
-        if now - self._pruned_at >= _PRUNE_EVERY_MS:
-            self._pruned_at = now
-            transaction.execute(delete(_T).where(_T.c.created_at <= now - RETENTION_MS))
 
 
 def _conflict() -> EngineError:

@@ -107,12 +107,15 @@ class Leases:
         deliveries: Hears of deliveries that begin and end.
         clock: Tells the time.
         owner: Names this process.
+
+    Attributes:
+        deliveries: Those in flight.
     """
 
     def __init__(self, database: Database, queue: Queue, deliveries: Deliveries, clock: Clock, owner: str) -> None:
         self._database = database
         self._queue = queue
-        self._deliveries = deliveries
+        self.deliveries = deliveries
         self._clock = clock
         self._owner = owner
 
@@ -169,7 +172,7 @@ class Leases:
         transaction.execute(_LEASE, {**key, "now": now})
         # Whatever the replay loads, it has no less of the log than there is now.
         replay = InFlight(row["run_id"], row["last_slot"]) if _is_replay(row) else InFlight()
-        transaction.after_commit(lambda: self._deliveries.begin(delivery_id, replay))
+        transaction.after_commit(lambda: self.deliveries.begin(delivery_id, replay))
         return Delivery(
             id=delivery_id,
             message_id=row["message_id"],
@@ -298,14 +301,14 @@ class Leases:
         def ended(transaction: Transaction) -> bool:
             # Another message of the run may have waited for this delivery, or become ready by it.
             self._queue.announce(transaction)
-            transaction.after_commit(lambda: self._deliveries.end(delivery_id))
+            transaction.after_commit(lambda: self.deliveries.end(delivery_id))
             held: bool = work(transaction)
             return held
 
         return await self._database.write(ended)
 
     def _note_replay(self, transaction: Transaction, row: RowMapping, delivery_id: str) -> None:
-        seen = self._deliveries.seen_slot(delivery_id)
+        seen = self.deliveries.seen_slot(delivery_id)
         if seen is not None and _is_replay(row):
             runs = tables.runs
             newer = update(runs).where(runs.c.run_id == row["run_id"], runs.c.replayed_slot < seen)

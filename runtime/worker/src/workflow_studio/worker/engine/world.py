@@ -15,6 +15,7 @@ from workflow_studio.worker.store import StoreError, StoreValueError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from workflow_studio.worker.engine.deliveries import Deliveries
     from workflow_studio.worker.engine.deployments import Deployments
     from workflow_studio.worker.engine.encryption import Keyring
     from workflow_studio.worker.engine.events import Events
@@ -30,6 +31,7 @@ class World:
     """Implements :class:`workflow_studio.worker.ports.WorldHandler`.
 
     Args:
+        deliveries: Hears which of them wait.
         deployments: Which deployment is active.
         events: Appends events.
         queries: Reads entities.
@@ -41,6 +43,7 @@ class World:
     def __init__(
         self,
         *,
+        deliveries: Deliveries,
         deployments: Deployments,
         events: Events,
         queries: Queries,
@@ -48,6 +51,7 @@ class World:
         streams: Streams,
         keyring: Keyring,
     ) -> None:
+        self._deliveries = deliveries
         self._deployments = deployments
         self._events = events
         self._queue = queue
@@ -89,7 +93,9 @@ class World:
             if known is None:
                 raise WorldError(f"The World has no method {method!r}", status=400)
             model, handler = known
-            return await handler(p.parse(model, params))
+            parsed = p.parse(model, params)
+            with self._deliveries.awaiting(context.delivery_id if getattr(parsed, "wait_ms", None) else None):
+                return await handler(parsed)
         except CBOREncodeError as error:
             raise WorldError(f"A value cannot be stored: {error}", status=400) from error
         except StoreValueError as error:

@@ -8,13 +8,18 @@ One worker uses a database (to be exact, a schema of it) at a time. Every connec
 lock, shared; who opens the database must have it exclusively for a moment, and writes its name into ``settings``. So
 the next worker cannot get in while this one has a connection left, and once it is in, this one cannot get a new one.
 The lock belongs to the session: a pooler between worker and server must be in session mode.
+
+When the server restarts, all sessions end. The worker connects anew, takes the lock again and goes on: whatever was not
+committed is done again, unless it may have been. If another worker came first, this one can never go on; it says so
+through ``lost``, and should end.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import psycopg
@@ -63,6 +68,10 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _RECOVERY: Final = "Check the PostgreSQL server and the worker's database URL."
 
 
+class _SupersededError(StoreLockedError):
+    """Another worker has written its name into the database. That cannot be undone."""
+
+
 class _PostgresTransaction(Transaction):
     """A transaction among others."""
 
@@ -77,9 +86,14 @@ class PostgresBackend:
     """Implements :class:`workflow_studio.worker.store.database.Backend`."""
 
     def __init__(self, url: str, owner: str, session: psycopg.Connection[Any]) -> None:
+        self.lost: Future[StoreLockedError] = Future()
+        self.lost.set_running_or_notify_cancel()  # who waits for it may stop waiting, but not cancel it
+        self._url = url
+        self._owner = owner
+        self._losing = threading.Lock()
         self._session = session
-        self._engine = _engine(lambda: _fenced(url, owner), _WRITERS)
-        self._read_engine = _engine(lambda: _reading(_fenced(url, owner)), _READERS)
+        self._engine = _engine(self._connect, _WRITERS)
+        self._read_engine = _engine(lambda: _reading(self._connect()), _READERS)
         self._threads = ThreadPoolExecutor(_WRITERS, thread_name_prefix="store-writer")
         self._closed = False
 
@@ -152,6 +166,15 @@ class PostgresBackend:
         self._read_engine.dispose()
         self._session.close()
 
+    def _connect(self) -> psycopg.Connection[Any]:
+        try:
+            return _fenced(self._url, self._owner)
+        except _SupersededError as error:
+            with self._losing:
+                if not self.lost.done():
+                    self.lost.set_result(error)
+            raise
+
     def _run(self, job: Job) -> None:
         again = Retrying(
             retry=retry_if_exception(_may_be_repeated),
@@ -204,15 +227,28 @@ def _take(session: psycopg.Connection[Any]) -> None:
 def _fenced(url: str, owner: str) -> psycopg.Connection[Any]:
     """Return a connection that keeps other workers out, unless one has come in already."""
     connection = _connect(url)
-    shared = connection.execute(f"SELECT pg_try_advisory_lock_shared({_KEY})").fetchone()
-    # Looked at after the lock is held: from here on it cannot change.
-    found = connection.execute("SELECT value FROM settings WHERE key = %s", (_OWNER,)).fetchone()
-    if shared is None or not shared[0] or found is None or found[0] != owner:
+    try:
+        _fence(connection, owner)
+    except BaseException:
         connection.close()
-        raise _locked()
+        raise
     connection.autocommit = False
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     return connection
+
+
+def _fence(connection: psycopg.Connection[Any], owner: str) -> None:
+    shared = connection.execute(f"SELECT pg_try_advisory_lock_shared({_KEY})").fetchone()
+    # Looked at after the lock is held: from here on it cannot change.
+    found = connection.execute("SELECT value FROM settings WHERE key = %s", (_OWNER,)).fetchone()
+    if found is None or found[0] != owner:
+        raise _SupersededError(
+            "Another worker has taken over the PostgreSQL database.",
+            "This one can do nothing more and should end. Run one worker per database or schema.",
+        )
+    if shared is None or not shared[0]:
+        # Somebody is about to take over, and may fail yet.
+        raise _locked()
 
 
 def _reading(connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from workflow_studio.worker.store._jobs import Transaction
+    from workflow_studio.worker.store.errors import StoreLockedError
 
     T = TypeVar("T")
 
@@ -29,6 +31,9 @@ class SqliteBackend:
     """Implements :class:`workflow_studio.worker.store.database.Backend`."""
 
     def __init__(self, engine: Engine, lock: filelock.BaseFileLock) -> None:
+        # Never: the operating system keeps the lock for as long as the process lives.
+        self.lost: Future[StoreLockedError] = Future()
+        self.lost.set_running_or_notify_cancel()
         self._engine = engine
         self._lock = lock
         self._writer = Writer(engine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
@@ -13,11 +14,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from workflow_studio.worker.store.errors import StoreError
 
 if TYPE_CHECKING:
+    import concurrent.futures
     from collections.abc import Callable
 
     from sqlalchemy import Connection
 
     from workflow_studio.worker.store._jobs import Transaction
+    from workflow_studio.worker.store.errors import StoreLockedError
 
 T = TypeVar("T")
 LAZILY: Final = {"stream_results": True, "max_row_buffer": 16}
@@ -28,7 +31,13 @@ _POSTGRES = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 
 
 class Backend(Protocol):
-    """What is particular to a database."""
+    """What is particular to a database.
+
+    Attributes:
+        lost: Gets its result, once, if another worker takes the database over.
+    """
+
+    lost: concurrent.futures.Future[StoreLockedError]
 
     def submit(self, work: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
         """Queue a write; the future resolves after the commit."""
@@ -53,6 +62,7 @@ class Database:
         self._backend = backend
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._closed = False
+        self._companions: list[Callable[[Transaction], None]] = []
 
     @classmethod
     def open(cls, location: str | Path) -> Self:
@@ -80,16 +90,28 @@ class Database:
 
         An exception undoes this write alone, whatever it is committed together with. If the caller is cancelled, the
         write happens nevertheless. ``work`` may be run again from the start when the transaction collides with
-        another, so it must have no effect outside; :meth:`Transaction.after_commit` is for those.
+        another, so it must have no effect outside; :meth:`Transaction.after_commit` is for those. It sees the caller's
+        context variables.
 
         Raises:
             StoreValueError: If the database cannot hold a value.
             StoreError: If the database fails or is closed.
         """
+        context = copy_context()
         try:
-            result: T = await self._backend.submit(work)
+            result: T = await self._backend.submit(lambda transaction: context.run(self._do, work, transaction))
         except DBAPIError as error:
             raise self._backend.failure(error) from error
+        return result
+
+    def before_commit(self, companion: Callable[[Transaction], None]) -> None:
+        """Have ``companion`` called at the end of every write, in its transaction and its caller's context."""
+        self._companions.append(companion)
+
+    def _do(self, work: Callable[[Transaction], T], transaction: Transaction) -> T:
+        result = work(transaction)
+        for companion in self._companions:
+            companion(transaction)
         return result
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -105,6 +127,18 @@ class Database:
             return await asyncio.get_running_loop().run_in_executor(self._readers, self._backend.read, work)
         except DBAPIError as error:
             raise self._backend.failure(error) from error
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another worker has taken the database over, so that this one can do nothing more with it."""
+        return self._backend.lost.done()
+
+    async def wait_until_lost(self) -> StoreLockedError:
+        """Wait until another worker takes the database over, and return what to say then.
+
+        That happens to a worker whose sessions ended, and is noticed at its next read or write.
+        """
+        return await asyncio.wrap_future(self._backend.lost)
 
     async def close(self) -> None:
         """Finish what is under way, close all connections and let go of the lock."""
