@@ -13,8 +13,10 @@ from pydantic import BaseModel
 from tenacity import AsyncRetrying
 
 from workflow_studio.client import _calls as calls
-from workflow_studio.client._core import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Options, Prepared
+from workflow_studio.client._core import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Options, Prepared, is_passing
+from workflow_studio.client._errors import ComputeClientError
 from workflow_studio.client._upload import Progress, async_chunks_of
+from workflow_studio.client._waiting import Polls
 from workflow_studio.compute.api import ResumeRequest, TriggerRequest
 
 if TYPE_CHECKING:
@@ -140,6 +142,32 @@ class AsyncComputeClient:
     async def get_run(self, run_id: str, *, resolve_data: ResolveData = "all") -> Run:
         """Return a run, with its arguments and result unless ``resolve_data`` is ``none``."""
         return await self._send(calls.get_run(run_id, resolve_data))
+
+    async def wait_for_run(self, run_id: str, *, within: float | None = None, resolve_data: ResolveData = "all") -> Run:
+        """Return a run once it has ended, or as it is after ``within`` seconds.
+
+        The worker tells at once when the run ends; a worker that restarts meanwhile is asked again.
+
+        Args:
+            run_id: The run.
+            within: Seconds to wait; for ever if absent. Look at ``finished`` of what comes back.
+            resolve_data: ``none`` leaves out its arguments and result.
+
+        Raises:
+            ValueError: If ``within`` is negative.
+        """
+        polls = Polls(within)
+        while True:
+            try:
+                run = await self._send(calls.await_run(run_id, resolve_data, polls.wait_ms()))
+            except ComputeClientError as error:
+                if not is_passing(error):
+                    raise
+                polls.failed()
+                run = await self.get_run(run_id, resolve_data=resolve_data)
+            if run.finished or polls.is_over:
+                return run
+            await asyncio.sleep(polls.pause())
 
     async def list_runs(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote
 
@@ -44,6 +44,7 @@ class Call(Generic[T]):
         body: The JSON body.
         idempotency_key: Sent as ``Idempotency-Key``.
         repeatable: Whether doing it twice is as good as once, so that it may be retried.
+        wait_ms: How long the worker may take before it answers, on top of the usual time.
     """
 
     verb: str
@@ -53,6 +54,7 @@ class Call(Generic[T]):
     body: BaseModel | None = None
     idempotency_key: str | None = None
     repeatable: bool = True
+    wait_ms: int = 0
 
 
 def _segment(identifier: str) -> str:
@@ -71,6 +73,12 @@ def trigger(request: TriggerRequest, idempotency_key: str) -> Call[TriggerRespon
 
 def get_run(run_id: str, resolve_data: ResolveData) -> Call[Run]:
     return Call("GET", f"/v1/runs/{_segment(run_id)}", Run, {"resolveData": resolve_data})
+
+
+def await_run(run_id: str, resolve_data: ResolveData, wait_ms: int) -> Call[Run]:
+    call = get_run(run_id, resolve_data)
+    # What was cut while it waited is not repeated as it was: the next one asks for less.
+    return replace(call, query=call.query | {"waitMs": wait_ms}, repeatable=False, wait_ms=wait_ms)
 
 
 @dataclass(frozen=True, slots=True)

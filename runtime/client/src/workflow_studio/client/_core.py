@@ -102,6 +102,9 @@ class Prepared:
             "params": {name: value for name, value in self.call.query.items() if value is not None},
             "headers": headers,
         }
+        if self.call.wait_ms:
+            limit = self.options.timeout
+            arguments["timeout"] = httpx.Timeout(limit, read=limit + self.call.wait_ms / 1000)
         if self.call.body is not None:
             headers["content-type"] = "application/json"
             arguments["content"] = self.call.body.model_dump_json(exclude_unset=True)
