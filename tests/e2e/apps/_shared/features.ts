@@ -146,3 +146,64 @@ async function enter(path: string, entry: number, milliseconds: number) {
   await appendFile(path, `end ${entry} ${attempt} ${process.pid}\n`);
   return `${entry}.${attempt}`;
 }
+
+/**
+ * Some of everything: parallel steps, a sleep, a person's answer, a step that streams. Each execution of a step leaves
+ * lines in the ledger, with a nonce that is in the step's result too.
+ */
+export async function voyage(
+  path: string,
+  number: number,
+  milliseconds: number,
+) {
+  'use workflow';
+  const out = await Promise.all(
+    ['fore', 'main', 'mizzen'].map((leg) =>
+      sail(path, number, leg, milliseconds),
+    ),
+  );
+  await sleep('1s');
+  const hook = createHook<{ port: string }>({ token: `voyage-${number}` });
+  const { port } = await hook;
+  const back = await sail(path, number, 'home', milliseconds);
+  const told = await tell(path, number, port);
+  return { number, port, sailed: [...out, back, told] };
+}
+
+async function sail(
+  path: string,
+  number: number,
+  leg: string,
+  milliseconds: number,
+) {
+  'use step';
+  return await logged(
+    path,
+    number,
+    leg,
+    () => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+  );
+}
+
+async function tell(path: string, number: number, port: string) {
+  'use step';
+  return await logged(path, number, 'tell', async () => {
+    const writer = getWritable<string>().getWriter();
+    await writer.write(port);
+    await writer.close();
+  });
+}
+
+async function logged(
+  path: string,
+  number: number,
+  leg: string,
+  work: () => Promise<unknown>,
+) {
+  const { appendFile } = await import('node:fs/promises');
+  const nonce = crypto.randomUUID();
+  await appendFile(path, `begin ${number} ${leg} ${nonce} ${process.pid}\n`);
+  await work();
+  await appendFile(path, `end ${number} ${leg} ${nonce} ${process.pid}\n`);
+  return `${leg} ${nonce}`;
+}
