@@ -15,11 +15,23 @@ COMMANDS = (
     ("build",),
     ("deploy",),
     ("rollback",),
+    ("runs",),
+    ("runs", "list"),
+    ("runs", "show"),
+    ("runs", "watch"),
+    ("runs", "cancel"),
+    ("runs", "wake"),
+    ("deployments",),
+    ("deployments", "list"),
+    ("deployments", "show"),
+    ("deployments", "activate"),
+    ("deployments", "rollback"),
     ("compute",),
     ("compute", "build"),
     ("compute", "deploy"),
     ("compute", "activate"),
     ("compute", "list"),
+    ("compute", "validate-ownership"),
     ("worker",),
     ("worker", "start"),
     ("demo",),
@@ -27,20 +39,27 @@ COMMANDS = (
 INTRODUCTION = """# Commands
 
 What `--help` says of each. Every command takes `--json` and then prints exactly one JSON document on standard output:
-`{"ok": true, …}` when it worked, `{"ok": false, "error": {"code", "message", "hint"}}` when it did not.
+`{"ok": true, …}` when it worked, `{"ok": false, "error": {"code", "message", "hint"}}` when it did not. Only a command that
+goes on, such as `runs watch`, prints one JSON object a line instead.
 
 | exit code | meaning |
 |---|---|
 | 0 | done |
 | 1 | failed |
-| 2 | the command line is wrong |
+| 2 | the command line is wrong; where a command's help says so, only warnings |
 | 3 | done as far as possible: conflicts or manual steps are left |
 | 4 | `--check` found changes |
 | 130 | interrupted |
 
-The worker's address and key come from `--url` and `--api-key`, else from `WORKFLOW_COMPUTE_BASE_URL` and
-`WORKFLOW_COMPUTE_API_KEY`, else from the app's `.env.local` and `.env`. Else they are `http://localhost:8787` and the
-key that a worker started in this folder made.
+The worker's address comes from `--url` or `--profile`, else from `WORKFLOW_STUDIO_PROFILE`, else from
+`WORKFLOW_COMPUTE_BASE_URL` in the environment or in the app's `.env.local` and `.env`, else from the default profile,
+else it is `http://localhost:8787`.
+
+Its key comes from `--api-key-stdin`, else from `WORKFLOW_COMPUTE_API_KEY` in the environment or in the same files, else
+from the file that a worker started in this folder made; with a profile, from the variable that the profile names. At a
+terminal the command asks for a key that it did not find. [Operating a worker](../guides/operating.md) tells more.
+
+`studio --install-completion` teaches your shell the commands, and the ids of runs and deployments.
 """
 
 

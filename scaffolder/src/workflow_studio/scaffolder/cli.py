@@ -9,11 +9,13 @@ to a Typer app; a command returns its exit code (``None`` means 0), raises
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,7 +23,7 @@ from workflow_studio.scaffolder.errors import ExitCode, StudioError, as_studio_e
 from workflow_studio.scaffolder.output import Output, use_output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _HELP = """Run Vercel Workflow SDK functions on your own machines.
 
@@ -29,6 +31,8 @@ _HELP = """Run Vercel Workflow SDK functions on your own machines.
   studio scaffold            add Workflow Studio to the app in this folder
   studio worker start        start a worker on this machine
   studio deploy              build the workflows, upload and activate them
+  studio runs watch RUN      see a run as it goes
+  studio doctor              what is right and wrong here
   studio demo                see all of it at work in a temporary folder
 
 \b
@@ -55,13 +59,39 @@ COMMANDS: dict[str, CommandSpec] = {
     "build": CommandSpec("build.command", "Build this app's workflows into an artifact."),
     "deploy": CommandSpec("deploy.command", "Build, upload and activate this app's workflows."),
     "rollback": CommandSpec("deploy.command", "Activate an earlier deployment again."),
-    "compute": CommandSpec("deploy.compute_command", "The single steps of a deployment: build, deploy, activate."),
+    "runs": CommandSpec("operate.runs", "List, show, watch, cancel and wake runs."),
+    "deployments": CommandSpec("operate.deployments", "What is deployed, and which deployment new runs use."),
+    "compute": CommandSpec("deploy.compute_command", "The single steps of a deployment, and who executes workflows."),
     "worker": CommandSpec("worker.command", "Run a worker on this machine."),
     "demo": CommandSpec("demo.command", "Make, deploy and run an example app in a temporary folder."),
 }
 
+_COMPLETING = "_STUDIO_COMPLETE"
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")]
 """The ``--json`` option every command declares (``*, json: JsonFlag = False``); :func:`main` read it already."""
+
+DirectoryOption = Annotated[
+    Path, typer.Option("--directory", "-C", help="The app's folder.", file_okay=False, exists=True)
+]
+"""The option of commands that work on an app."""
+
+
+def add(group: typer.Typer, name: str, command: Callable[..., Any], *, examples: Sequence[str]) -> None:
+    """Add a command to a group; its help is its docstring and the examples.
+
+    Args:
+        group: Where to.
+        name: The command's name.
+        command: What runs; the first sentence of its docstring is its line in the group's help.
+        examples: Command lines, perhaps with a remark.
+    """
+    text = inspect.cleandoc(command.__doc__ or "")
+    lines = "\n".join(f"  {example}" for example in examples)
+    heading = "Example" if len(examples) == 1 else "Examples"
+    summary = " ".join(text.partition("\n\n")[0].split()).partition(". ")[0].removesuffix(".") + "."
+    # \b keeps the lines that follow as they are.
+    group.command(name, help=f"{text}\n\n\b\n{heading}:\n{lines}", short_help=summary)(command)
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 - the signature of a Typer callback
@@ -73,6 +103,11 @@ def _print_version(value: bool) -> None:  # noqa: FBT001 - the signature of a Ty
 
 
 def _typed_command(argv: Sequence[str]) -> str | None:
+    if _COMPLETING in os.environ:
+        # The shell asks what could come next: the line typed so far is in a variable (source: typer 0.29, the scripts
+        # that --show-completion prints).
+        line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+        argv = line.split()[1:]
     return next((argument for argument in argv if not argument.startswith("-")), None)
 
 
@@ -83,7 +118,7 @@ def build_app(command: str | None = None) -> typer.Typer:
         command: The command about to run: its module is imported. Every other command is a stub with its summary.
     """
     app = typer.Typer(
-        name="studio", help=_HELP, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        name="studio", help=_HELP, add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False
     )
 
     @app.callback(invoke_without_command=True)

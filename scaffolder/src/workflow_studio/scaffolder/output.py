@@ -28,6 +28,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
+Cell = str | tuple[str, str]
+"""A cell of a table: a text, or a text and its style."""
+
+
 def clean(text: str) -> str:
     """Return ``text`` without escape sequences and control characters other than tab and newline."""
     return _CONTROL.sub("", _ANSI.sub("", text))
@@ -52,6 +56,7 @@ class Output:
         self.warnings: list[str] = []
         self._document: dict[str, Any] | None = None
         self._written = False
+        self._lines = False
         self._consoles: dict[bool, Console] = {}
 
     # Consoles ------------------------------------------------------------------------------------------------------
@@ -98,8 +103,14 @@ class Output:
         if not self.json_mode:
             self.stderr.print(f"Warning: {clean(text)}", style="yellow", markup=False)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
-        """Print a plain table to standard output; it is never narrower than its content, so no id is cut off."""
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, title: str | None = None) -> None:
+        """Print a plain table to standard output; it is never narrower than its content, so no id is cut off.
+
+        Args:
+            columns: Their headings.
+            rows: Cells; one that is a pair is a text and its style.
+            title: Printed above.
+        """
         if self.json_mode:
             return
         from rich.table import Table  # noqa: PLC0415
@@ -107,10 +118,21 @@ class Output:
 
         table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for row in rows:
-            table.add_row(*(Text(clean(cell)) for cell in row))
+            cells = (cell if isinstance(cell, tuple) else (cell, "") for cell in row)
+            table.add_row(*(Text(clean(text), style) for text, style in cells))
         unbounded = self.stdout.options.update(width=10_000)
         table.width = table.__rich_measure__(self.stdout, unbounded).maximum
         self.stdout.print(table)
+
+    def facts(self, facts: Mapping[str, Cell], *, width: int = 12) -> None:
+        """Print names and what they stand for, one to a line, to standard output."""
+        if self.json_mode:
+            return
+        from rich.text import Text  # noqa: PLC0415
+
+        for name, cell in facts.items():
+            text, style = cell if isinstance(cell, tuple) else (cell, "")
+            self.stdout.print(Text(f"{name:<{width}}", "bold") + Text(clean(text), style))
 
     # The document --------------------------------------------------------------------------------------------------
 
@@ -125,6 +147,15 @@ class Output:
         if now:
             self.finish()
 
+    def line(self, payload: Mapping[str, Any]) -> None:
+        """Write one JSON object on a line of its own, at once; without ``--json`` do nothing.
+
+        A command that does so writes no document: what it has to say comes in lines, an error too.
+        """
+        if self.json_mode:
+            self._lines = self._written = True
+            _write_line(payload)
+
     def finish(self) -> None:
         """Write the document, once."""
         if not self.json_mode or self._written:
@@ -138,7 +169,9 @@ class Output:
     def error(self, error: StudioError) -> None:
         """Report a failure: message and hint on standard error, or the error document with ``--json``."""
         if self.json_mode:
-            if not self._written:
+            if self._lines:
+                _write_line({"ok": False, "error": error.to_json()})
+            elif not self._written:
                 self._written = True
                 _write_json({"ok": False, "error": error.to_json()})
             return
@@ -238,6 +271,11 @@ def _seconds(started: float) -> str:
 
 def _write_json(document: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + os.linesep.replace("\r\n", "\n"))
+    sys.stdout.flush()
+
+
+def _write_line(payload: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(payload, ensure_ascii=False, default=str) + "\n")
     sys.stdout.flush()
 
 

@@ -9,12 +9,9 @@ from typing import Annotated
 import typer
 
 from workflow_studio.scaffolder.build.artifact import BuiltArtifact, build_artifact
-from workflow_studio.scaffolder.cli import JsonFlag
+from workflow_studio.scaffolder.cli import DirectoryOption, JsonFlag, add
 from workflow_studio.scaffolder.output import Output, get_output
 
-DirectoryOption = Annotated[
-    Path, typer.Option("--directory", "-C", help="The app's folder.", file_okay=False, exists=True)
-]
 OutputOption = Annotated[
     Path | None, typer.Option("--output-dir", help="Where to write; .workflow-studio in the app by default.")
 ]
@@ -22,7 +19,7 @@ OutputOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add ``studio build``."""
-    app.command("build", help="Build this app's workflows into an artifact.")(build)
+    add(app, "build", build, examples=("studio build -C apps/web",))
 
 
 def build(*, directory: DirectoryOption = Path(), output_dir: OutputOption = None, json: JsonFlag = False) -> None:  # noqa: ARG001

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from workflow_studio.client import ComputeClient, ComputeClientError
 from workflow_studio.scaffolder.build.artifact import build_artifact
+from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.demo.app import (
     ROUTE,
     Framework,
@@ -28,10 +29,9 @@ from workflow_studio.scaffolder.demo.processes import (
     stop_requests_as_interrupts,
     uninterrupted,
 )
-from workflow_studio.scaffolder.demo.timeline import Row, timeline
 from workflow_studio.scaffolder.deploy.actions import activate, upload
-from workflow_studio.scaffolder.deploy.connection import Connection
 from workflow_studio.scaffolder.node import find_node
+from workflow_studio.scaffolder.operate.timeline import Row, timeline
 from workflow_studio.scaffolder.scaffold._apply import apply
 from workflow_studio.scaffolder.scaffold._scaffold import Request, plan_new
 from workflow_studio.scaffolder.worker.launch import worker_command, worker_environment

@@ -6,13 +6,13 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from workflow_studio.scaffolder.demo.timeline import bar, duration, short_name
+from workflow_studio.scaffolder.operate.timeline import bar, duration, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workflow_studio.compute.api import Run
-    from workflow_studio.scaffolder.demo.timeline import Row
+    from workflow_studio.scaffolder.operate.timeline import Row
     from workflow_studio.scaffolder.output import Output
 
 

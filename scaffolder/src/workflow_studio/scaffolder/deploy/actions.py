@@ -66,7 +66,7 @@ def previously_active(known: list[Deployment]) -> Deployment:
     Raises:
         DeployError: If there was none.
     """
-    earlier = [entry for entry in known if entry.status == DeploymentStatus.INACTIVE and entry.activated_at]
+    earlier = [entry for entry in known if entry.status != DeploymentStatus.ACTIVE and entry.activated_at]
     if not earlier:
         raise DeployError(
             "The worker has no earlier deployment to go back to.",

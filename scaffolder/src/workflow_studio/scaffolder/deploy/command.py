@@ -7,39 +7,43 @@ from typing import Annotated
 
 import typer
 
-from workflow_studio.scaffolder.build.command import DirectoryOption, build_document, run_build, summary
+from workflow_studio.scaffolder.build.command import build_document, run_build, summary
 from workflow_studio.scaffolder.build.packages import read_package_json
-from workflow_studio.scaffolder.cli import JsonFlag
+from workflow_studio.scaffolder.cli import add
+from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.deploy.actions import activate, deployments, previously_active, upload
-from workflow_studio.scaffolder.deploy.connection import connect
+from workflow_studio.scaffolder.options import complete_deployments, with_connection
 from workflow_studio.scaffolder.output import get_output
-
-UrlOption = Annotated[
-    str | None, typer.Option("--url", help="The worker's URL; WORKFLOW_COMPUTE_BASE_URL, else http://localhost:8787.")
-]
-KeyOption = Annotated[
-    str | None, typer.Option("--api-key", help="The worker's key; WORKFLOW_COMPUTE_API_KEY is safer: no shell history.")
-]
 
 
 def register(app: typer.Typer) -> None:
     """Add ``studio deploy`` and ``studio rollback``."""
-    app.command("deploy", help="Build, upload and activate this app's workflows.")(deploy)
-    app.command("rollback", help="Activate an earlier deployment again.")(rollback)
+    add(
+        app,
+        "deploy",
+        deploy,
+        examples=(
+            "studio deploy                         to the worker on this machine",
+            "studio deploy --profile production    to one of your config.toml",
+        ),
+    )
+    add(
+        app,
+        "rollback",
+        rollback,
+        examples=("studio rollback", "studio rollback --deployment-id dep_3f0c8d5e6b7a49218c0d1e2f3a4b5c6d"),
+    )
 
 
-def deploy(
-    *,
-    directory: DirectoryOption = Path(),
-    url: UrlOption = None,
-    api_key: KeyOption = None,
-    json: JsonFlag = False,  # noqa: ARG001 - read before the command runs
-) -> None:
+def _is_an_app(directory: Path) -> None:
+    read_package_json(directory.resolve() / "package.json")  # in the wrong folder no key is found either
+
+
+@with_connection(first=_is_an_app)
+def deploy(*, directory: Path, connection: Connection) -> None:
     """Build, upload and activate this app's workflows."""
     output = get_output()
     started = time.monotonic()
-    read_package_json(directory.resolve() / "package.json")  # in the wrong folder no key is found either
-    connection = connect(directory, url=url, api_key=api_key)
     built = run_build(output, directory)
     with connection.client() as client:
         uploaded = upload(client, built.path, output)
@@ -56,19 +60,21 @@ def deploy(
     )
 
 
+@with_connection()
 def rollback(
     *,
     deployment_id: Annotated[
-        str | None, typer.Option("--deployment-id", help="The deployment; the one active before this one by default.")
+        str | None,
+        typer.Option(
+            "--deployment-id",
+            help="The deployment; the one active before this one by default.",
+            autocompletion=complete_deployments,
+        ),
     ] = None,
-    directory: DirectoryOption = Path(),
-    url: UrlOption = None,
-    api_key: KeyOption = None,
-    json: JsonFlag = False,  # noqa: ARG001 - read before the command runs
+    connection: Connection,
 ) -> None:
     """Activate an earlier deployment again. Nothing is built or uploaded; runs that exist stay on theirs."""
     output = get_output()
-    connection = connect(directory, url=url, api_key=api_key)
     with connection.client() as client:
         chosen = deployment_id or previously_active(deployments(client)).deployment_id
         active = activate(client, chosen, output)

@@ -1,45 +1,58 @@
 """``studio compute``: the single steps of a deployment."""
 
 # Typer reads the annotations when the command runs, so they are not postponed here.
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from workflow_studio.scaffolder.build.command import DirectoryOption, build
-from workflow_studio.scaffolder.cli import JsonFlag
-from workflow_studio.scaffolder.deploy.actions import activate, default_artifact, deployments, upload
-from workflow_studio.scaffolder.deploy.command import KeyOption, UrlOption
-from workflow_studio.scaffolder.deploy.connection import connect
+from workflow_studio.scaffolder.build.command import build
+from workflow_studio.scaffolder.cli import add
+from workflow_studio.scaffolder.connection import Connection
+from workflow_studio.scaffolder.deploy.actions import activate, default_artifact, upload
+from workflow_studio.scaffolder.deploy.ownership_command import validate_ownership
+from workflow_studio.scaffolder.operate.deployments import list_deployments
+from workflow_studio.scaffolder.options import complete_deployments, with_connection
 from workflow_studio.scaffolder.output import get_output
+
+_HELP = "The single steps of a deployment, and who executes workflows."
 
 
 def register(app: typer.Typer) -> None:
     """Add ``studio compute`` and its commands."""
-    compute = typer.Typer(
-        help="The single steps of a deployment: build, deploy, activate.", no_args_is_help=True, rich_markup_mode=None
+    compute = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
+    add(compute, "build", build, examples=("studio compute build -C apps/web",))
+    add(compute, "deploy", compute_deploy, examples=("studio compute build && studio compute deploy",))
+    add(
+        compute,
+        "activate",
+        compute_activate,
+        examples=("studio compute activate --deployment-id dep_3f0c8d5e6b7a49218c0d1e2f3a4b5c6d",),
     )
-    compute.command("build", help="Build this app's workflows into an artifact.")(build)
-    compute.command("deploy", help="Upload an artifact; new runs do not use it yet.")(compute_deploy)
-    compute.command("activate", help="Have new runs use a deployment.")(compute_activate)
-    compute.command("list", help="List the worker's deployments.")(compute_list)
+    add(compute, "list", list_deployments, examples=("studio compute list", "studio compute list --json"))
+    add(
+        compute,
+        "validate-ownership",
+        validate_ownership,
+        examples=(
+            "studio compute validate-ownership",
+            "studio compute validate-ownership --strict --app-url https://shop.example.com",
+        ),
+    )
     app.add_typer(compute, name="compute")
 
 
+@with_connection()
 def compute_deploy(
     *,
     artifact: Annotated[
         Path | None, typer.Option("--artifact", help="The archive; .workflow-studio/dist/artifact.tgz by default.")
     ] = None,
-    directory: DirectoryOption = Path(),
-    url: UrlOption = None,
-    api_key: KeyOption = None,
-    json: JsonFlag = False,  # noqa: ARG001 - read before the command runs
+    directory: Path,
+    connection: Connection,
 ) -> None:
     """Upload an artifact; new runs do not use it yet."""
     output = get_output()
-    connection = connect(directory, url=url, api_key=api_key)
     with connection.client() as client:
         uploaded = upload(client, artifact or default_artifact(directory), output)
     output.note(f"Activate it: studio compute activate --deployment-id {uploaded.deployment_id}")
@@ -47,54 +60,17 @@ def compute_deploy(
     output.document({"deploymentId": uploaded.deployment_id, "status": uploaded.status, "url": connection.url})
 
 
+@with_connection()
 def compute_activate(
     *,
-    deployment_id: Annotated[str, typer.Option("--deployment-id", help="The deployment.")],
-    directory: DirectoryOption = Path(),
-    url: UrlOption = None,
-    api_key: KeyOption = None,
-    json: JsonFlag = False,  # noqa: ARG001 - read before the command runs
+    deployment_id: Annotated[
+        str, typer.Option("--deployment-id", help="The deployment.", autocompletion=complete_deployments)
+    ],
+    connection: Connection,
 ) -> None:
     """Have new runs use a deployment."""
     output = get_output()
-    connection = connect(directory, url=url, api_key=api_key)
     with connection.client() as client:
         active = activate(client, deployment_id, output)
     output.print(active.deployment_id)
     output.document({"deploymentId": active.deployment_id, "status": active.status, "url": connection.url})
-
-
-def compute_list(
-    *,
-    directory: DirectoryOption = Path(),
-    url: UrlOption = None,
-    api_key: KeyOption = None,
-    json: JsonFlag = False,  # noqa: ARG001 - read before the command runs
-) -> None:
-    """List the worker's deployments, newest first."""
-    output = get_output()
-    connection = connect(directory, url=url, api_key=api_key)
-    with connection.client() as client:
-        known = deployments(client)
-    if not known:
-        output.note("The worker has no deployment yet. Make one: studio deploy")
-    else:
-        output.table(
-            ("deployment", "status", "workflows", "workflow", "uploaded", "activated"),
-            [
-                (
-                    entry.deployment_id,
-                    entry.status,
-                    str(len(entry.workflows)),
-                    entry.sdk.workflow if entry.sdk else "",
-                    _when(entry.created_at),
-                    _when(entry.activated_at),
-                )
-                for entry in known
-            ],
-        )
-    output.document({"deployments": [entry.model_dump(mode="json", exclude_none=True) for entry in known]})
-
-
-def _when(moment: datetime | None) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else ""

@@ -26,12 +26,14 @@ const say = (found) => writeFileSync(answer, JSON.stringify(found, plain));
 try {
   const studio = createRequire(folder + '/index.js')('workflow-studio');
   const { file, config } = studio.loadWorkflowStudioConfig(folder);
-  say({ file, worker: config.worker ?? {} });
+  say({ file, worker: config.worker ?? {}, target: config.remoteWorldTarget ?? null });
 } catch (error) {
   say({ problem: String(error?.message ?? error), isMissing: error?.code === 'MODULE_NOT_FOUND' });
 }
 """
 _SECONDS: Final = 60
+DEFAULT_TARGET: Final = "workflow-studio/world-remote"
+"""What ``WORKFLOW_TARGET_WORLD`` must be in an app whose configuration does not say otherwise."""
 
 # Field of the section: setting of the worker.
 _SETTINGS: Final = {
@@ -60,6 +62,31 @@ def settings_from_config(config: Path, node: NodeRuntime) -> dict[str, str]:
     Raises:
         WorkerError: If there is no such file, it cannot be read, or it asks for what this worker does not do.
     """
+    found = _found(config, node)
+    settings: dict[str, str] = {}
+    for field, value in _flatten(found["worker"]).items():
+        if field in _REFUSED:
+            raise WorkerError(f"{found['file']} sets worker.{field}.", code="unsupported_config", hint=_REFUSED[field])
+        if field in _SETTINGS:
+            settings[_SETTINGS[field]] = value if isinstance(value, str) else json.dumps(value)
+    return settings
+
+
+def target_world(config: Path, node: NodeRuntime) -> str:
+    """Return what ``WORKFLOW_TARGET_WORLD`` must be in the app that a ``workflow.config.*`` belongs to.
+
+    Args:
+        config: The file, or the folder of the app it belongs to.
+        node: Reads it.
+
+    Raises:
+        WorkerError: If there is no such file, or it cannot be read.
+    """
+    target = _found(config, node).get("target")
+    return target if isinstance(target, str) else DEFAULT_TARGET
+
+
+def _found(config: Path, node: NodeRuntime) -> dict[str, Any]:
     folder = (config if config.is_dir() else config.parent).resolve()
     found = _read(folder, node)
     if found.get("file") is None or (config.is_file() and Path(found["file"]).name != config.name):
@@ -68,13 +95,7 @@ def settings_from_config(config: Path, node: NodeRuntime) -> dict[str, str]:
             code="config_not_found",
             hint="Name the app's workflow.config.ts, or leave --config out.",
         )
-    settings: dict[str, str] = {}
-    for field, value in _flatten(found["worker"]).items():
-        if field in _REFUSED:
-            raise WorkerError(f"{found['file']} sets worker.{field}.", code="unsupported_config", hint=_REFUSED[field])
-        if field in _SETTINGS:
-            settings[_SETTINGS[field]] = value if isinstance(value, str) else json.dumps(value)
-    return settings
+    return found
 
 
 def _read(folder: Path, node: NodeRuntime) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workflow_studio.client import ComputeClientError, ScopeError, TransportError, UnauthorizedError
-from workflow_studio.scaffolder.deploy.connection import connect, explain
+from workflow_studio.scaffolder.connection import connect, explain
 from workflow_studio.scaffolder.errors import DeployError, UsageError
 
 if TYPE_CHECKING:

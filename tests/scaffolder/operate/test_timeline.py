@@ -9,7 +9,7 @@ import pytest
 
 from workflow_studio.compute.api import Event, Run, Step
 from workflow_studio.scaffolder.demo.show import show_run
-from workflow_studio.scaffolder.demo.timeline import Row, Span, bar, duration, short_name, timeline
+from workflow_studio.scaffolder.operate.timeline import Row, Span, bar, duration, short_name, timeline
 from workflow_studio.scaffolder.output import Output
 
 START = datetime(2025, 6, 1, 12, 0, 0, tzinfo=UTC)

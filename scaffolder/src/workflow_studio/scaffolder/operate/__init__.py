@@ -1,0 +1,1 @@
+"""Look after a worker: its runs, deployments, keys and audit log."""

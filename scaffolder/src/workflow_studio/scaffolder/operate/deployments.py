@@ -1,0 +1,94 @@
+"""``studio deployments``."""
+
+# Typer reads the annotations when the command runs, so they are not postponed here.
+from typing import Final
+
+import typer
+
+from workflow_studio.scaffolder.cli import add
+from workflow_studio.scaffolder.connection import Connection
+from workflow_studio.scaffolder.deploy.actions import activate, deployments
+from workflow_studio.scaffolder.deploy.command import rollback
+from workflow_studio.scaffolder.operate.show import document, status, when
+from workflow_studio.scaffolder.options import DeploymentArgument, with_connection
+from workflow_studio.scaffolder.output import get_output
+
+_ID: Final = "dep_3f0c8d5e6b7a49218c0d1e2f3a4b5c6d"  # of the examples
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``studio deployments`` and its commands."""
+    group = typer.Typer(
+        help="What is deployed, and which deployment new runs use.", no_args_is_help=True, rich_markup_mode=None
+    )
+    listing = ("studio deployments list", "studio deployments list --json | jq -r '.deployments[].deploymentId'")
+    add(group, "list", list_deployments, examples=listing)
+    add(group, "show", show_deployment, examples=(f"studio deployments show {_ID}",))
+    add(
+        group,
+        "activate",
+        activate_deployment,
+        examples=(f"studio deployments activate {_ID}",),
+    )
+    add(group, "rollback", rollback, examples=("studio deployments rollback",))
+    app.add_typer(group, name="deployments")
+
+
+@with_connection()
+def list_deployments(*, connection: Connection) -> None:
+    """List the worker's deployments, newest first."""
+    output = get_output()
+    with connection.client() as client:
+        known = deployments(client)
+    if not known:
+        output.note("The worker has no deployment yet. Make one: studio deploy")
+    else:
+        output.table(
+            ("deployment", "status", "workflows", "workflow", "uploaded", "activated"),
+            [
+                (
+                    entry.deployment_id,
+                    status(entry.status),
+                    str(len(entry.workflows)),
+                    entry.sdk.workflow if entry.sdk else "",
+                    when(entry.created_at),
+                    when(entry.activated_at),
+                )
+                for entry in known
+            ],
+        )
+    output.document({"deployments": [document(entry) for entry in known]})
+
+
+@with_connection()
+def show_deployment(*, deployment: DeploymentArgument, connection: Connection) -> None:
+    """Show one deployment: what made it and what is in it."""
+    output = get_output()
+    with connection.client() as client:
+        found = client.get_deployment(deployment)
+    facts = {
+        "Deployment": found.deployment_id,
+        "Status": found.status,
+        "Digest": found.digest,
+        "Made with": f"workflow {found.sdk.workflow}, @workflow/core {found.sdk.core}" if found.sdk else "",
+        "Node.js": found.node,
+        "Uploaded": when(found.created_at),
+        "Activated": when(found.activated_at),
+    }
+    output.facts({name: text for name, text in facts.items() if text})
+    output.print()
+    output.table(
+        ("kind", "id"),
+        [("workflow", name) for name in found.workflows] + [("step", name) for name in found.steps],
+    )
+    output.document({"deployment": document(found)})
+
+
+@with_connection()
+def activate_deployment(*, deployment: DeploymentArgument, connection: Connection) -> None:
+    """Have new runs use a deployment; runs that exist stay on theirs."""
+    output = get_output()
+    with connection.client() as client:
+        active = activate(client, deployment, output)
+    output.print(active.deployment_id)
+    output.document({"deploymentId": active.deployment_id, "status": active.status, "url": connection.url})

@@ -1,0 +1,168 @@
+"""``studio runs``."""
+
+# Typer reads the annotations when the command runs, so they are not postponed here.
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import typer
+
+from workflow_studio.scaffolder.cli import add
+from workflow_studio.scaffolder.connection import Connection
+from workflow_studio.scaffolder.operate.fetch import events_of, hooks_of, pages, steps_of, workflow_id
+from workflow_studio.scaffolder.operate.run_details import run_document, show_details
+from workflow_studio.scaffolder.operate.show import document, status, took, when
+from workflow_studio.scaffolder.operate.timeline import short_name
+from workflow_studio.scaffolder.operate.watch import MAX_INTERVAL, Watcher
+from workflow_studio.scaffolder.operate.watch_display import display_for
+from workflow_studio.scaffolder.options import RunArgument, RunsArgument, with_connection
+from workflow_studio.scaffolder.output import get_output
+
+RUN_ID = "wrun_01K0ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class RunStatus(StrEnum):
+    """Where a run stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``studio runs`` and its commands."""
+    group = typer.Typer(help="List, show, watch, cancel and wake runs.", no_args_is_help=True, rich_markup_mode=None)
+    add(
+        group,
+        "list",
+        list_runs,
+        examples=(
+            "studio runs list --status failed",
+            "studio runs list --workflow processOrder --limit 100",
+            "studio runs list --json | jq -r '.runs[].runId'",
+        ),
+    )
+    add(group, "show", show_run, examples=(f"studio runs show {RUN_ID}",))
+    add(
+        group,
+        "watch",
+        watch_run,
+        examples=(f"studio runs watch {RUN_ID}", f"studio runs watch {RUN_ID} --json | jq -c .event"),
+    )
+    add(
+        group,
+        "cancel",
+        cancel_runs,
+        examples=(
+            f"studio runs cancel {RUN_ID}",
+            "studio runs list --status running --json | jq -r '.runs[].runId' | xargs studio runs cancel",
+        ),
+    )
+    add(group, "wake", wake_run, examples=(f"studio runs wake {RUN_ID}",))
+    app.add_typer(group, name="runs")
+
+
+@with_connection()
+def list_runs(
+    *,
+    state: Annotated[RunStatus | None, typer.Option("--status", help="Only those that stand here.")] = None,
+    workflow: Annotated[
+        str | None, typer.Option("--workflow", metavar="NAME", help="Only those of this function, or workflow id.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many at most.")] = 20,
+    connection: Connection,
+) -> None:
+    """List runs, newest first."""
+    output = get_output()
+    with connection.client() as client:
+        name = None if workflow is None else workflow_id(client, workflow)
+        found = pages(
+            lambda size, cursor: client.list_runs(workflow_name=name, status=state, limit=size, cursor=cursor), limit
+        )
+    if found:
+        output.table(
+            ("run", "workflow", "status", "created", "took", "deployment"),
+            [
+                (
+                    run.run_id,
+                    short_name(run.workflow_name),
+                    status(run.status),
+                    when(run.created_at),
+                    took(run.created_at, run.completed_at),
+                    run.deployment_id,
+                )
+                for run in found
+            ],
+        )
+        if len(found) == limit:
+            output.note(f"These are the newest {limit}; --limit shows more.")
+    else:
+        output.note("There is no such run." if state or workflow else "The worker has no run yet.")
+    output.document({"runs": [document(run) for run in found]})
+
+
+@with_connection()
+def show_run(
+    *,
+    run: RunArgument,
+    data: Annotated[bool, typer.Option("--data/--no-data", help="With arguments, results and payloads.")] = True,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="With the tokens of hooks; who has one can resume the run.")
+    ] = False,
+    connection: Connection,
+) -> None:
+    """Show a run: its steps as a timeline, its hooks, its result or error."""
+    output = get_output()
+    resolve: Literal["all", "none"] = "all" if data else "none"
+    with connection.client() as client:
+        found = client.get_run(run, resolve_data=resolve)
+        steps = steps_of(client, run, resolve)
+        events = events_of(client, run)
+        hooks = [] if found.finished else hooks_of(client, run)
+    show_details(output, found, steps, events, hooks, tokens=tokens)
+    output.document(run_document(found, steps, events, hooks, tokens=tokens))
+
+
+@with_connection()
+def watch_run(
+    *,
+    run: RunArgument,
+    interval: Annotated[
+        float, typer.Option("--interval", min=0.05, max=60, help="Seconds between looks at a quiet run.")
+    ] = MAX_INTERVAL,
+    connection: Connection,
+) -> int:
+    """Watch a run until it ends: its events, steps and output as they come.
+
+    Exit codes: 0 the run completed, 1 it failed or was cancelled, 130 you stopped watching (the run goes on). With
+    --json every line is an object of its own, told apart by "type".
+    """
+    output = get_output()
+    with connection.client() as client, display_for(output) as display:
+        ended = Watcher(client, run, display, interval=interval).run()
+    display.end(ended)
+    return 0 if ended.status == "completed" else 1
+
+
+@with_connection()
+def cancel_runs(*, runs: RunsArgument, connection: Connection) -> None:
+    """Cancel runs: steps under way end, nothing follows them."""
+    output = get_output()
+    cancelled = []
+    with connection.client() as client:
+        for run in runs:
+            cancelled.append(client.cancel_run(run))
+            output.print(f"{cancelled[-1].run_id} {cancelled[-1].status}")
+    output.document({"runs": [document(run) for run in cancelled]})
+
+
+@with_connection()
+def wake_run(*, run: RunArgument, connection: Connection) -> None:
+    """End a run's sleeps now."""
+    output = get_output()
+    with connection.client() as client:
+        woken = client.wake_run(run)
+    count = woken.woken_waits
+    output.print(f"{woken.run_id}: {count} sleep{'' if count == 1 else 's'} ended")
+    output.document({"runId": woken.run_id, "wokenWaits": count})

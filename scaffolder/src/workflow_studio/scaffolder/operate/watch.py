@@ -1,0 +1,112 @@
+"""Follow a run: ask the worker what is new, until the run has ended."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+from workflow_studio.client import TransportError
+from workflow_studio.scaffolder.operate.fetch import PAGE, steps_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workflow_studio.client import ComputeClient, Event, Run, Step
+
+MAX_INTERVAL: Final = 1.0
+"""Seconds between two looks at a run in which nothing happens."""
+
+_FIRST_INTERVAL: Final = 0.1
+_PATIENCE: Final = 120.0
+"""Seconds a worker may be out of reach, as while it is started anew."""
+
+
+class Display(Protocol):
+    """Where what happens is shown."""
+
+    def status(self, run: Run, steps: dict[str, Step]) -> None:
+        """Take note of how the run and its steps stand now."""
+
+    def event(self, event: Event, step: Step | None) -> None:
+        """Show an event, and the step it is about."""
+
+    def trouble(self, error: TransportError) -> None:
+        """Show that the worker cannot be reached for the moment."""
+
+
+class Watcher:
+    """Follows one run.
+
+    Args:
+        client: Asks the worker.
+        run_id: The run.
+        display: Shows what is new.
+        interval: The longest pause between two looks, in seconds.
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        client: ComputeClient,
+        run_id: str,
+        display: Display,
+        *,
+        interval: float = MAX_INTERVAL,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._run_id = run_id
+        self._display = display
+        self._interval = interval
+        self._sleep = sleep
+        self._cursor: str | None = None
+        self._steps: dict[str, Step] = {}
+
+    def run(self) -> Run:
+        """Return the run when it has ended and all of it was shown.
+
+        Raises:
+            ComputeClientError: If the worker refuses, or stays out of reach.
+        """
+        pause = _FIRST_INTERVAL
+        lost_since: float | None = None
+        while True:
+            try:
+                run, news = self._look()
+            except TransportError as error:
+                lost_since = lost_since or time.monotonic()
+                never_reached = self._cursor is None and not self._steps
+                if never_reached or error.code == "unexpected_response" or time.monotonic() - lost_since > _PATIENCE:
+                    raise
+                self._display.trouble(error)
+                self._sleep(self._interval)
+                continue
+            lost_since = None
+            if run.finished:
+                return run
+            pause = _FIRST_INTERVAL if news else min(pause * 2, self._interval)
+            self._sleep(min(pause, self._interval))
+
+    def _look(self) -> tuple[Run, bool]:
+        # First the run, then its log: of a run that has ended the log is complete.
+        run = self._client.get_run(self._run_id, resolve_data="none")
+        self._display.status(run, self._steps)
+        news = False
+        while True:
+            page = self._client.list_run_timeline(self._run_id, limit=PAGE, cursor=self._cursor)
+            if page.data:
+                news = True
+                self._refresh_steps(page.data)
+            for event in page.data:
+                self._display.event(event, self._steps.get(event.correlation_id or ""))
+            self._cursor = page.cursor or self._cursor
+            if not page.has_more or not page.data:
+                break
+        self._display.status(run, self._steps)
+        if not run.finished:
+            return run, news
+        return self._client.get_run(self._run_id, resolve_data="all"), news
+
+    def _refresh_steps(self, events: tuple[Event, ...]) -> None:
+        if any(event.event_type.startswith("step_") for event in events):
+            self._steps = {step.step_id: step for step in steps_of(self._client, self._run_id)}

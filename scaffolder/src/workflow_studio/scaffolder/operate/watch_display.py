@@ -1,0 +1,148 @@
+"""How a watched run is shown: lines, a live screen on a terminal, JSON lines for programs."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from workflow_studio.scaffolder.operate.run_details import failure
+from workflow_studio.scaffolder.operate.show import STYLES, document, event_document, took, value
+from workflow_studio.scaffolder.operate.timeline import short_name
+from workflow_studio.scaffolder.output import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.live import Live
+
+    from workflow_studio.client import Event, Run, Step, TransportError
+    from workflow_studio.scaffolder.output import Output
+
+_ACTIVE_STEPS: Final = 6
+_EVENT_STYLES: Final = {
+    "run_completed": "bold green",
+    "run_failed": "bold red",
+    "run_cancelled": "bold magenta",
+    "step_completed": "green",
+    "step_failed": "red",
+    "step_retrying": "yellow",
+}
+
+
+class TextDisplay:
+    """One line for each event."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._lost = False
+
+    def status(self, run: Run, steps: dict[str, Step]) -> None:  # noqa: ARG002 - a display's method
+        """Take note that the worker answers."""
+        self._lost = False
+
+    def event(self, event: Event, step: Step | None) -> None:
+        """Print an event: its time, its type, what it is about."""
+        self._output.print(line_of(event, step), style=_EVENT_STYLES.get(event.event_type))
+
+    def trouble(self, error: TransportError) -> None:
+        """Say once that the worker is away."""
+        if not self._lost:
+            self._lost = True
+            self._output.note(f"{error.message} Trying again until it answers.", style="yellow")
+
+    def end(self, run: Run) -> None:
+        """Print how the run ended."""
+        self._output.print()
+        summary = f"{short_name(run.workflow_name)} {run.status} after {took(run.created_at, run.completed_at)}"
+        self._output.print(summary, style=f"bold {STYLES.get(run.status, '')}".strip())
+        if run.error is not None:
+            self._output.facts({"Error": (failure(run.error), "red")})
+        elif run.status == "completed":
+            self._output.facts({"Result": value(run.output)})
+
+
+class LiveDisplay(TextDisplay):
+    """Lines, and below them what is under way now."""
+
+    def __init__(self, output: Output, live: Live) -> None:
+        super().__init__(output)
+        self._live = live
+
+    def status(self, run: Run, steps: dict[str, Step]) -> None:
+        """Redraw what is under way."""
+        super().status(run, steps)
+        from rich.text import Text  # noqa: PLC0415 - as in workflow_studio.scaffolder.output
+
+        lines = [f"{short_name(run.workflow_name)} {run.status} for {took(run.created_at, run.completed_at)}"]
+        active = [step for step in steps.values() if step.status in {"pending", "running"}]
+        for step in active[:_ACTIVE_STEPS]:
+            attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
+            lines.append(
+                f"  {short_name(step.step_name)} {step.status}{attempt} {took(step.started_at, None)}".rstrip()
+            )
+        if len(active) > _ACTIVE_STEPS:
+            lines.append(f"  and {len(active) - _ACTIVE_STEPS} more steps")
+        shown = Text(clean("\n".join(lines)), "cyan", no_wrap=True, overflow="ellipsis")
+        self._live.update(shown, refresh=True)
+
+
+class JsonDisplay:
+    """One JSON object for each event, and for each change of the run's status."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._status: str | None = None
+
+    def status(self, run: Run, steps: dict[str, Step]) -> None:  # noqa: ARG002 - a display's method
+        """Write the run when its status is another."""
+        if run.status != self._status and not run.finished:
+            self._output.line({"type": "run", "run": document(run)})
+        self._status = run.status
+
+    def event(self, event: Event, step: Step | None) -> None:
+        """Write an event."""
+        about = {"step": short_name(step.step_name)} if step else {}
+        self._output.line({"type": "event", **about, "event": event_document(event)})
+
+    def trouble(self, error: TransportError) -> None:
+        """Write that the worker is away."""
+        self._output.line({"type": "trouble", "code": error.code, "message": error.message})
+
+    def end(self, run: Run) -> None:
+        """Write the run as it ended, with its result or error."""
+        self._output.line({"type": "end", "ok": run.status == "completed", "run": document(run)})
+
+
+AnyDisplay = TextDisplay | JsonDisplay
+
+
+@contextmanager
+def display_for(output: Output) -> Iterator[AnyDisplay]:
+    """Show a run in the way that fits standard output."""
+    if output.json_mode:
+        yield JsonDisplay(output)
+    elif output.stdout.is_terminal and not output.stdout.is_dumb_terminal:
+        from rich.live import Live  # noqa: PLC0415 - as in workflow_studio.scaffolder.output
+
+        with Live(console=output.stdout, transient=True, auto_refresh=False, redirect_stderr=False) as live:
+            yield LiveDisplay(output, live)
+    else:
+        yield TextDisplay(output)
+
+
+def line_of(event: Event, step: Step | None) -> str:
+    """Return an event as a line: time of day, type, what it is about."""
+    moment = event.created_at.astimezone().strftime("%H:%M:%S.%f")[:-3] if event.created_at else ""
+    return f"{moment}  {event.event_type:<18} {_about(event, step)}".rstrip()
+
+
+def _about(event: Event, step: Step | None) -> str:
+    data: dict[str, Any] = event.event_data or {}
+    if step is not None:
+        attempt = f" (attempt {step.attempt})" if event.event_type == "step_started" and step.attempt > 1 else ""
+        return short_name(step.step_name) + attempt
+    if event.event_type == "wait_created" and data.get("resumeAt"):
+        return f"until {data['resumeAt']}"
+    if event.event_type.startswith("run_"):
+        return ""
+    return event.correlation_id or ""

@@ -1,0 +1,188 @@
+"""Options that many commands have: which worker, with which key; and questions to a person."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator  # noqa: TC003 - Typer resolves the annotations of completions
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+
+from workflow_studio.scaffolder.cli import DirectoryOption, JsonFlag
+from workflow_studio.scaffolder.connection import connect
+from workflow_studio.scaffolder.errors import StudioError, UsageError
+from workflow_studio.scaffolder.output import get_output
+
+T = TypeVar("T")
+
+UrlOption = Annotated[
+    str | None, typer.Option("--url", help="The worker's URL; WORKFLOW_COMPUTE_BASE_URL, else http://localhost:8787.")
+]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option("--profile", help="A worker of your config.toml, by its name there; WORKFLOW_STUDIO_PROFILE."),
+]
+KeyStdinOption = Annotated[
+    bool,
+    typer.Option("--api-key-stdin", help="Read the worker's key from standard input; else WORKFLOW_COMPUTE_API_KEY."),
+]
+KeyOption = Annotated[str | None, typer.Option("--api-key", hidden=True)]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+_DEPRECATED_KEY: Final = (
+    "--api-key shows the key to every user of this machine and leaves it in the shell's history. "
+    "Use WORKFLOW_COMPUTE_API_KEY or --api-key-stdin."
+)
+_CONNECTION: Final = (
+    ("directory", DirectoryOption, Path()),
+    ("url", UrlOption, None),
+    ("profile", ProfileOption, None),
+    ("api_key_stdin", KeyStdinOption, False),
+    ("api_key", KeyOption, None),
+    ("json", JsonFlag, False),
+)
+
+
+def with_connection(*, first: Callable[[Path], None] | None = None) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Give a command the options that name a worker, in place of its parameter ``connection``.
+
+    The command is called with a :class:`Connection`; it may have a parameter ``directory`` too. The option ``--json``
+    is added as well: :func:`workflow_studio.scaffolder.cli.main` has read it.
+
+    Args:
+        first: What to check of the app's folder before a key is looked for.
+    """
+    return functools.partial(_with_connection, first=first)
+
+
+def _with_connection(command: Callable[..., T], *, first: Callable[[Path], None] | None) -> Callable[..., T]:
+    signature = inspect.signature(command)
+    wants_directory = "directory" in signature.parameters
+    own = [entry for name, entry in signature.parameters.items() if name not in {"connection", "directory"}]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, annotation, default in _CONNECTION
+    ]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> T:
+        values = {name: given.pop(name) for name, _, _ in _CONNECTION}
+        if wants_directory:
+            given["directory"] = values["directory"]
+        if first is not None:
+            first(values["directory"])
+        key = handed_key(values["api_key"], from_stdin=values["api_key_stdin"])
+        connection = connect(
+            values["directory"], url=values["url"], profile=values["profile"], api_key=key, ask=key_prompt()
+        )
+        return command(**given, connection=connection)
+
+    # Typer looks at the signature and at the annotations; neither shall lead back to the command's own.
+    del run.__wrapped__
+    parameters = [*own, *added]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {entry.name: entry.annotation for entry in parameters}
+    return run
+
+
+def handed_key(option: str | None, *, from_stdin: bool) -> str | None:
+    """Return the key that the command line hands over, if it does.
+
+    Raises:
+        UsageError: If standard input is to have it and has none.
+    """
+    if option:
+        get_output().warn(_DEPRECATED_KEY)
+        return option
+    if not from_stdin:
+        return None
+    if key := sys.stdin.readline().strip():
+        return key
+    raise UsageError(
+        "--api-key-stdin found nothing on standard input.",
+        code="api_key_missing",
+        hint="Send the key there: my-secrets show worker | studio … --api-key-stdin",
+    )
+
+
+def can_ask() -> bool:
+    """Whether a person sits at this terminal."""
+    return not get_output().json_mode and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def key_prompt() -> Callable[[str], str] | None:
+    """Return what asks a person for a key, or None if nobody can be asked."""
+
+    def ask(url: str) -> str:
+        answer: str = typer.prompt(f"API key for {url}", hide_input=True, err=True, default="", show_default=False)
+        return answer
+
+    return ask if can_ask() else None
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Have a person agree.
+
+    Args:
+        question: Such as "Delete dep_…?".
+        yes: They did already, with ``--yes``.
+
+    Raises:
+        UsageError: If nobody can be asked.
+        StudioError: If they do not agree.
+    """
+    if yes:
+        return
+    if not can_ask():
+        raise UsageError(
+            f"{question} There is no terminal to ask at.",
+            code="confirmation_needed",
+            hint="Add --yes if that is what you want.",
+        )
+    if not typer.confirm(question, err=True):
+        raise StudioError("Nothing was done.", code="declined")
+
+
+# Completion ---------------------------------------------------------------------------------------------------------
+
+
+def complete_runs(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
+    """Offer the newest runs."""
+    for run in _ask_worker(context, lambda client: client.list_runs(limit=50).data):
+        if run.run_id.startswith(incomplete):
+            yield run.run_id, f"{run.workflow_name.rsplit('//', 1)[-1]} {run.status}"
+
+
+def complete_deployments(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
+    """Offer the newest deployments."""
+    for deployment in _ask_worker(context, lambda client: client.list_deployments(limit=50).data):
+        if deployment.deployment_id.startswith(incomplete):
+            yield deployment.deployment_id, deployment.status
+
+
+def _ask_worker(context: typer.Context, question: Callable[[Any], Any]) -> Any:
+    """Ask the worker that the line typed so far names; a worker that does not answer offers nothing."""
+    given = context.params
+    try:
+        connection = connect(given.get("directory") or Path(), url=given.get("url"), profile=given.get("profile"))
+        with connection.client(timeout=2, retries=0) as client:
+            return question(client)
+    except StudioError:
+        return ()
+
+
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run's id.", autocompletion=complete_runs, show_default=False)
+]
+RunsArgument = Annotated[
+    list[str], typer.Argument(metavar="RUN...", help="Ids of runs.", autocompletion=complete_runs, show_default=False)
+]
+DeploymentArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DEPLOYMENT", help="The deployment's id.", autocompletion=complete_deployments, show_default=False
+    ),
+]
