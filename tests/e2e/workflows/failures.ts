@@ -60,3 +60,18 @@ export async function failsAmongMany() {
   'use workflow';
   await Promise.all([echo(1), fatal(), echo(2)]);
 }
+
+/**
+ * An argument that cannot be made a text ends its run: the SDK writes arguments to its debug log while it replays the
+ * step's events, and takes what that throws for a damaged event log (source: @workflow/core 4.8.9 step.js). So it is for
+ * objects without a prototype, as a pattern's named groups are.
+ */
+export async function failsByAnUnprintableArgument() {
+  'use workflow';
+  return await echo({ toString: 'not a function' });
+}
+
+export async function failsByNamedGroups() {
+  'use workflow';
+  return await echo(/(?<year>\d+)/.exec('2024')?.groups);
+}

@@ -156,3 +156,67 @@ async function makeFunction() {
   'use step';
   return { here: () => 1 };
 }
+
+// Keys that every object inherits, here with values of the object's own.
+const shadowing = () => ({
+  toString: 'not a function',
+  constructor: { name: 'DOMException', classId: 'none' },
+  valueOf: null,
+  hasOwnProperty: 0,
+  toJSON: 'text',
+  then: 'never',
+  inner: [{ toString: 1, constructor: 'me' }],
+});
+
+async function makeShadowing() {
+  'use step';
+  return shadowing();
+}
+
+/** Keys may shadow what objects inherit: in arguments, in a step's result and in the run's. */
+export async function shadowingKeys(...args: unknown[]) {
+  'use workflow';
+  const made = await makeShadowing();
+  return { args, made, back: await echo({ made, here: shadowing(), args }) };
+}
+
+async function describeException(value: unknown) {
+  'use step';
+  const { name, message, code } = value as DOMException;
+  return { name, message, code, error: value instanceof Error };
+}
+
+async function makeException() {
+  'use step';
+  return new DOMException('Too late', 'TimeoutError');
+}
+makeException.maxRetries = 0;
+
+const outcome = async (action: () => Promise<unknown>) => {
+  try {
+    return await action();
+  } catch (error) {
+    const { name, message } = error as Error;
+    return [name, message.split('\n')[0]];
+  }
+};
+
+/** A DOMException goes into a step as far as this version of Node.js lets it, and the workflow goes on. */
+export async function exceptionAsArgument() {
+  'use workflow';
+  return {
+    made: await outcome(() =>
+      describeException(new DOMException('Too late', 'TimeoutError')),
+    ),
+    after: await echo('still here'),
+  };
+}
+
+/** So it does out of a step. */
+export async function exceptionAsResult() {
+  'use workflow';
+  const made = await outcome(async () =>
+    describeException(await makeException()),
+  );
+  return { made, after: await echo('still here') };
+}

@@ -47,11 +47,12 @@ function ofClass(value: object, inner: (part: unknown) => unknown): unknown {
 
 const shortened = (text: string) =>
   text.length <= 2000
-    ? withoutRunIds(text)
+    ? withoutIds(text)
     : { length: text.length, sha256: hash(text) };
 
-// No two runs share an id, and messages name it.
-const withoutRunIds = (text: string) => text.replaceAll(/wrun_\w+/g, 'wrun_…');
+// No two runs share an id of any kind, and messages name them.
+const withoutIds = (text: string) =>
+  text.replaceAll(/\b(wrun|evnt|step)_[0-9A-Z]{26}\b/g, '$1_…');
 
 const ofBytes = (bytes: Uint8Array) =>
   bytes.length <= 256
@@ -67,7 +68,7 @@ export function describeError(error: unknown): unknown {
   const { code, cause } = error as Error & { code?: string };
   return {
     name: error.name,
-    message: withoutRunIds(error.message.split('\n')[0]),
+    message: withoutIds(error.message.split('\n')[0]),
     ...(code === undefined ? {} : { code }),
     ...(cause === undefined ? {} : { cause: describeError(cause) }),
   };

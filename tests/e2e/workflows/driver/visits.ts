@@ -64,6 +64,11 @@ export const visits: Record<string, Visit> = {
       undefined,
     ],
   },
+  shadowingKeys: {
+    args: () => [
+      { toString: 'text', constructor: 'me', nested: { valueOf: 1 } },
+    ],
+  },
   largeArgument: { args: () => ['0123456789'.repeat(100_000)] },
   nullBytes: { args: () => ['an\0argument'] },
   fetchInTheWorkflow: { args: (echo) => [echo] },

@@ -102,8 +102,9 @@ function restored(stepCode, workflowCode) {
     if (declared && steps.has(declared.name)) {
       return directed(declared, 'use step');
     }
-    if (declared && workflows.has(declared.name)) {
-      return directed(bodies.get(declared.name), 'use workflow');
+    const workflow = declared && bodies.get(declared.name);
+    if (workflow && workflows.has(workflow.name)) {
+      return directed(workflow, 'use workflow');
     }
     // Expressions are the compiler's: they register steps and name workflows.
     const ours = /^(Import|Expression|Empty)/.test(statement.node.type);
