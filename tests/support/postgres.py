@@ -21,9 +21,50 @@ _NOBODY = 65534
 _START_SECONDS = 60
 
 
+class Server:
+    """A server on a Unix socket.
+
+    Attributes:
+        folder: Where the socket is.
+    """
+
+    def __init__(self, folder: Path, options: tuple[str, ...], identity: dict[str, Any]) -> None:
+        self.folder = folder
+        self._options = options
+        self._identity = identity
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped since."""
+        return self._process is not None
+
+    def initialize(self) -> None:
+        """Make the files of a new server."""
+        command = [_binaries() / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "utf8"]
+        self._run(subprocess.check_call, *command, "--no-locale", "--no-sync")
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        command = [_binaries() / "postgres", "-D", self.folder / "data", "-k", self.folder, "-h", ""]
+        self._process = self._run(subprocess.Popen, *command, "-c", "max_connections=300", *self._options)
+        _wait_for(self.folder, self._process)
+
+    def stop(self) -> None:
+        """End it and all of its sessions at once, as in a crash."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(30)
+            self._process = None
+
+    def _run(self, how: Any, *command: object) -> Any:
+        with (self.folder / "server.log").open("ab") as log:
+            return how(command, cwd=self.folder, stdout=log, stderr=log, **self._identity)
+
+
 @contextmanager
-def postgres_server(*options: str) -> Iterator[Path]:
-    """Run a server on a Unix socket; yield the socket's folder.
+def running_server(*options: str) -> Iterator[Server]:
+    """Run a server that may be stopped and started.
 
     PostgreSQL refuses to run as root. Then it runs as nobody, who needs no account of its own for that; the package's
     own launcher would make one and open the way to its folder for everybody.
@@ -35,24 +76,20 @@ def postgres_server(*options: str) -> Iterator[Path]:
         if os.geteuid() == 0:
             os.chown(folder, _NOBODY, _NOBODY)
             identity = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
-        with _running(folder, options, identity):
-            yield folder
+        server = Server(folder, options, identity)
+        server.initialize()
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 @contextmanager
-def _running(folder: Path, options: tuple[str, ...], identity: dict[str, Any]) -> Iterator[None]:
-    binaries = _binaries()
-    initialize = [binaries / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "utf8"]
-    serve = [binaries / "postgres", "-D", folder / "data", "-k", folder, "-h", "", "-c", "max_connections=300"]
-    with (folder / "server.log").open("wb") as log:
-        subprocess.run([*initialize, "--no-locale", "--no-sync"], check=True, cwd=folder, stdout=log, **identity)
-        server = subprocess.Popen([*serve, *options], cwd=folder, stdout=log, stderr=log, **identity)
-        try:
-            _wait_for(folder, server)
-            yield
-        finally:
-            server.send_signal(signal.SIGQUIT)
-            server.wait(30)
+def postgres_server(*options: str) -> Iterator[Path]:
+    """Run a server; yield the socket's folder."""
+    with running_server(*options) as server:
+        yield server.folder
 
 
 def database_url(folder: Path, database: str = "postgres") -> str:

@@ -87,7 +87,7 @@ async def test_a_deadlock_is_resolved_and_both_are_done(database):
         return work
 
     await asyncio.gather(database.write(change("ab")), database.write(change("ba")))
-    assert len(rounds) == 3
+    assert len(rounds) >= 3, "one at least was begun again"
     for key in "ab":
         assert await database.read(lambda connection, key=key: value_of(connection, key)) == "++"
 
@@ -227,8 +227,10 @@ async def test_a_worker_learns_for_good_that_another_took_its_database(database,
 async def test_who_is_about_to_take_the_database_over_has_not_done_so_yet(database, place):
     place._end_sessions()
     with psycopg.connect(place.location, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(hashtextextended('workflow-studio ' || current_schema(), 0))")
+        key = "hashtextextended('workflow-studio ' || current_schema(), 0)"
+        other.execute(f"SELECT pg_advisory_lock({key})")
         with pytest.raises(StoreLockedError):
             await database.write(put("k"))
         assert not database.is_lost
+        other.execute(f"SELECT pg_advisory_unlock({key})")
     await database.write(put("k"))
