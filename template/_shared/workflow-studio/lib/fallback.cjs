@@ -201,7 +201,9 @@ function createFallbackWorld(remote, isEnabled) {
   const { createEvent, queue } = createWriters(remote, isEnabled);
   const readRun = byRun((world, ...args) => world.runs.get(...args));
   const awaitRun = byRun((world, runId) =>
-    (world.runs.getWhenFinished ?? world.runs.get)(runId),
+    world.runs.getWhenFinished
+      ? world.runs.getWhenFinished(runId)
+      : world.runs.get(runId),
   );
   // The caller has to be looked at here: the World behind is called by this one.
   /** @type {(runId: string, params?: any) => Promise<any>} */
