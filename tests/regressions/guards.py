@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select, text, update
 
-from workflow_studio.worker.engine import housekeeping, leases, log
+from workflow_studio.compute.scopes import Scope
+from workflow_studio.worker.auth import Authenticator
+from workflow_studio.worker.engine import ApiKey, housekeeping, leases, log
 from workflow_studio.worker.engine.deliveries import Deliveries
 from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.engine.recovery import Recovered, Recovery
 from workflow_studio.worker.engine.transitions import EventInput
+from workflow_studio.worker.execution.executor import Executor
 from workflow_studio.worker.store import _sqlite, tables
 from workflow_studio.worker.store._postgres import PostgresBackend, _PostgresTransaction
 
@@ -161,3 +164,19 @@ def leased_messages_of_anybody_take_places(monkeypatch):
 
     monkeypatch.setattr(Leases, "_claim_kind", counted)
     leases_outlive_their_worker(monkeypatch)
+
+
+def heartbeats_are_ignored(monkeypatch):
+    """Have an executor's silence only grow."""
+
+    def grow(self, ticks):
+        self.__dict__["silent"] = max(ticks, self.__dict__.get("silent", 0))
+
+    monkeypatch.setattr(Executor, "_silent_ticks", property(lambda self: self.__dict__["silent"], grow), raising=False)
+
+
+def everybody_is_let_in(monkeypatch):
+    async def authenticate(self, authorization):
+        return ApiKey("nobody", "default", "default", (Scope.ADMIN,), None)
+
+    monkeypatch.setattr(Authenticator, "authenticate", authenticate)

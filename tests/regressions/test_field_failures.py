@@ -14,6 +14,8 @@ import pytest
 
 from tests.regressions import guards
 from tests.regressions.guards import DAY_MS, guarded_by
+from tests.regressions.support import until
+from tests.worker.routes.conftest import make_settings, running
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import Capacity, housekeeping, log
 from workflow_studio.worker.ports import CallContext, Handled, IdempotencyKey
@@ -73,16 +75,6 @@ async def dispatching():
     yield start
     for dispatcher in started:
         await dispatcher.stop(grace=0)
-
-
-async def until(condition, seconds=10):
-    """Wait for what comes about within a second, or is wrong."""
-    try:
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110  # rows have no events
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        raise AssertionError("It never came about.") from None
 
 
 async def parked_on_a_hook(world, token):
@@ -298,6 +290,23 @@ async def test_11_a_run_stays_on_its_code_when_new_code_is_activated_in_its_mids
     new_run = (await survivor.engine.runs.start(world.workflow, b""))["runId"]
     (fresh,) = [delivery for delivery in await survivor.claim() if delivery.run_id == new_run]
     assert fresh.deployment_id == newer.id
+
+
+@guarded_by(guards.everybody_is_let_in)
+@pytest.mark.parametrize("key", [None, "a guess"])
+async def test_12_a_forged_post_to_the_worker_delivers_nothing(tmp_path, key):
+    """Anybody who could reach the queue's routes could have a run of theirs replayed.
+
+    Sources: vercel/workflow#3908, vercel/workflow#3117.
+    """
+    async with running(make_settings(tmp_path / "data")) as worker:
+        run_id = await worker.start()
+        envelope = {"queueName": "__wkf_workflow_x", "body": b"", "runId": run_id}
+        assert (await worker.call("queue.publish", envelope, key=key)).status_code == 401
+        for route in ("flow", "step"):
+            forged = await worker.post(f"/.well-known/workflow/v1/{route}", key=key, json={"runId": run_id})
+            assert forged.status_code == 401
+        assert worker.pool.deliveries == []
 
 
 @guarded_by(guards.answers_and_messages_are_kept_for_ever, guards.all_is_deleted_in_one_transaction)
