@@ -1,0 +1,299 @@
+"""Any interleaving of clients leaves the engine as a small reference model says, and all invariants whole.
+
+An app, executors and a restarting worker are driven at random; ``tests.support.world_clients`` says what they do. The
+fast suite tries few interleavings and shows one that fails as it is. Many more are tried, and made small, by
+``HYPOTHESIS_PROFILE=long pytest tests/worker/engine/test_world_properties.py``.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.support.databases import KINDS
+from tests.support.reference_model import Refused
+from tests.support.world_clients import Call, Clients
+from workflow_studio.worker.engine import EngineError
+
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+MAX_RUNS = 3
+
+NO_RUN = -1
+RUNS = st.sampled_from([0, 0, 0, 1, 1, 2, NO_RUN])
+NOTHING = st.just("")
+STEP_IDS = st.sampled_from(["step_1", "step_2"])
+HOOK_IDS = st.sampled_from(["hook_1", "hook_2"])
+WAIT_IDS = st.sampled_from(["wait_1", "wait_2"])
+TIMES = ("resumeAt", "retryAfter")
+# How far from now.
+DELAYS = st.sampled_from([-1, 0, 1, 700, 60_000, 86_400_000])
+
+
+def event(kinds, ids=NOTHING, **data):
+    """Return a strategy for (type, correlation id, data)."""
+    return st.tuples(st.sampled_from(kinds.split()), ids, st.fixed_dictionaries(data))
+
+
+CREATIONS = [
+    event("step_created", STEP_IDS, stepName=st.just("add"), input=st.sampled_from([b"", b"\0"])),
+    event("hook_created", HOOK_IDS, token=st.sampled_from("ab")),
+    event("wait_created", WAIT_IDS, resumeAt=DELAYS),
+]
+WAIT_ENDS = event("wait_completed", WAIT_IDS)
+HOOK_ENDS = event("hook_disposed", HOOK_IDS)
+RUN_ENDS = st.one_of(
+    event("run_completed", output=st.just(b"out")),
+    event("run_failed", error=st.just({"message": "no", "stack": "at"}), errorCode=st.just("USER_ERROR")),
+)
+OF_REPLAYS = st.one_of(*CREATIONS, *CREATIONS, WAIT_ENDS, HOOK_ENDS)
+OF_STEPS = st.one_of(
+    event("step_started", STEP_IDS),
+    event("step_completed", STEP_IDS, result=st.just(b"r")),
+    event("step_failed", STEP_IDS, error=st.just("no")),
+    event("step_retrying", STEP_IDS, error=st.just("no"), retryAfter=DELAYS),
+    event("step_retrying", STEP_IDS, error=st.just("again")),
+)
+OF_APPS = st.one_of(event("hook_received", HOOK_IDS, payload=st.just(b"p")), event("run_cancelled"))
+ANY = st.one_of(OF_REPLAYS, OF_STEPS, RUN_ENDS, OF_APPS, event("run_started"))
+ENDINGS = st.sampled_from(["fail", "lost", "return"])
+
+
+class World(RuleBasedStateMachine):
+    """Draws what happens next."""
+
+    make_clients = None
+
+    def __init__(self):
+        super().__init__()
+        self.clients = type(self).make_clients()
+
+    @property
+    def model(self):
+        return self.clients.model
+
+    def call(self, run, drawn):
+        """Return the call of a drawn event, about a run that may not exist."""
+        kind, of, data = drawn
+        run_id = self.run_id(run)
+        at = {key: self.clients.clock.now + value for key, value in data.items() if key in TIMES}
+        return Call(run_id, kind, of, data | at)
+
+    def run_id(self, run):
+        ids = self.clients.run_ids
+        return self.clients.world.new_run_id() if run == NO_RUN else ids[run % len(ids)]
+
+    def flying(self, kind, *, begun):
+        found = [one for one in self.clients.in_flight.values() if one.delivery.kind == kind and one.begun == begun]
+        return sorted(found, key=lambda one: one.delivery.id)
+
+    def pick(self, data, kind, *, begun):
+        return data.draw(st.sampled_from(self.flying(kind, begun=begun)))
+
+    @initialize(drawn=st.lists(OF_REPLAYS, min_size=1, max_size=6))
+    def begin(self, drawn):
+        """Have a run whose first replay is under way, and another that nobody has looked at yet."""
+        self.start("whole")
+        self.executors_look()
+        (one,) = self.flying("workflow", begun=True)
+        self._write(one, drawn)
+        self.start("whole")
+
+    # An app
+
+    @precondition(lambda self: len(self.clients.run_ids) < MAX_RUNS)
+    @rule(how=st.sampled_from(["whole", "only the message", "only the event"]))
+    def start(self, how):
+        clients = self.clients
+        run_id = clients.world.new_run_id()
+        clients.run_ids.append(run_id)
+        if how != "only the event":
+            clients.publish_start(run_id)
+        if how != "only the message":
+            clients.create(Call(run_id, "run_created", "", clients.start_data()))
+        if how == "only the event":
+            clients.owed.add(run_id)
+
+    @rule(run=RUNS)
+    def created_late(self, run):
+        if run != NO_RUN:
+            self.clients.create(Call(self.run_id(run), "run_created", "", self.clients.start_data()))
+
+    @rule(run=RUNS, drawn=OF_APPS, app_dies=st.booleans(), repeats=st.sampled_from([0, 0, 2]))
+    def app_tells(self, run, drawn, app_dies, repeats):
+        call = self.call(run, drawn)
+        told = not isinstance(self.clients.create(call, repeats=repeats), Refused)
+        if told and app_dies:
+            self.clients.owed.add(call.run_id)
+        elif told:
+            self.clients.wake([call.run_id])
+
+    @rule(run=RUNS, drawn=WAIT_ENDS, app_dies=st.booleans())
+    def app_ends_a_sleep(self, run, drawn, app_dies):
+        self.app_tells(run, drawn, app_dies=app_dies, repeats=0)
+
+    @rule(run=RUNS)
+    def public_wake(self, run):
+        """End all sleeps at once; the model ends them in the order that the log has."""
+        run_id = self.run_id(run)
+        known = self.model.runs.get(run_id)
+        if known is None or known.ended:
+            self.refused(self.clients.engine.runs.wake(run_id), "run_finished" if known else "run_not_found")
+            return
+        ended = self.clients.do(self.clients.engine.runs.wake(run_id))
+        log = self.clients.do(self.clients.world.call("events.list", runId=run_id))["data"]
+        for told in log[len(known.log) :]:
+            of = told["correlationId"]
+            data = {"resumeAt": known.waits[of]["resumeAt"]}
+            self.model.create(run_id, "wait_completed", of, data, now=self.clients.clock.now)
+            ended -= 1
+        assert ended == 0
+        self.clients.agree()
+
+    @rule(run=RUNS)
+    def public_cancel(self, run):
+        run_id = self.run_id(run)
+        known = self.model.runs.get(run_id)
+        if known is None or known.entity["status"] in ("completed", "failed"):
+            self.refused(self.clients.engine.runs.cancel(run_id), "run_finished" if known else "run_not_found")
+            return
+        self.clients.do(self.clients.engine.runs.cancel(run_id))
+        if known.entity["status"] != "cancelled":
+            self.model.create(run_id, "run_cancelled", now=self.clients.clock.now)
+        self.clients.agree()
+
+    def refused(self, work, code):
+        with pytest.raises(EngineError) as refusal:
+            self.clients.do(work)
+        assert refusal.value.code.value == code
+
+    # Executors
+
+    @rule(workflow=st.integers(0, 2), step=st.integers(0, 2))
+    def claim(self, workflow, step):
+        self.clients.claim(workflow, step)
+
+    @rule()
+    def executors_look(self):
+        """Take what is due, and begin with all that was taken."""
+        self.clients.claim()
+        for one in self.flying("workflow", begun=False):
+            self.clients.begin_replay(one)
+        for one in self.flying("step", begun=False):
+            self.clients.begin_step(one)
+
+    @precondition(lambda self: self.flying("workflow", begun=True))
+    @rule(data=st.data(), events=st.lists(OF_REPLAYS, min_size=1, max_size=3), repeats=st.sampled_from([0, 0, 1]))
+    def replay_writes(self, data, events, repeats):
+        self._write(self.pick(data, "workflow", begun=True), events, repeats=repeats)
+
+    @precondition(lambda self: self.flying("workflow", begun=True))
+    @rule(data=st.data(), drawn=RUN_ENDS)
+    def replay_ends_the_run(self, data, drawn):
+        one = self.pick(data, "workflow", begun=True)
+        self._write(one, [drawn])
+        self.clients.end_replay(one)
+
+    def _write(self, one, events, **how):
+        for drawn in events:
+            call = self.call(0, drawn)._replace(run_id=one.delivery.run_id)
+            self.clients.write_in_replay(one, call, **how)
+
+    @precondition(lambda self: self.flying("workflow", begun=True))
+    @rule(data=st.data(), stale_seconds=st.sampled_from([None, None, 60]))
+    def replay_ends(self, data, stale_seconds):
+        self.clients.end_replay(self.pick(data, "workflow", begun=True), stale_seconds=stale_seconds)
+
+    @precondition(lambda self: self.flying("step", begun=False))
+    @rule(data=st.data())
+    def step_begins(self, data):
+        self.clients.begin_step(self.pick(data, "step", begun=False))
+
+    @precondition(lambda self: self.flying("step", begun=True))
+    @rule(
+        data=st.data(),
+        outcome=st.sampled_from(["step_completed", "step_completed", "step_failed", "step_retrying"]),
+        lost=st.sampled_from([False, False, True]),
+    )
+    def step_ends(self, data, outcome, lost):
+        self.clients.end_step(self.pick(data, "step", begun=True), outcome, lost=lost)
+
+    @precondition(lambda self: self.clients.in_flight)
+    @rule(data=st.data(), how=ENDINGS)
+    def delivery_fails(self, data, how):
+        flying = sorted(self.clients.in_flight.values(), key=lambda one: one.delivery.id)
+        self.clients.end(data.draw(st.sampled_from(flying)), how)
+
+    # Whoever comes late, twice or all at once
+
+    @rule(run=RUNS, drawn=OF_STEPS, behind=st.sampled_from([0, 0, 5000]))
+    def late_step(self, run, drawn, behind):
+        """An executor that was given up goes on with its step."""
+        call = self.call(run, drawn)
+        if not isinstance(self.clients.create(call, behind=behind), Refused):
+            self.clients.wake([call.run_id])
+
+    @rule(drawn=st.lists(st.tuples(st.integers(0, 1), ANY), min_size=2, max_size=5))
+    def at_once(self, drawn):
+        calls = [self.call(run, one) for run, one in drawn]
+        self.clients.create_at_once(calls)
+        self.clients.wake(call.run_id for call in calls)
+
+    # The worker
+
+    @rule(seconds=st.sampled_from([1, 60, 3000]))
+    def time_passes(self, seconds):
+        self.clients.clock.tick(seconds * 1000)
+
+    @rule()
+    def restart(self):
+        self.clients.restart()
+
+    @rule()
+    def sweep(self):
+        self.clients.sweep()
+
+    @invariant()
+    def nothing_waits_in_vain(self):
+        self.clients.check_queue()
+
+    def teardown(self):
+        try:
+            self.clients.settle()
+            self.clients.check_queue(at_rest=True)
+            for run in self.model.runs.values():
+                assert run.ended or run.hooks, "whatever could be finished is finished"
+        finally:
+            self.clients.close()
+
+
+@pytest.mark.timeout(3600 if LONG else 120)
+@pytest.mark.parametrize("kind", KINDS)
+def test_engine_and_model_agree_after_every_operation(kind, tmp_path, place_of, helpers):
+    clock, driver, manifest = helpers
+
+    class Placed(World):
+        @staticmethod
+        def make_clients():
+            return Clients(place_of(kind, tmp_path), clock(), driver, manifest())
+
+    run_state_machine_as_test(
+        Placed,
+        settings=settings(
+            max_examples=2000 if LONG else 12,
+            stateful_step_count=60 if LONG else 40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=set(Phase) if LONG else set(Phase) - {Phase.shrink, Phase.explain},
+        ),
+    )
