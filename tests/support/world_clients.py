@@ -370,7 +370,7 @@ def same(answer: Answer, expected: Answer, *, at_once: bool = False) -> bool:
         return at_once and started and answer.name == "RunExpiredError"
     if isinstance(expected, Refused):
         return False
-    if at_once and expected.keys() <= {"run", "event"} and expected["run"]["status"] == "running":
+    if at_once and "run" in expected and expected["run"]["status"] == "running":
         answer, expected = ({**one, "run": one["run"]["runId"]} for one in (answer, expected))
     return light(answer) == light(expected)
 
