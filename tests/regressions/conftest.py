@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.e2e.conftest import prepared_app
 from tests.template.conftest import rendered_package, template
 from tests.worker.conftest import bare_place, place, place_of, postgres, postgres_place, sqlite_template
 from tests.worker.engine.conftest import after_crash, clock, database, engine, helpers, manifest, world
@@ -21,6 +22,7 @@ __all__ = [
     "place_of",
     "postgres",
     "postgres_place",
+    "prepared_app",
     "rendered_package",
     "sqlite_template",
     "template",
