@@ -31,10 +31,10 @@ async def test_activation_and_rollback_move_the_pointer(engine, clock, manifest)
     assert (await engine.deployments.activate(old.id)).status == "active"
     clock.tick(5)
     assert (await engine.deployments.activate(new.id)).activated_at == clock.now
-    assert (await engine.deployments.get(old.id)).status == "inactive"
+    assert (await engine.deployments.get(old.id)).status == "retired"
     await engine.deployments.activate(old.id)
     assert await engine.deployments.active_id() == old.id
-    assert (await engine.deployments.get(new.id)).status == "inactive"
+    assert (await engine.deployments.get(new.id)).status == "retired"
 
 
 async def test_deployments_are_listed_newest_first_in_pages(engine, clock, manifest):
@@ -155,7 +155,7 @@ async def test_starting_with_the_same_run_id_again_starts_nothing(world):
     assert len(await world.claim()) == 1
 
 
-async def test_a_run_may_name_an_inactive_deployment(world, manifest):
+async def test_a_run_may_name_another_deployment(world, manifest):
     other, _ = await world.engine.deployments.register(manifest("1"))
     run = await world.engine.runs.start(world.workflow, b"", deployment_id=other.id)
     assert run["deploymentId"] == other.id

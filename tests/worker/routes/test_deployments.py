@@ -44,7 +44,7 @@ async def test_activation_moves_the_pointer_and_rollback_moves_it_back(worker):
     listed = (await worker.get("/v1/deployments")).json()
     assert {entry["deploymentId"]: entry["status"] for entry in listed["data"]} == {
         first: "active",
-        second: "inactive",
+        second: "retired",
     }
     assert listed["hasMore"] is False
 

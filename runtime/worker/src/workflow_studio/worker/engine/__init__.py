@@ -5,12 +5,15 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from workflow_studio.worker.engine.admission import Admission
 from workflow_studio.worker.engine.clock import Clock, system_clock
 from workflow_studio.worker.engine.dead_letters import DeadLetters, DeadMessage
 from workflow_studio.worker.engine.deliveries import Deliveries
 from workflow_studio.worker.engine.deployments import Deployment, Deployments
 from workflow_studio.worker.engine.dispatcher import Capacity, Dispatcher
 from workflow_studio.worker.engine.encryption import Keyring
+from workflow_studio.worker.engine.endings import Endings
+from workflow_studio.worker.engine.environment import Environment, VariableKeys
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.events import Events
 from workflow_studio.worker.engine.housekeeping import Housekeeping
@@ -20,12 +23,16 @@ from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.engine.queries import Queries
 from workflow_studio.worker.engine.queue import Queue
 from workflow_studio.worker.engine.recovery import Recovery
+from workflow_studio.worker.engine.retirement import Retirement
 from workflow_studio.worker.engine.runs import Runs
 from workflow_studio.worker.engine.signals import Signals
+from workflow_studio.worker.engine.starts import Starts
 from workflow_studio.worker.engine.streams import Streams
 from workflow_studio.worker.engine.world import World
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workflow_studio.worker.ports import ExecutorPool
     from workflow_studio.worker.store import Database, StoreLockedError
 
@@ -42,9 +49,14 @@ class Engine:
         master_key: The secret that all encryption keys are derived from; None stores payloads as they come.
         max_waiting: How many callers may wait for the ends of runs at once; the next ones are answered without.
 
+        variable_key_file: Where the key is kept that variables of deployments are sealed with where there is no master
+            key; without either, none can be set.
+
     Attributes:
         world: Answers the World's methods.
         deployments: What was uploaded and what is active.
+        environment: The variables of deployments.
+        retirement: Notes when deployments retire.
         keys: API keys.
         runs: Runs for the public lane.
         queue: Publishes messages.
@@ -64,35 +76,34 @@ class Engine:
         clock: Clock = system_clock,
         master_key: bytes | None = None,
         max_waiting: int = MAX_WAITING,
+        variable_key_file: Path | None = None,
     ) -> None:
         owner = uuid.uuid4().hex
         deliveries = Deliveries()
         self._database = database
         self._clock = clock
         idempotency = IdempotencyKeys(clock)
-        self.queue = Queue(database, clock, idempotency)
+        admission = Admission()
+        self.queue = Queue(database, clock, idempotency, admission)
         self.leases = Leases(database, self.queue, deliveries, clock, owner)
         self.dead_letters = DeadLetters(database, self.queue, clock)
-        self.deployments = Deployments(database, clock, self.queue)
+        self.retirement = Retirement(database)
+        self.environment = Environment(database, clock, VariableKeys(master_key, variable_key_file))
+        self.deployments = Deployments(database, clock, self.queue, self.environment, self.retirement)
         self.keys = ApiKeys(database, clock)
         self.keyring = Keyring(master_key)
         self.ended = Signals(max_waiting)
-        self.runs = Runs(
-            database,
-            Queries(database, self.ended, with_executors=True),
-            self.queue,
-            clock,
-            idempotency,
-            keyring=self.keyring,
-            ended=self.ended,
-        )
+        endings = Endings(self.ended, self.retirement)
+        queries = Queries(database, self.ended, for_people=True)
+        starts = Starts(self.queue, clock, self.keyring, admission)
+        self.runs = Runs(database, queries, self.queue, clock, idempotency, starts, endings)
         self.streams = Streams(database, clock, self.keyring, Signals())
         self.recovery = Recovery(database, self.queue, clock, owner)
         self.housekeeping = Housekeeping(database, clock)
         self.world = World(
             deliveries=deliveries,
             deployments=self.deployments,
-            events=Events(database, clock, deliveries, idempotency, self.ended),
+            events=Events(database, clock, deliveries, idempotency, admission, endings),
             queries=Queries(database, self.ended),
             queue=self.queue,
             streams=self.streams,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import Row, and_, insert, or_, select, update
+from sqlalchemy import Row, and_, delete, func, insert, literal, or_, select, update
 
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.ids import DEPLOYMENT_ID
@@ -18,62 +18,102 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from workflow_studio.worker.engine.clock import Clock
+    from workflow_studio.worker.engine.environment import Environment
     from workflow_studio.worker.engine.queue import Queue
+    from workflow_studio.worker.engine.retirement import Retirement
     from workflow_studio.worker.store import Database, Transaction
 
-_ACTIVE = "active_deployment"
-_T = tables.deployments
+MAX_COUNTED: Final = 1000
+"""How far live runs are counted: a deployment may have millions."""
+
+_ACTIVE: Final = "active_deployment"
+_T: Final = tables.deployments
+_R: Final = tables.runs
+_LIVE: Final = _R.c.status.in_(("pending", "running"))
+_LIVE_RUNS: Final = select(func.count()).select_from(
+    select(literal(1).label("one"))
+    .where(_R.c.deployment_id == _T.c.id, _LIVE)
+    .limit(MAX_COUNTED)
+    .correlate(_T)
+    .subquery("live")
+)
+_WITH_RUNS: Final = select(_T, _LIVE_RUNS.correlate(_T).scalar_subquery().label("live_runs"))
+
+Status = Literal["created", "active", "draining", "retired"]
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """An uploaded artifact.
+    """An uploaded artifact. Times are epoch milliseconds, and keys are named by their ids.
 
     Attributes:
-        status: ``created`` until it is activated for the first time, ``active`` while new runs use it, else
-            ``inactive``.
-        created_at: Epoch milliseconds.
-        activated_at: When it was activated last, in epoch milliseconds.
+        status: ``created`` until it is activated for the first time, ``active`` while new runs use it, ``draining``
+            while runs of it go on after that, else ``retired``.
+        live_runs: How many of its runs have not ended; :data:`MAX_COUNTED` stands for more, too.
+        created_by: The key that uploaded it.
+        activated_at: When it was activated last.
+        activated_by: The key that activated it last.
+        retired_at: When it retired, if it is.
     """
 
     id: str
     digest: str
     manifest: Manifest
-    status: Literal["created", "active", "inactive"]
+    status: Status
     created_at: int
+    live_runs: int = 0
+    created_by: str | None = None
     activated_at: int | None = None
+    activated_by: str | None = None
+    retired_at: int | None = None
 
 
 class Deployments:
-    """The deployments of this worker."""
+    """The deployments of this worker.
 
-    def __init__(self, database: Database, clock: Clock, queue: Queue) -> None:
+    Args:
+        database: Where they are recorded.
+        clock: Tells the time.
+        queue: Has messages that may be waiting for a deployment.
+        environment: Their variables.
+        retirement: Notes when their last runs end.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, queue: Queue, environment: Environment, retirement: Retirement
+    ) -> None:
         self._database = database
         self._clock = clock
         self._queue = queue
+        self._environment = environment
+        self._retirement = retirement
 
-    async def register(self, manifest: Manifest) -> tuple[Deployment, bool]:
+    async def register(self, manifest: Manifest, *, by: str | None = None) -> tuple[Deployment, bool]:
         """Record a deployment; the artifact itself is stored elsewhere.
+
+        A new one begins with the variables of the active one.
+
+        Args:
+            manifest: What was uploaded.
+            by: The key that uploads it.
 
         Returns:
             The deployment and whether it is new: an artifact with the same content is the same deployment.
         """
 
         def work(transaction: Transaction) -> tuple[Deployment, bool]:
-            known = _load(transaction.connection, manifest.deployment_id)
+            connection = transaction.connection
+            known = _load(connection, manifest.deployment_id)
             if known is not None:
                 return known, False
             now = self._clock()
-            transaction.execute(
-                insert(_T).values(
-                    id=manifest.deployment_id,
-                    digest=manifest.digest,
-                    manifest=manifest.model_dump_json(),
-                    created_at=now,
-                )
-            )
+            row = {"digest": manifest.digest, "manifest": manifest.model_dump_json(), "created_at": now}
+            transaction.execute(insert(_T).values(id=manifest.deployment_id, created_by=by, **row))
+            active = active_id(connection)
+            if active is not None:
+                self._environment.inherit(transaction, manifest.deployment_id, active, by=by)
             self._queue.retry_unresolved(transaction)
-            return Deployment(manifest.deployment_id, manifest.digest, manifest, "created", now), True
+            return require_deployment(connection, manifest.deployment_id), True
 
         return await self._database.write(work)
 
@@ -84,6 +124,11 @@ class Deployments:
             EngineError: ``invalid_deployment_id`` or ``deployment_not_found``.
         """
         return await self._database.read(lambda connection: require_deployment(connection, deployment_id))
+
+    async def is_known(self, deployment_id: str) -> bool:
+        """Tell whether there is a deployment of this id."""
+        query = select(_T.c.id).where(_T.c.id == deployment_id)
+        return await self._database.read(lambda connection: connection.execute(query).first() is not None)
 
     async def list(self, limit: int = 20, cursor: str | None = None) -> tuple[list[Deployment], str | None]:
         """Return deployments, newest first, and the cursor of the next page (None after the last).
@@ -97,7 +142,7 @@ class Deployments:
         """
 
         def work(connection: Connection) -> tuple[list[Deployment], str | None]:
-            query = select(_T).order_by(_T.c.created_at.desc(), _T.c.id.desc()).limit(limit + 1)
+            query = _WITH_RUNS.order_by(_T.c.created_at.desc(), _T.c.id.desc()).limit(limit + 1)
             if cursor:
                 after = _load(connection, cursor)
                 if after is None:
@@ -105,7 +150,7 @@ class Deployments:
                 older = _T.c.created_at < after.created_at
                 query = query.where(or_(older, and_(_T.c.created_at == after.created_at, _T.c.id < after.id)))
             active = active_id(connection)
-            found = [_deployment(row, active) for row in connection.execute(query)]
+            found = [_deployment(connection, row, active) for row in connection.execute(query).all()]
             page = found[:limit]
             return page, page[-1].id if len(found) > limit else None
 
@@ -123,24 +168,82 @@ class Deployments:
         """
         return await self._database.read(require_active_id)
 
-    async def activate(self, deployment_id: str) -> Deployment:
-        """Have new runs use this deployment. Runs that exist stay where they are; a rollback is this, too.
+    async def activate(self, deployment_id: str, *, by: str | None = None) -> Deployment:
+        """Have new runs use this deployment. Runs that exist stay where they are.
+
+        Activating the active one changes nothing.
+
+        Args:
+            deployment_id: The deployment.
+            by: The key that activates it.
 
         Raises:
             EngineError: ``invalid_deployment_id`` or ``deployment_not_found``.
         """
+        return await self._database.write(lambda transaction: self._activate(transaction, deployment_id, by))
+
+    async def rollback(self, deployment_id: str | None = None, *, by: str | None = None) -> Deployment:
+        """Have new runs use an earlier deployment again.
+
+        Args:
+            deployment_id: The deployment; the one that was active before the active one if None.
+            by: The key that activates it.
+
+        Raises:
+            EngineError: ``no_earlier_deployment``, ``invalid_deployment_id`` or ``deployment_not_found``.
+        """
 
         def work(transaction: Transaction) -> Deployment:
-            connection = transaction.connection
-            require_deployment(connection, deployment_id)
+            transaction.lock(_ACTIVE)
+            return self._activate(transaction, deployment_id or _earlier(transaction.connection), by)
+
+        return await self._database.write(work)
+
+    def _activate(self, transaction: Transaction, deployment_id: str, by: str | None) -> Deployment:
+        connection = transaction.connection
+        transaction.lock(_ACTIVE)
+        require_deployment(connection, deployment_id)
+        current = active_id(connection)
+        if current != deployment_id:
+            before = 0 if current is None else require_deployment(connection, current).activated_at or 0
+            # Later than the one before by the clock, too, so that their order is known.
+            now = max(self._clock(), before + 1)
             stored = update(tables.settings).where(tables.settings.c.key == _ACTIVE).values(value=deployment_id)
             if not connection.execute(stored).rowcount:
                 connection.execute(insert(tables.settings).values(key=_ACTIVE, value=deployment_id))
-            connection.execute(update(_T).where(_T.c.id == deployment_id).values(activated_at=self._clock()))
+            values = {"activated_at": now, "activated_by": by, "retired_at": None}
+            connection.execute(update(_T).where(_T.c.id == deployment_id).values(**values))
+            self._retirement.replaced(transaction, current, deployment_id, now)
             self._queue.retry_unresolved(transaction)
-            return require_deployment(connection, deployment_id)
+        return require_deployment(connection, deployment_id)
 
-        return await self._database.write(work)
+    async def delete(self, deployment_id: str) -> None:
+        """Forget a deployment, its variables, and messages that only it could have handled.
+
+        Its artifact can be removed afterwards. Its runs, which have all ended, stay.
+
+        Raises:
+            EngineError: ``deployment_active``, ``deployment_in_use``, ``invalid_deployment_id`` or
+                ``deployment_not_found``.
+        """
+
+        def work(transaction: Transaction) -> None:
+            connection = transaction.connection
+            transaction.lock(_ACTIVE)
+            # Whoever starts a run shares the row's lock, so no run begins between the look and the deletion.
+            connection.execute(select(_T.c.id).where(_T.c.id == deployment_id).with_for_update())
+            found = require_deployment(connection, deployment_id)
+            if found.status == "active":
+                raise _is_active(deployment_id)
+            if found.live_runs:
+                raise _in_use(found)
+            self._environment.forget(transaction, deployment_id)
+            m = tables.messages
+            left = delete(m).where(m.c.deployment_id == deployment_id, m.c.status != "leased")
+            connection.execute(left)
+            connection.execute(delete(_T).where(_T.c.id == deployment_id))
+
+        await self._database.write(work)
 
 
 def require_active_id(connection: Connection) -> str:
@@ -166,11 +269,37 @@ def active_id(connection: Connection) -> str | None:
     return value
 
 
+def has_live_runs(connection: Connection, deployment_id: str) -> bool:
+    """Tell whether a run of a deployment has not ended."""
+    query = select(_R.c.run_id).where(_R.c.deployment_id == deployment_id, _LIVE).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def last_end(connection: Connection, deployment_id: str) -> int | None:
+    """Return when the last of a deployment's runs ended, in epoch milliseconds; all its runs are looked at."""
+    query = select(func.max(_R.c.completed_at)).where(_R.c.deployment_id == deployment_id)
+    found: int | None = connection.execute(query).scalar()
+    return found
+
+
 def require_deployment(connection: Connection, deployment_id: str) -> Deployment:
     """Return a deployment.
 
     Raises:
         EngineError: ``invalid_deployment_id`` or ``deployment_not_found``.
+    """
+    check_id(deployment_id)
+    found = _load(connection, deployment_id)
+    if found is None:
+        raise not_found(deployment_id)
+    return found
+
+
+def check_id(deployment_id: str) -> None:
+    """Refuse what does not look like the id of a deployment.
+
+    Raises:
+        EngineError: ``invalid_deployment_id``.
     """
     if not DEPLOYMENT_ID.fullmatch(deployment_id):
         raise EngineError(
@@ -179,25 +308,78 @@ def require_deployment(connection: Connection, deployment_id: str) -> Deployment
             status=400,
             recovery="Use the id that the deploy command printed.",
         )
-    found = _load(connection, deployment_id)
+
+
+def not_found(deployment_id: str) -> EngineError:
+    """Return the refusal of what names a deployment that is not here."""
+    return EngineError(
+        ErrorCode.DEPLOYMENT_NOT_FOUND,
+        f"This worker has no deployment {deployment_id}.",
+        status=404,
+        recovery="Deploy it to this worker first, or check that the worker's URL is the right one.",
+    )
+
+
+def _earlier(connection: Connection) -> str:
+    query = select(_T.c.id).where(_T.c.activated_at.is_not(None)).order_by(_T.c.activated_at.desc(), _T.c.id)
+    active = active_id(connection)
+    if active is not None:
+        query = query.where(_T.c.id != active)
+    found: str | None = connection.execute(query.limit(1)).scalar()
     if found is None:
         raise EngineError(
-            ErrorCode.DEPLOYMENT_NOT_FOUND,
-            f"This worker has no deployment {deployment_id}.",
-            status=404,
-            recovery="Deploy it to this worker first, or check that the worker's URL is the right one.",
+            ErrorCode.NO_EARLIER_DEPLOYMENT,
+            "No other deployment was active before.",
+            status=409,
+            recovery="Activate one by its id: studio deployments list, then studio deployments activate <id>.",
         )
     return found
 
 
+def _is_active(deployment_id: str) -> EngineError:
+    return EngineError(
+        ErrorCode.DEPLOYMENT_ACTIVE,
+        f"New runs use the deployment {deployment_id}.",
+        status=409,
+        recovery="Activate another one first.",
+    )
+
+
+def _in_use(found: Deployment) -> EngineError:
+    count = f"{found.live_runs} {'or more ' if found.live_runs >= MAX_COUNTED else ''}"
+    return EngineError(
+        ErrorCode.DEPLOYMENT_IN_USE,
+        f"{count}{'run' if found.live_runs == 1 else 'runs'} of the deployment {found.id} "
+        f"{'has' if found.live_runs == 1 else 'have'} not ended.",
+        status=409,
+        recovery="Wait for them, or cancel them.",
+    )
+
+
 def _load(connection: Connection, deployment_id: str) -> Deployment | None:
-    row = connection.execute(select(_T).where(_T.c.id == deployment_id)).first()
-    return None if row is None else _deployment(row, active_id(connection))
+    row = connection.execute(_WITH_RUNS.where(_T.c.id == deployment_id)).first()
+    return None if row is None else _deployment(connection, row, active_id(connection))
 
 
-def _deployment(row: Row[Any], active: str | None) -> Deployment:
-    status: Literal["created", "active", "inactive"] = "created"
-    if row.activated_at is not None:
-        status = "active" if row.id == active else "inactive"
-    manifest = Manifest.model_validate_json(row.manifest)
-    return Deployment(row.id, row.digest, manifest, status, row.created_at, row.activated_at)
+def _deployment(connection: Connection, row: Row[Any], active: str | None) -> Deployment:
+    status: Status = "created"
+    retired_at = None
+    if row.id == active:
+        status = "active"
+    elif row.activated_at is not None:
+        status = "draining" if row.live_runs else "retired"
+    if status == "retired":
+        # It is stored a moment after the last run's end where a run ended just as another deployment was activated.
+        retired_at = row.retired_at if row.retired_at is not None else last_end(connection, row.id)
+    return Deployment(
+        id=row.id,
+        digest=row.digest,
+        manifest=Manifest.model_validate_json(row.manifest),
+        status=status,
+        created_at=row.created_at,
+        live_runs=row.live_runs,
+        created_by=row.created_by,
+        activated_at=row.activated_at,
+        activated_by=row.activated_by,
+        retired_at=retired_at,
+    )

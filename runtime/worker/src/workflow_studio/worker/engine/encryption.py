@@ -53,9 +53,20 @@ class Keyring:
         nonce = os.urandom(_NONCE_BYTES)
         return ENCRYPTED_PREFIX + nonce + AESGCM(key).encrypt(nonce, payload, None)
 
+    def unseal(self, run_id: str, payload: bytes) -> bytes | None:
+        """Return a payload of a run in clear, or None if it is encrypted with a key that is not here."""
+        if not payload.startswith(ENCRYPTED_PREFIX):
+            return payload
+        key = self.key_of(run_id)
+        nonce, sealed = payload[len(ENCRYPTED_PREFIX) :][:_NONCE_BYTES], payload[len(ENCRYPTED_PREFIX) + _NONCE_BYTES :]
+        try:
+            return None if key is None else AESGCM(key).decrypt(nonce, sealed, None)
+        except (InvalidTag, ValueError):
+            return None
+
     def stream(self, name: str) -> StreamSeal:
         """Return what seals and opens the chunks of a stream."""
-        return StreamSeal(None if self._master_key is None else _derive(self._master_key, f"studio-stream|{name}"))
+        return StreamSeal(None if self._master_key is None else derived_key(self._master_key, f"studio-stream|{name}"))
 
 
 class StreamSeal:
@@ -90,10 +101,16 @@ def run_key(master_key: bytes, run_id: str) -> bytes:
 
     It depends on the run's id alone, because the SDK asks for it in some places where it knows no more.
     """
-    return _derive(master_key, f"studio|{run_id}")
+    return derived_key(master_key, f"studio|{run_id}")
 
 
-def _derive(master_key: bytes, info: str) -> bytes:
+def derived_key(master_key: bytes, info: str) -> bytes:
+    """Return a key of 32 bytes for one purpose: HKDF-SHA256 (RFC 5869) of the master key.
+
+    Args:
+        master_key: The worker's master key.
+        info: Names the purpose.
+    """
     extracted = hmac.digest(bytes(_KEY_BYTES), master_key, hashlib.sha256)
     return hmac.digest(extracted, info.encode() + b"\x01", hashlib.sha256)
 

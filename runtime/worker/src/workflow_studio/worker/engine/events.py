@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from workflow_studio.worker.engine.admission import Admission
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.deliveries import Deliveries
+    from workflow_studio.worker.engine.endings import Endings
     from workflow_studio.worker.engine.idempotency import IdempotencyKeys
-    from workflow_studio.worker.engine.signals import Signals
     from workflow_studio.worker.engine.transitions import Entity, EventInput
     from workflow_studio.worker.ports import CallContext
     from workflow_studio.worker.store import Database, Transaction
@@ -34,16 +35,23 @@ is the whole run and its log (source: ``@workflow/core`` 4.8.9, ``runtime.js``).
 
 
 class Events:
-    """Appends events, and tells ``ended`` of the runs that end by them."""
+    """Appends events."""
 
     def __init__(
-        self, database: Database, clock: Clock, deliveries: Deliveries, idempotency: IdempotencyKeys, ended: Signals
+        self,
+        database: Database,
+        clock: Clock,
+        deliveries: Deliveries,
+        idempotency: IdempotencyKeys,
+        admission: Admission,
+        endings: Endings,
     ) -> None:
         self._database = database
         self._clock = clock
         self._deliveries = deliveries
         self._idempotency = idempotency
-        self._ended = ended
+        self._admission = admission
+        self._endings = endings
 
     async def create(self, params: EventsCreate, context: CallContext) -> dict[str, Any]:
         """Append an event, change what follows from it, and return both.
@@ -71,18 +79,15 @@ class Events:
 
     def _appending(self, event: EventInput, context: CallContext) -> Callable[[Transaction], log.Appended]:
         in_replay = self._deliveries.is_replay_of(context.delivery_id, event.run_id)
+        by = log.Author(context.executor_id, in_replay, context.caller)
 
         def append(transaction: Transaction) -> log.Appended:
-            appended = log.append(
-                transaction.connection,
-                event,
-                now=self._clock(),
-                executor_id=context.executor_id,
-                in_replay=in_replay,
-                caller=context.caller,
-            )
+            connection = transaction.connection
+            addressed = self._admission.addressed(connection, event)
+            admit = self._admission.admit_for_world
+            appended = log.append(connection, addressed, now=self._clock(), by=by, admit=admit)
             if appended.ends_run:
-                transaction.after_commit(lambda: self._ended.give(event.run_id))
+                self._endings.run_ended(transaction, appended.entities["run"], appended.decision.at)
             return appended
 
         return append

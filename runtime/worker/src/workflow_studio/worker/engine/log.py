@@ -30,7 +30,7 @@ from workflow_studio.worker.engine.transitions import (
 from workflow_studio.worker.store import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Connection, Select
 
@@ -81,6 +81,25 @@ _INSERT_EVENT: Final = insert(tables.events)
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes an event.
+
+    Attributes:
+        executor_id: The executor that it comes from, if any.
+        in_replay: Whether the run's own replay writes it, and so knows of it already.
+        caller: Whose request it is, if it came as one.
+    """
+
+    executor_id: str | None = None
+    in_replay: bool = False
+    caller: Caller | None = None
+
+
+NOBODY: Final = Author()
+"""The worker itself."""
+
+
 @dataclass(slots=True)
 class Appended:
     """What an append did.
@@ -106,10 +125,9 @@ def append(
     event: EventInput,
     *,
     now: int,
-    executor_id: str | None = None,
-    in_replay: bool = False,
-    caller: Caller | None = None,
+    by: Author = NOBODY,
     rerun_of: str | None = None,
+    admit: Callable[[Connection, str, str], object] | None = None,
 ) -> Appended:
     """Append an event to its run's log and change what follows from it.
 
@@ -117,10 +135,9 @@ def append(
         connection: Inside a write transaction.
         event: The event.
         now: Epoch milliseconds.
-        executor_id: The executor that it comes from, if any.
-        in_replay: Whether the run's own replay writes it, and so knows of it already.
-        caller: Whose request it is, if it came as one.
+        by: Who writes it.
         rerun_of: For run_created: the run whose input it has.
+        admit: Asked before a run is created, with its deployment's id and its workflow's; refuses by raising.
 
     Raises:
         WorldError: If the event is refused; then nothing has changed.
@@ -134,12 +151,16 @@ def append(
     if decision.events:
         log = {"last_slot": first_slot + len(decision.events) - 1, "last_event_at": decision.at}
         for slot, new in enumerate(decision.events, first_slot):
-            if new.event_type in STIMULI and not in_replay:
+            if new.event_type in STIMULI and not by.in_replay:
                 log["stimulus_slot"] = slot
     origin: Row = {"rerun_of": rerun_of}
+    caller = by.caller
     if caller is not None:
         origin |= {"created_by": caller.key_id, "project_id": caller.project_id}
-    _apply(connection, event, decision, rows, log=log, executor_id=executor_id, origin=origin)
+    for change in decision.changes:
+        if admit is not None and change.entity == "run" and isinstance(change, Insert):
+            admit(connection, change.values["deployment_id"], change.values["workflow_name"])
+    _apply(connection, event, decision, rows, log=log, executor_id=by.executor_id, origin=origin)
     appended = []
     for slot, new in enumerate(decision.events, first_slot):
         row = {
@@ -150,7 +171,7 @@ def append(
             "data": None if new.data is None else wire.encode(new.data),
             "spec_version": event.spec_version,
             "created_at": decision.at,
-            "executor_id": executor_id,
+            "executor_id": by.executor_id,
             "request_id": None if caller is None else caller.request_id,
             "created_by": None if caller is None else caller.key_id,
         }

@@ -42,6 +42,7 @@ _RUN_FIELDS: Final = (
     ("created_at", "createdAt"),
     ("updated_at", "updatedAt"),
 )
+_ORIGIN_FIELDS: Final = (("created_by", "createdBy"), ("project_id", "projectId"), ("rerun_of", "rerunOf"))
 _STEP_FIELDS: Final = (
     ("step_name", "stepName"),
     ("attempt", "attempt"),
@@ -83,6 +84,11 @@ def run(row: Row, *, with_payloads: bool) -> Wire:
         _add_payload(entity, row, "input", "input")
         _add_payload(entity, row, "output", "output")
     return entity
+
+
+def origin(row: Row) -> Wire:
+    """Return where a run comes from; the Workflow SDK's runs do not say."""
+    return _present(row, _ORIGIN_FIELDS)
 
 
 def step(row: Row, *, with_payloads: bool) -> Wire:

@@ -52,14 +52,14 @@ class Queries:
     Args:
         database: Where the rows are.
         ended: Tells of runs that end, by their ids.
-        with_executors: Whether steps and events name the executor they came from. The World lane leaves it out: its
+        for_people: Whether entities say where they came from: the executor, the key. The World lane leaves it out: its
             entities have the fields of the Workflow SDK's types, and no others.
     """
 
-    def __init__(self, database: Database, ended: Signals, *, with_executors: bool = False) -> None:
+    def __init__(self, database: Database, ended: Signals, *, for_people: bool = False) -> None:
         self._database = database
         self._ended = ended
-        self._with_executors = with_executors
+        self._for_people = for_people
 
     async def get_run(self, params: p.RunsGet) -> dict[str, Any]:
         """Return a run, waiting for its end if told to.
@@ -73,7 +73,7 @@ class Queries:
         row = await self._first(query)
         if row is None:
             raise RunNotFoundError(params.run_id)
-        return present.run(row, with_payloads=params.with_payloads)
+        return self._run(row, with_payloads=params.with_payloads)
 
     async def _end_of(self, run_id: str, seconds: float) -> None:
         deadline = asyncio.get_running_loop().time() + seconds
@@ -199,7 +199,8 @@ class Queries:
         return await self._page(query, params, order, present.hook)
 
     def _run(self, row: Any, *, with_payloads: bool) -> dict[str, Any]:
-        return present.run(row, with_payloads=with_payloads)
+        entity = present.run(row, with_payloads=with_payloads)
+        return {**entity, **present.origin(row)} if self._for_people else entity
 
     def _step(self, row: Any, *, with_payloads: bool) -> dict[str, Any]:
         return self._named_executor(present.step(row, with_payloads=with_payloads), row)
@@ -208,7 +209,7 @@ class Queries:
         return self._named_executor(present.event(row, with_payloads=with_payloads), row)
 
     def _named_executor(self, entity: dict[str, Any], row: Any) -> dict[str, Any]:
-        if self._with_executors and row["executor_id"] is not None:
+        if self._for_people and row["executor_id"] is not None:
             entity[_EXECUTOR] = row["executor_id"]
         return entity
 

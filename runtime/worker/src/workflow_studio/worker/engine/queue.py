@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select
 
 from workflow_studio.compute import wire
 from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.engine.admission import LATEST
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.deployments import require_active_id
 from workflow_studio.worker.engine.transitions import TERMINAL
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from workflow_studio.worker.engine.admission import Admission
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.idempotency import IdempotencyKeys
     from workflow_studio.worker.engine.params import Publish
@@ -73,10 +75,11 @@ _PENDING_REPLAY: Final = (
 class Queue:
     """The messages of this worker: publishing and looking. :mod:`.leases` delivers them."""
 
-    def __init__(self, database: Database, clock: Clock, idempotency: IdempotencyKeys) -> None:
+    def __init__(self, database: Database, clock: Clock, idempotency: IdempotencyKeys, admission: Admission) -> None:
         self._database = database
         self._clock = clock
         self._idempotency = idempotency
+        self._admission = admission
         self._on_ready: list[Callable[[], None]] = []
 
     def on_ready(self, callback: Callable[[], None]) -> None:
@@ -103,7 +106,7 @@ class Queue:
 
         Raises:
             WorldError: With status 400, if the envelope makes no sense; 409, if it is a health check and there is no
-                deployment to check.
+                deployment to check; as :meth:`.Admission.admit_for_world` says, if it is to start a run that cannot be.
             EngineError: ``idempotency_conflict``.
         """
         kind = _kind(params)
@@ -117,10 +120,14 @@ class Queue:
         now = self._clock()
         connection = transaction.connection
         run_at = now + int((params.delay_seconds or 0) * 1000)
+        if params.deployment_id == LATEST:
+            params = params.model_copy(update={"deployment_id": require_active_id(connection)})
         if params.is_health_check and params.deployment_id is None:
             require_active_id(connection)  # whoever asks has gone long before there will be a deployment
         if params.is_wake and params.run_id:
             return self.wake(transaction, params.run_id, run_at=run_at, queue_name=params.queue_name, envelope=params)
+        if kind == "workflow" and params.run_id is not None and params.step_id is None:
+            self._refuse_futile(connection, params, params.run_id)
         if params.idempotency_key is not None and params.run_id is not None:
             lock_queue(transaction, params.run_id)
             key = {"run": params.run_id, "of_kind": kind, "key": params.idempotency_key}
@@ -131,6 +138,16 @@ class Queue:
                 # The step's result is in the log. The SDK asks for an id and does nothing with it.
                 return new_id("msg", now)
         return self._insert(transaction, kind, params, now=now, run_at=run_at)
+
+    def _refuse_futile(self, connection: Connection, params: Publish, run_id: str) -> None:
+        """Refuse to start a run that could only fail.
+
+        ``start()`` sends this message and run_created side by side, and either may come first; it rejects if one of
+        them is refused (source: ``@workflow/core`` 4.8.9 ``start.js``).
+        """
+        if params.deployment_id is None or connection.execute(_RUN_STATUS, {"run": run_id}).first() is not None:
+            return
+        self._admission.admit_for_world(connection, params.deployment_id, _workflow_of(params.queue_name))
 
     def wake(
         self,
@@ -253,6 +270,11 @@ def _kind(params: Publish) -> Kind:
     if params.is_wake and (match[1] != "workflow" or params.run_id is None or params.step_id is not None):
         raise WorldError("A wake-up goes to a workflow queue and names its run, and no step", status=400)
     return cast("Kind", match[1])
+
+
+def _workflow_of(queue_name: str) -> str:
+    match = _QUEUE_NAME.fullmatch(queue_name)
+    return "" if match is None else match[2]
 
 
 def _is_finished_step(connection: Connection, run_id: str, step_id: str | None) -> bool:

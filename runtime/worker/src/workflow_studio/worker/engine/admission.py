@@ -1,0 +1,144 @@
+"""Which deployment a new run is for, and whether it can be: the same rules for every way to start one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, select
+
+from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.compute.manifest import Manifest
+from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.engine.deployments import active_id, check_id, not_found, require_active_id
+from workflow_studio.worker.engine.errors import EngineError
+from workflow_studio.worker.engine.transitions import SPEC_VERSION
+from workflow_studio.worker.store import tables
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from workflow_studio.worker.engine.transitions import EventInput
+
+LATEST: Final = "latest"
+"""The name of the active deployment, wherever a run is started (source: ``@workflow/core`` 4.8.9 ``start.js``)."""
+
+_DEPLOYMENT: Final = "deploymentId"
+_MAX_KNOWN: Final = 64
+_T: Final = tables.deployments
+# A deployment must not be deleted while a run is being started on it.
+_IS_HERE: Final = select(_T.c.id).where(_T.c.id == bindparam("deployment")).with_for_update(read=True, key_share=True)
+_MANIFEST: Final = select(_T.c.manifest).where(_T.c.id == bindparam("deployment"))
+
+
+class Admission:
+    """Decides on which deployment a run is started, and whether it can be.
+
+    The manifests of deployments never change, so they are remembered.
+    """
+
+    def __init__(self) -> None:
+        self._manifests: dict[str, Manifest] = {}
+
+    def resolve(self, connection: Connection, deployment_id: str | None) -> str:
+        """Return the id of the deployment that is meant; None and ``latest`` mean the active one.
+
+        Raises:
+            EngineError: ``no_active_deployment``.
+        """
+        if deployment_id is not None and deployment_id != LATEST:
+            return deployment_id
+        active = active_id(connection)
+        if active is None:
+            raise no_active_deployment()
+        return active
+
+    def addressed(self, connection: Connection, event: EventInput) -> EventInput:
+        """Return an event that may create a run with the deployment's id in place of ``latest``.
+
+        Raises:
+            WorldError: With status 409, if no deployment is active.
+        """
+        if event.data.get(_DEPLOYMENT) != LATEST:
+            return event
+        return replace(event, data={**event.data, _DEPLOYMENT: require_active_id(connection)})
+
+    def admit(self, connection: Connection, deployment_id: str, workflow_name: str) -> Manifest:
+        """Return the manifest of a deployment on which a run of this workflow can be started.
+
+        Args:
+            connection: Inside the transaction that starts it: the deployment is kept until that ends.
+            deployment_id: The deployment.
+            workflow_name: The workflow's id.
+
+        Raises:
+            EngineError: ``invalid_deployment_id``, ``deployment_not_found``, ``unknown_workflow`` or
+                ``unsupported_artifact``.
+        """
+        check_id(deployment_id)
+        if connection.execute(_IS_HERE, {"deployment": deployment_id}).first() is None:
+            raise not_found(deployment_id)
+        manifest = self._manifest(connection, deployment_id)
+        if workflow_name not in manifest.workflows:
+            raise _unknown_workflow(manifest, workflow_name)
+        if manifest.sdk.spec_version > SPEC_VERSION:
+            raise _unsupported(manifest)
+        return manifest
+
+    def admit_for_world(self, connection: Connection, deployment_id: str, workflow_name: str) -> None:
+        """Do what :meth:`admit` does, refusing in the World's words: the SDK's ``start`` rejects with them.
+
+        Raises:
+            WorldError: With the same code and status.
+        """
+        try:
+            self.admit(connection, deployment_id, workflow_name)
+        except EngineError as error:
+            raise for_world(error) from error
+
+    def _manifest(self, connection: Connection, deployment_id: str) -> Manifest:
+        known = self._manifests.get(deployment_id)
+        if known is None:
+            text: Any = connection.execute(_MANIFEST, {"deployment": deployment_id}).scalar_one()
+            known = Manifest.model_validate_json(text)
+            if len(self._manifests) >= _MAX_KNOWN:
+                self._manifests.clear()
+            self._manifests[deployment_id] = known
+        return known
+
+
+def for_world(error: EngineError) -> WorldError:
+    """Return a refusal as the World's callers understand it."""
+    recovery = f" {error.recovery}" if error.recovery else ""
+    return WorldError(f"{error.message}{recovery}", status=error.status, code=error.code)
+
+
+def no_active_deployment() -> EngineError:
+    """Return the refusal of what needs an active deployment while there is none."""
+    return EngineError(
+        ErrorCode.NO_ACTIVE_DEPLOYMENT,
+        "No deployment is active on this worker.",
+        status=409,
+        recovery="Activate one first: studio deploy, or studio compute activate --deployment-id <id>.",
+    )
+
+
+def _unknown_workflow(manifest: Manifest, workflow_name: str) -> EngineError:
+    known = manifest.workflows
+    return EngineError(
+        ErrorCode.UNKNOWN_WORKFLOW,
+        f"The deployment {manifest.deployment_id} has no workflow {workflow_name}.",
+        status=404,
+        recovery=f"It has: {', '.join(known[:10]) or 'none'}{' and more' if len(known) > 10 else ''}. "
+        "Deploy the code that has it, or name a deployment that does.",
+    )
+
+
+def _unsupported(manifest: Manifest) -> EngineError:
+    return EngineError(
+        ErrorCode.UNSUPPORTED_ARTIFACT,
+        f"The deployment {manifest.deployment_id} speaks World protocol {manifest.sdk.spec_version}; this worker "
+        f"speaks {SPEC_VERSION}.",
+        status=409,
+        recovery="Deploy bundles of Workflow SDK 4, or use a newer worker.",
+    )

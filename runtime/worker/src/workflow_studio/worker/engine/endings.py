@@ -1,0 +1,37 @@
+"""What follows from the end of a run, beside what the rules of its log say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workflow_studio.worker.engine.retirement import Retirement
+    from workflow_studio.worker.engine.signals import Signals
+    from workflow_studio.worker.store import Transaction
+
+
+class Endings:
+    """Tells those who wait for a run that it has ended, and has its deployment retire if it was the last.
+
+    Args:
+        ended: Hears of runs that end, by their ids.
+        retirement: Notes when deployments retire.
+    """
+
+    def __init__(self, ended: Signals, retirement: Retirement) -> None:
+        self._ended = ended
+        self._retirement = retirement
+
+    def run_ended(self, transaction: Transaction, run: Mapping[str, Any], at: int) -> None:
+        """Note that a run ends, in the transaction that ends it.
+
+        Args:
+            transaction: That transaction.
+            run: Its row.
+            at: When it ends, in epoch milliseconds.
+        """
+        run_id = run["run_id"]
+        self._retirement.run_ended(transaction, run["deployment_id"], at)
+        transaction.after_commit(lambda: self._ended.give(run_id))

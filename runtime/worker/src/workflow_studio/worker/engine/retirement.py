@@ -1,0 +1,87 @@
+"""Retirement: noting when the last run of a deployment ends that new runs do not use any more.
+
+Whether a deployment drains or has retired follows from its runs and is not stored; when it retired is. A run that ends
+on the active deployment, as nearly all do, costs a comparison here and no statement.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select, update
+
+from workflow_studio.worker.engine.deployments import active_id, has_live_runs, last_end
+from workflow_studio.worker.store import tables
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from workflow_studio.worker.store import Database, Transaction
+
+_T: Final = tables.deployments
+
+
+class Retirement:
+    """Notes when deployments retire."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._active: str | None = None
+
+    def run_ended(self, transaction: Transaction, deployment_id: str, at: int) -> None:
+        """Note that a run of a deployment has ended, in the transaction that ends it.
+
+        Args:
+            transaction: That transaction.
+            deployment_id: The deployment.
+            at: When it ended, in epoch milliseconds.
+        """
+        if deployment_id == self._active:
+            return
+        connection = transaction.connection
+        if active_id(connection) == deployment_id:
+            self._active = deployment_id
+            return
+        # Of two runs that end at once, the one that comes second sees that the other has ended.
+        transaction.lock("retirement", deployment_id)
+        if not has_live_runs(connection, deployment_id):
+            _retire(connection, deployment_id, at)
+
+    def replaced(self, transaction: Transaction, former: str | None, active: str, at: int) -> None:
+        """Note that new runs use another deployment, in the transaction that decides it."""
+        connection = transaction.connection
+        self._active = None
+        transaction.after_commit(lambda: self._note_active(active))
+        if former is not None:
+            _retire(connection, former, None if has_live_runs(connection, former) else at)
+
+    def _note_active(self, deployment_id: str) -> None:
+        self._active = deployment_id
+
+    async def settle(self) -> int:
+        """Note when those retired of which that is not known, and return how many they were.
+
+        That happens where a last run ended in the same moment in which another deployment was activated.
+        """
+
+        def look(connection: Connection) -> dict[str, int]:
+            unsettled = select(_T.c.id).where(_T.c.activated_at.is_not(None), _T.c.retired_at.is_(None))
+            active = active_id(connection)
+            ids = [row.id for row in connection.execute(unsettled).all() if row.id != active]
+            found = {name: last_end(connection, name) for name in ids if not has_live_runs(connection, name)}
+            return {name: at for name, at in found.items() if at is not None}
+
+        def note(transaction: Transaction, deployment_id: str, at: int) -> None:
+            connection = transaction.connection
+            if active_id(connection) != deployment_id and not has_live_runs(connection, deployment_id):
+                _retire(connection, deployment_id, at)
+
+        ended = await self._database.read(look)
+        for name, at in ended.items():
+            await self._database.write(lambda transaction, name=name, at=at: note(transaction, name, at))  # type: ignore[misc]
+        return len(ended)
+
+
+def _retire(connection: Connection, deployment_id: str, at: int | None) -> None:
+    mine = update(_T).where(_T.c.id == deployment_id, _T.c.activated_at.is_not(None))
+    connection.execute(mine.values(retired_at=at))
