@@ -185,14 +185,9 @@ class Demo:
             run_id = place_order(app_url)
         except DemoError as error:
             raise app.failed(error.message) from error
-        deadline = time.monotonic() + _RUN_SECONDS
-        while True:
-            run = client.get_run(run_id)
-            if run.finished:
-                break
-            if time.monotonic() > deadline:
-                raise self._worker().failed(f"Run {run_id} is still {run.status} after {_RUN_SECONDS} s.")
-            time.sleep(0.1)
+        run = client.wait_for_run(run_id, within=_RUN_SECONDS)
+        if not run.finished:
+            raise self._worker().failed(f"Run {run_id} is still {run.status} after {_RUN_SECONDS} s.")
         if run.status != "completed":
             reason = run.error.message if run.error else "no reason given"
             raise self._worker().failed(f"Run {run_id} is {run.status}: {reason}")
