@@ -1,5 +1,6 @@
 """The worker as a process: it starts, says so, refuses in a sentence, and ends in order."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -13,8 +14,9 @@ import time
 
 import pytest
 
+from tests.support.postgres import database_url, running_server
 from tests.worker.artifacts.archives import artifact
-from workflow_studio.client import ComputeClient, ScopeError, UnauthorizedError
+from workflow_studio.client import ComputeClient, ComputeClientError, ScopeError, UnauthorizedError
 from workflow_studio.worker.main import main
 
 pytestmark = pytest.mark.node
@@ -236,3 +238,35 @@ def test_a_database_that_cannot_be_reached_is_said_so_without_the_password(refus
     status, errors = refused()
     assert (status, "cannot be reached" in errors, "hunter2secret" in errors) == (1, True, False)
     assert "Traceback" not in errors
+
+
+def test_a_worker_whose_database_another_took_over_says_so_and_ends(tmp_path, place_of):
+    place = place_of("postgresql", tmp_path)
+    with started(tmp_path / "data", WORKFLOW_STUDIO_WORKER_DATABASE_URL=place.location) as (process, address):
+        key = (tmp_path / "data" / "api-key").read_text().strip()
+        process.send_signal(signal.SIGSTOP)  # as if its machine hung; else it may be back before the other one comes
+        asyncio.run(place.crash().close())
+        process.send_signal(signal.SIGCONT)
+        with ComputeClient(address, key, retries=0) as client, pytest.raises(ComputeClientError):
+            client.list_runs()
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "Error: Another worker has taken over the PostgreSQL database." in errors
+    assert "one worker per database" in errors
+
+
+def test_a_worker_outlives_a_restart_of_its_database(tmp_path):
+    with running_server("-c", "fsync=off") as server:
+        url = database_url(server.folder)
+        with started(tmp_path / "data", WORKFLOW_STUDIO_WORKER_DATABASE_URL=url) as (process, address):
+            key = (tmp_path / "data" / "api-key").read_text().strip()
+            with ComputeClient(address, key, retries=0) as client:
+                assert client.list_runs().data == ()
+                server.stop()
+                with pytest.raises(ComputeClientError):
+                    client.list_runs()
+                server.start()
+                assert client.list_runs().data == ()
+            process.terminate()
+            process.communicate(timeout=30)
+            assert process.returncode == 0
