@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.template.support import Answer, FakeWorker, cbor, refusal
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.template.support import App
 
 pytestmark = pytest.mark.node
 
+NOBODY = "http://127.0.0.1:9"
 REMOTE = {
     "WORKFLOW_TARGET_WORLD": "workflow-studio/world-remote",
-    "WORKFLOW_COMPUTE_BASE_URL": "http://localhost:8787",
+    "WORKFLOW_COMPUTE_BASE_URL": NOBODY,
     "WORKFLOW_COMPUTE_API_KEY": "key-of-these-tests",
     "NODE_ENV": "development",
 }
@@ -24,6 +29,17 @@ REFUSE = (
     "const studio = require('workflow-studio'); const report = async () =>"
     "  (await studio.createOwnershipDiagnosticsHandler()(new Request('http://app/'))).json();"
 )
+
+
+@pytest.fixture
+def worker() -> Iterator[FakeWorker]:
+    for server in FakeWorker().serve():
+        server.answers(cbor({"deploymentId": "dep_1"}))
+        yield server
+
+
+def at(worker: FakeWorker) -> dict[str, str]:
+    return {**REMOTE, "WORKFLOW_COMPUTE_BASE_URL": worker.url}
 
 
 def request(url: str = FLOW, method: str = "POST", headers: dict[str, str] | None = None, body: str = "{}") -> str:
@@ -67,13 +83,78 @@ def test_a_body_of_another_shape_is_recorded_all_the_same(app: App) -> None:
     assert (report["unexpectedHits"], report["lastEvent"]["bodyShapeMatched"]) == (1, False)
 
 
-def test_a_healthy_app_passes(app: App) -> None:
-    report = app.value(f"{REFUSE} return report()", **REMOTE)
+def test_a_healthy_app_passes(app: App, worker: FakeWorker) -> None:
+    report = app.value(f"{REFUSE} return report()", **at(worker))
     assert (report["status"], report["problems"]) == ("pass", [])
     assert report["targetWorld"] == report["expectedTargetWorld"] == "workflow-studio/world-remote"
     assert report["executionMode"] == "remote"
-    assert report["worker"] == {"baseUrl": "http://localhost:8787", "apiKeyConfigured": True}
+    access = {"status": "ok", "code": None, "message": None}
+    assert report["worker"] == {"baseUrl": worker.url, "apiKeyConfigured": True, "access": access}
     assert "key-of-these-tests" not in str(report)
+    (asked,) = worker.requests
+    assert (asked.method, asked.path) == ("GET", "/v1/world/deployment-id")
+    assert asked.headers["authorization"] == "Bearer key-of-these-tests"
+
+
+def test_the_answer_names_the_instance(app: App) -> None:
+    twice = app.value(f"{REFUSE} return [await report(), await report()]", **REMOTE)
+    first, second = (report["instance"] for report in twice)
+    assert first == second
+    assert first.keys() == {"id", "host", "pid", "startedAt"}
+    assert len(first["id"]) == 36
+    assert first["host"]
+    assert first["id"] != app.value(f"{REFUSE} return report()", **REMOTE)["instance"]["id"]
+
+
+@pytest.mark.parametrize("code", ["unauthorized", "missing_scope"])
+def test_a_key_that_the_worker_refuses_is_a_failure(app: App, worker: FakeWorker, code: str) -> None:
+    worker.answers(refusal(401 if code == "unauthorized" else 403, code))
+    report = app.value(f"{REFUSE} return report()", **at(worker))
+    assert report["status"] == "fail"
+    assert (report["worker"]["access"]["status"], report["worker"]["access"]["code"]) == ("refused", code)
+    (problem,) = report["problems"]
+    assert "WORKFLOW_COMPUTE_API_KEY" in problem
+    assert "key-of-these-tests" not in str(report)
+
+
+def test_a_worker_without_a_deployment_took_the_key(app: App, worker: FakeWorker) -> None:
+    worker.answers(refusal(409, "no_active_deployment"))
+    report = app.value(f"{REFUSE} return report()", **at(worker))
+    assert (report["status"], report["worker"]["access"]["status"]) == ("pass", "ok")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (Answer(200, b"<html>key-of-these-tests</html>", "text/html"), "unexpected_response"),
+        (Answer(302, b"", "text/html", {"location": "http://elsewhere.test/"}), "unexpected_response"),
+        (Answer(500, b'{"code": "internal_error"}', "application/json"), "internal_error"),
+        (Answer(502, b'{"code": "<b>Bad Gateway</b>"}', "application/json"), "unexpected_response"),
+    ],
+    ids=["a page", "a redirect", "a failing worker", "a proxy"],
+)
+def test_what_is_no_answer_about_the_key_is_a_warning(app: App, worker: FakeWorker, answer: Answer, code: str) -> None:
+    worker.answers(answer)
+    report = app.value(f"{REFUSE} return report()", **at(worker))
+    assert (report["status"], report["worker"]["access"]["status"]) == ("warn", "unknown")
+    assert report["worker"]["access"]["code"] == code
+    assert "key-of-these-tests" not in str(report)
+    assert "<b>" not in str(report)
+    assert len(worker.requests) == 1, "a redirect is not followed with the key"
+
+
+def test_a_worker_that_does_not_answer_is_a_warning(app: App) -> None:
+    report = app.value(f"{REFUSE} return report()", **REMOTE)
+    assert report["status"] == "warn"
+    assert report["worker"]["access"]["code"] == "unreachable"
+    assert NOBODY in report["problems"][0]
+
+
+def test_an_app_that_executes_by_itself_asks_no_worker(app: App, worker: FakeWorker) -> None:
+    local = {**at(worker), "WORKFLOW_TARGET_WORLD": "local"}
+    report = app.value(f"{REFUSE} return report()", **local)
+    assert report["worker"]["access"] is None
+    assert worker.requests == []
 
 
 def test_the_report_names_what_is_missing(app: App) -> None:

@@ -142,6 +142,11 @@ export interface FallbackEvent {
 
 export type OwnershipStatus = 'pass' | 'warn' | 'fail';
 
+/** Whether the worker takes the app's key. */
+export type WorkerAccess =
+  | { status: 'ok'; code: string | null; message: null }
+  | { status: 'refused' | 'unknown'; code: string; message: string };
+
 /** The answer of the diagnostics route. */
 export interface OwnershipReport {
   status: OwnershipStatus;
@@ -151,7 +156,12 @@ export interface OwnershipReport {
   /** What `WORKFLOW_TARGET_WORLD` names in this process. */
   targetWorld: string | null;
   expectedTargetWorld: string;
-  worker: { baseUrl: string | null; apiKeyConfigured: boolean };
+  worker: {
+    baseUrl: string | null;
+    apiKeyConfigured: boolean;
+    /** What the worker said to this app's key just now; null when this app executes by itself. */
+    access: WorkerAccess | null;
+  };
   /** Queue messages that reached this app, though the worker owns execution. */
   unexpectedHits: number;
   /** All requests that the queue routes refused, whatever they were. */
@@ -162,5 +172,5 @@ export interface OwnershipReport {
   fallbacks: number;
   lastFallback: FallbackEvent | null;
   /** The state is one process's own: behind a load balancer each instance answers for itself. */
-  instance: { pid: number; startedAt: string };
+  instance: { id: string; host: string; pid: number; startedAt: string };
 }

@@ -3,8 +3,10 @@
 // tells about it.
 'use strict';
 
-const { createHash, timingSafeEqual } = require('node:crypto');
+const { createHash, randomUUID, timingSafeEqual } = require('node:crypto');
+const { hostname } = require('node:os');
 
+const { workerAccess } = require('./access.cjs');
 const {
   getServerEnvDefaults,
   resolveWorkflowStudioAdapterConfig,
@@ -13,9 +15,11 @@ const {
 
 /** @typedef {import('../types').OwnershipEvent} OwnershipEvent */
 /** @typedef {import('../types').OwnershipReport} OwnershipReport */
+/** @typedef {import('../types').WorkerAccess} WorkerAccess */
 /** @typedef {import('../types').AdapterOptions} AdapterOptions */
 /**
  * @typedef {object} OwnershipState
+ * @property {string} id
  * @property {string} startedAt
  * @property {number} unexpectedHits
  * @property {number} refusedRequests
@@ -45,6 +49,7 @@ const MARKER_HEADERS = [
 function ownershipState() {
   const store = /** @type {Record<symbol, any>} */ (globalThis);
   return (store[STATE] ??= {
+    id: randomUUID(),
     startedAt: new Date().toISOString(),
     unexpectedHits: 0,
     refusedRequests: 0,
@@ -180,11 +185,22 @@ function rerouteProblem(config, env) {
 
 /**
  * @param {AdapterOptions} [options]
+ * @returns {Promise<OwnershipReport>}
+ */
+async function ownershipReport(options) {
+  const config = resolveWorkflowStudioAdapterConfig(undefined, options);
+  const remote = config.executionMode === 'remote';
+  return report(config, options, remote ? await workerAccess(config) : null);
+}
+
+/**
+ * @param {import('../types').ResolvedConfig} config
+ * @param {AdapterOptions | undefined} options
+ * @param {WorkerAccess | null} access
  * @returns {OwnershipReport}
  */
-function ownershipReport(options) {
+function report(config, options, access) {
   const env = getServerEnvDefaults();
-  const config = resolveWorkflowStudioAdapterConfig(undefined, options);
   const state = ownershipState();
   const remote = config.executionMode === 'remote';
   /** @type {string[]} */
@@ -207,6 +223,11 @@ function ownershipReport(options) {
   if (remote && !config.apiKey) {
     warnings.push(`There is no API key. Set ${config.apiKeyEnv}.`);
   }
+  if (access?.status === 'refused' && config.apiKey) {
+    failures.push(access.message);
+  } else if (access?.status === 'unknown' && config.baseUrl) {
+    warnings.push(access.message);
+  }
   if (remote && state.unexpectedHits > 0) {
     failures.push(
       `A queue delivered ${state.unexpectedHits} message(s) to this app while the worker owns execution. Find what still sends them.`,
@@ -226,6 +247,7 @@ function ownershipReport(options) {
     worker: {
       baseUrl: config.baseUrl ?? null,
       apiKeyConfigured: Boolean(config.apiKey),
+      access,
     },
     unexpectedHits: state.unexpectedHits,
     refusedRequests: state.refusedRequests,
@@ -233,7 +255,12 @@ function ownershipReport(options) {
     failPolicy: config.failPolicy,
     fallbacks: state.fallbacks,
     lastFallback: state.lastFallback,
-    instance: { pid: process.pid, startedAt: state.startedAt },
+    instance: {
+      id: state.id,
+      host: hostname(),
+      pid: process.pid,
+      startedAt: state.startedAt,
+    },
   };
 }
 
@@ -250,7 +277,7 @@ function createOwnershipDiagnosticsHandler(options) {
       return denied;
     }
     try {
-      return json(200, ownershipReport(options));
+      return json(200, await ownershipReport(options));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       return json(500, { code: 'invalid_config', message });
