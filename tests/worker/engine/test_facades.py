@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.worker.engine import EngineError, SeedApiKey
+from workflow_studio.worker.engine import EngineError
 from workflow_studio.worker.engine.params import HooksGet, HooksList, OfRun, RunsList, StepsGet
 
 
@@ -66,72 +66,6 @@ async def test_an_unknown_or_malformed_deployment_is_refused(engine):
             assert code_of(refusal) is expected
             assert refusal.value.recovery
     assert await engine.deployments.active_id() is None
-
-
-# Keys
-
-
-async def test_a_created_key_opens_until_it_is_revoked(engine):
-    key, secret = await engine.keys.create(project_id="p", environment="production", scopes=["runs:read"])
-    assert await engine.keys.verify(secret) == key
-    assert await engine.keys.count() == 1
-    assert (await engine.keys.revoke(key.key_id)).revoked_at is not None
-    assert await engine.keys.verify(secret) is None
-    assert await engine.keys.count() == 0
-    assert (await engine.keys.revoke(key.key_id)).revoked_at is not None
-
-
-async def test_a_wrong_secret_opens_nothing(engine):
-    _, secret = await engine.keys.create(project_id="p", environment="e", scopes=["admin"])
-    for wrong in ("", secret[:-1], secret + "x", secret.upper(), "\x00", "é", "\ud800"):
-        assert await engine.keys.verify(wrong) is None
-
-
-async def test_a_secret_is_nowhere_in_the_database(engine, place):
-    seed = SeedApiKey("a-key", "p", "e", ("admin",), "a-long-seeded-secret-value")
-    await engine.keys.seed([seed])
-    _, secret = await engine.keys.create(project_id="p", environment="e", scopes=["admin"])
-    stored = place.content()
-    assert b"a-key" in stored
-    assert secret.encode() not in stored
-    assert seed.secret.encode() not in stored
-    assert seed.secret not in repr(seed)
-
-
-async def test_seeding_again_updates_a_key_but_never_revives_it(engine):
-    await engine.keys.seed([SeedApiKey("k", "p", "e", ("runs:read",), "first-secret-first-secret")])
-    await engine.keys.seed([SeedApiKey("k", "p2", "e2", ("runs:write",), "second-secret-second-secret")])
-    assert await engine.keys.verify("first-secret-first-secret") is None
-    key = await engine.keys.verify("second-secret-second-secret")
-    assert (key.project_id, key.environment, key.scopes) == ("p2", "e2", {"runs:write"})
-    await engine.keys.revoke("k")
-    await engine.keys.seed([SeedApiKey("k", "p", "e", ("admin",), "third-secret-third-secret")])
-    assert await engine.keys.verify("third-secret-third-secret") is None
-
-
-@pytest.mark.parametrize(
-    "seeds",
-    [
-        [SeedApiKey("k", "p", "e", ("everything",), "long-enough-a-secret")],
-        [SeedApiKey("k", "p", "e", ("admin",), "short")],
-        [
-            SeedApiKey("a", "p", "e", ("admin",), "long-enough-a-secret"),
-            SeedApiKey("b", "p", "e", (), "long-enough-a-secret"),
-        ],
-    ],
-)
-async def test_bad_seeds_are_refused_as_a_whole_without_showing_the_secret(engine, seeds):
-    with pytest.raises(EngineError) as refusal:
-        await engine.keys.seed(seeds)
-    assert code_of(refusal) is ErrorCode.INVALID_REQUEST
-    assert not any(seed.secret in refusal.value.message + (refusal.value.recovery or "") for seed in seeds)
-    assert await engine.keys.count() == 0
-
-
-async def test_revoking_an_unknown_key_is_refused(engine):
-    with pytest.raises(EngineError) as refusal:
-        await engine.keys.revoke("nope")
-    assert code_of(refusal) is ErrorCode.NOT_FOUND
 
 
 # Runs

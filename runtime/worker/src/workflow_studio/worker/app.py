@@ -10,10 +10,22 @@ from fastapi import FastAPI
 
 from workflow_studio.compute.codes import ErrorBody
 from workflow_studio.worker import problems
-from workflow_studio.worker.auth import Authenticator, RateLimits
+from workflow_studio.worker.auth import Authenticator
 from workflow_studio.worker.boot import running
 from workflow_studio.worker.gate import Gate, is_public
-from workflow_studio.worker.routes import deployments, diagnostics, health, queue, runs, timeline, webhooks, world
+from workflow_studio.worker.limits import RateLimits
+from workflow_studio.worker.routes import (
+    audit,
+    deployments,
+    diagnostics,
+    health,
+    keys,
+    queue,
+    runs,
+    timeline,
+    webhooks,
+    world,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,6 +40,8 @@ _ROUTERS: Final = (
     timeline.router,
     diagnostics.router,
     queue.router,
+    keys.router,
+    audit.router,
     world.router,
     webhooks.router,
 )
@@ -57,6 +71,7 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI
         responses={"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}},
         redirect_slashes=False,
         separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name,  # operation ids: clients and the audit log use them
     )
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the schema
     problems.install(app)
@@ -66,8 +81,10 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI
         Gate,
         authenticator=Authenticator(lambda: app.state.services.engine.keys),
         limits=RateLimits(settings.rate_limit_per_minute, settings.failed_logins_per_minute),
+        audit=lambda: app.state.services.engine.audit,
         require_https=settings.require_https,
         max_body=settings.max_body_bytes,
+        body_timeout=settings.body_timeout,
     )
     return app
 

@@ -5,89 +5,39 @@ then names the scope it needs with :func:`needs`.
 """
 
 # FastAPI reads the annotations of dependencies, so they are not postponed here.
-import hashlib
-import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from fastapi import Depends, Request
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import FixedWindowRateLimiter
 
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.scopes import Scope
-from workflow_studio.worker.engine.keys import ApiKey
+from workflow_studio.worker.engine.keys import ApiKey, KeyExpiredError
 from workflow_studio.worker.problems import Problem, problem
-
-_REMEMBERED_FOR: Final = 1.0
-_MAX_REMEMBERED: Final = 1024
 
 
 class Keys(Protocol):
     """Where keys are looked up."""
 
     async def verify(self, secret: str) -> ApiKey | None:
-        """Return the live key that has this secret, if any."""
-
-
-class RateLimits:
-    """Requests per minute, counted in this process.
-
-    Args:
-        per_key: Requests that a key, or the address behind a webhook call, may make.
-        failed_logins: Refused keys that an address may send before it is told to wait.
-    """
-
-    def __init__(self, per_key: int, failed_logins: int) -> None:
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
-        self._per_key = RateLimitItemPerMinute(per_key)
-        self._failed = RateLimitItemPerMinute(failed_logins)
-
-    async def count(self, kind: str, name: str) -> None:
-        """Count a request.
+        """Return the live key that has this secret, if any.
 
         Raises:
-            Problem: If it is one too many.
+            KeyExpiredError: If there was one.
         """
-        await self._count(self._per_key, kind, name)
-
-    async def count_failed_login(self, address: str) -> None:
-        """Count a refused key.
-
-        Raises:
-            Problem: If it is one too many.
-        """
-        await self._count(self._failed, "failed", address)
-
-    async def _count(self, item: RateLimitItemPerMinute, kind: str, name: str) -> None:
-        if await self._limiter.hit(item, kind, name):
-            return
-        stats = await self._limiter.get_window_stats(item, kind, name)
-        seconds = max(1, round(stats.reset_time - time.time()))
-        raise problem(
-            429,
-            ErrorCode.RATE_LIMITED,
-            f"More than {item.amount} requests in a minute.",
-            f"Wait {seconds} s, or raise the worker's limit.",
-            headers={"retry-after": str(seconds)},
-        )
 
 
 class Authenticator:
-    """Finds the key of a request.
+    """Finds the key of a request."""
 
-    A key that was found is remembered for a second, which spares busy callers a look-up per request and means that a
-    revoked key works for at most that second longer. Only the digest of a secret is kept.
-    """
-
-    def __init__(self, keys: Callable[[], Keys], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, keys: Callable[[], Keys]) -> None:
         self._keys = keys
-        self._clock = clock
-        self._remembered: dict[bytes, tuple[float, ApiKey]] = {}
 
     async def authenticate(self, authorization: str | None) -> ApiKey:
         """Return the key in an ``Authorization`` header.
+
+        Who holds an expired key is told so: nobody else has its secret. A revoked key is treated like one that never
+        was, since it may be a thief's.
 
         Raises:
             Problem: If there is none, or not one of this worker.
@@ -95,25 +45,19 @@ class Authenticator:
         scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             raise _unauthorized("This address needs an API key.", "Send the header `Authorization: Bearer <key>`.")
-        secret = secret.strip()
-        digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
-        now = self._clock()
-        remembered = self._remembered.get(digest)
-        if remembered is not None and now < remembered[0]:
-            return remembered[1]
-        key = await self._keys().verify(secret)
+        try:
+            key = await self._keys().verify(secret.strip())
+        except KeyExpiredError as error:
+            raise _unauthorized(error.message, error.recovery) from error
         if key is None:
             raise _unauthorized(
                 "The API key is not one of this worker.",
                 "Check the key and the worker's URL; a revoked key does not come back.",
             )
-        if len(self._remembered) >= _MAX_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[digest] = (now + _REMEMBERED_FOR, key)
         return key
 
 
-def _unauthorized(message: str, recovery: str) -> Problem:
+def _unauthorized(message: str, recovery: str | None) -> Problem:
     return problem(401, ErrorCode.UNAUTHORIZED, message, recovery, headers={"www-authenticate": "Bearer"})
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import resource
+import shlex
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -15,9 +16,10 @@ from dotenv import dotenv_values
 
 from workflow_studio.compute.scopes import Scope
 from workflow_studio.worker.artifacts import ArtifactStore
-from workflow_studio.worker.engine import MAX_WAITING, Capacity, Engine, SeedApiKey
+from workflow_studio.worker.engine import MAX_WAITING, Capacity, Engine, EngineError, NewKey, SeedApiKey
 from workflow_studio.worker.engine.keys import new_secret
 from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
+from workflow_studio.worker.limits import StreamLimit
 from workflow_studio.worker.services import Services
 from workflow_studio.worker.store import Database
 
@@ -56,7 +58,12 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
     await anyio.to_thread.run_sync(_make_private, settings.data_dir)
     database = await anyio.to_thread.run_sync(Database.open, settings.database)
     try:
-        engine = Engine(database, master_key=settings.master_key_bytes(), max_waiting=_max_waiting())
+        engine = Engine(
+            database,
+            master_key=settings.master_key_bytes(),
+            max_waiting=_max_waiting(),
+            audit_retention_days=settings.audit_retention_days,
+        )
         artifacts = ArtifactStore(settings.artifact_dir, settings.artifact_limits)
         await artifacts.open()
         await _provide_keys(engine, settings)
@@ -67,7 +74,14 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         )
         try:
             await dispatcher.start()
-            yield Services(settings=settings, engine=engine, artifacts=artifacts, pool=runner, stopping=asyncio.Event())
+            yield Services(
+                settings=settings,
+                engine=engine,
+                artifacts=artifacts,
+                pool=runner,
+                stopping=asyncio.Event(),
+                streams=StreamLimit(settings.max_streams_per_key),
+            )
         finally:
             # What is under way on a database that is another worker's now is under way there, too, or soon will be.
             grace = 0.0 if database.is_lost else settings.shutdown_grace
@@ -126,19 +140,32 @@ async def _provide_keys(engine: Engine, settings: WorkerSettings) -> None:
     ]
     if settings.compute_api_key is not None:
         secret = settings.compute_api_key.get_secret_value()
-        if all(seed.secret != secret for seed in seeds):  # it may be one of them, for the app to use
+        if all(seed.secret != secret for seed in seeds) and not await _is_made_here(engine, secret):
             seeds.append(SeedApiKey(COMPUTE_KEY_ID, "default", "default", (Scope.ADMIN,), secret))
     await engine.keys.seed(seeds)
     if await engine.keys.count() == 0:
         await _make_first_key(engine, settings.api_key_path)
 
 
+async def _is_made_here(engine: Engine, secret: str) -> bool:
+    """Tell whether a secret is that of a key the worker made, which the app or the CLI uses in the same environment."""
+    try:
+        key = await engine.keys.verify(secret)
+    except EngineError:
+        return True
+    return key is not None and key.from_settings is None
+
+
 async def _make_first_key(engine: Engine, path: Path) -> None:
     # The file comes first: a key that is stored and written down nowhere would lock everybody out for good.
     secret = new_secret()
     await anyio.to_thread.run_sync(_write_secret, path, secret)
-    await engine.keys.seed([SeedApiKey(FIRST_KEY_ID, "default", "default", (Scope.ADMIN,), secret)])
-    print(f"Made an API key with the scope admin and wrote it to {path}", file=sys.stderr)  # noqa: T201
+    first = NewKey("default", "default", (Scope.ADMIN,), name="Made by the worker, as there was no other")
+    await engine.keys.create(first, secret=secret, key_id=FIRST_KEY_ID)
+    print(  # noqa: T201
+        f"Made an API key with the scope admin and wrote it to {path}\nTo see it: cat {shlex.quote(str(path))}",
+        file=sys.stderr,
+    )
 
 
 def _write_secret(path: Path, secret: str) -> None:

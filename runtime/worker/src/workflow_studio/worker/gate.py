@@ -12,15 +12,24 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
 
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.worker.problems import BodyTooLargeError, Problem, problem, shutting_down, translate, unexpected
+from workflow_studio.worker.bodies import Body, JsonBody, is_json, too_large
+from workflow_studio.worker.engine.audit import Act, Operation
+from workflow_studio.worker.origin import Origin, in_course_of
+from workflow_studio.worker.problems import Problem, problem, shutting_down, translate, unexpected
+from workflow_studio.worker.store import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from workflow_studio.worker.auth import Authenticator, RateLimits
+    from workflow_studio.worker.auth import Authenticator
+    from workflow_studio.worker.engine import AuditLog
+    from workflow_studio.worker.limits import RateLimits
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +39,9 @@ WEBHOOK_PREFIX: Final = "/.well-known/workflow/v1/webhook/"
 UPLOAD_PATH: Final = "/v1/deployments"
 
 _CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_NOT_AUDITED: Final = frozenset({"world", "webhooks"})
+"""Tags of routes whose calls the audit log leaves out: what they do to a run is in the run's own log."""
 
 
 def is_public(path: str) -> bool:
@@ -44,18 +56,31 @@ class Gate:
         app: The app behind it.
         authenticator: Finds the key of a request.
         limits: Counts requests.
-        require_https: Whether to refuse what came over plain HTTP.
+        audit: Returns the audit log.
+        require_https: Whether to refuse what came over plain HTTP. What a proxy says about that is for the server to
+            believe: it knows which proxies are trusted, and sets the scheme.
         max_body: The longest body, in bytes; artifacts have a limit of their own.
+        body_timeout: Seconds that a short body may take to arrive.
     """
 
     def __init__(
-        self, app: ASGIApp, *, authenticator: Authenticator, limits: RateLimits, require_https: bool, max_body: int
+        self,
+        app: ASGIApp,
+        *,
+        authenticator: Authenticator,
+        limits: RateLimits,
+        audit: Callable[[], AuditLog],
+        require_https: bool,
+        max_body: int,
+        body_timeout: float,
     ) -> None:
         self._app = app
         self._authenticator = authenticator
         self._limits = limits
+        self._audit = audit
         self._require_https = require_https
         self._max_body = max_body
+        self._body_timeout = body_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or answer it here."""
@@ -66,86 +91,110 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})  # before the handshake, so it is refused
             return
         headers = Headers(scope=scope)
-        correlation_id = _correlation_id(headers.get(CORRELATION_HEADER))
-        scope["workflow_studio.correlation_id"] = correlation_id
-        sending = _Named(send, correlation_id)
+        request = Origin(_correlation_id(headers.get(CORRELATION_HEADER)))
+        answer = _Answer(send, request, self._settle)
+        with in_course_of(request):
+            await self._handle(scope, headers, receive, answer)
+
+    async def _handle(self, scope: Scope, headers: Headers, receive: Receive, answer: _Answer) -> None:
         try:
-            await self._admit(scope, headers)
-            await self._app(scope, self._limited(scope, headers, receive), sending)
+            await self._admit(scope, headers, answer)
+            await self._app(scope, self._body(scope, headers, receive), answer)
         except asyncio.CancelledError:
-            if sending.started:
+            if answer.started:
                 raise
             # The server cancels what is still under way when its time to end is up.
-            await shutting_down().response()(scope, receive, sending)
+            await self._refuse(shutting_down(), scope, receive, answer)
         except Exception as error:
             refusal = translate(error)
             if refusal is None:
-                logger.exception("%s: unexpected error at %s", correlation_id, scope["path"])
-                refusal = unexpected(correlation_id)
-            if sending.started:
+                logger.exception("%s: unexpected error at %s", answer.request.request_id, scope["path"])
+                refusal = unexpected(answer.request.request_id)
+            if answer.started:
                 raise
-            await refusal.response()(scope, receive, sending)
+            await self._refuse(refusal, scope, receive, answer)
 
-    async def _admit(self, scope: Scope, headers: Headers) -> None:
+    async def _refuse(self, refusal: Problem, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        answer.request.code = refusal.body.code
+        await refusal.response()(scope, receive, answer)
+
+    async def _admit(self, scope: Scope, headers: Headers, answer: _Answer) -> None:
         if scope["path"] == HEALTH_PATH:
             return
-        if self._require_https and not _came_over_https(scope, headers):
+        if self._require_https and scope.get("scheme") != "https":
             raise problem(
                 403,
                 ErrorCode.HTTPS_REQUIRED,
                 "This worker takes requests over HTTPS only.",
-                "Use its https:// address; a proxy in front of it must set x-forwarded-proto.",
+                "Use its https:// address. A proxy in front of it must set x-forwarded-proto and be trusted.",
             )
         address = scope["client"][0] if scope.get("client") else "unknown"
         if scope["path"].startswith(WEBHOOK_PREFIX):
-            await self._limits.count("address", address)
+            answer.headers |= (await self._limits.count("address", address)).headers()
             return
         try:
             key = await self._authenticator.authenticate(headers.get("authorization"))
-        except Problem:
-            await self._limits.count_failed_login(address)
+        except Problem as refusal:
+            refusal.headers |= (await self._limits.count("failed", address)).headers()
             raise
-        await self._limits.count("key", key.key_id)
+        answer.headers |= (await self._limits.count("key", key.key_id)).headers()
+        request = answer.request
         scope["workflow_studio.key"] = key
+        request.key_id = key.key_id
+        if scope["method"] not in _READS:
+            request.act = Act(key, request.request_id, address, lambda: _operation(scope))
 
-    def _limited(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
-        if scope["path"] == UPLOAD_PATH:
-            return receive
+    def _body(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
+        is_upload = scope["path"] == UPLOAD_PATH
+        limit = None if is_upload else self._max_body
         length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._max_body:
-            raise BodyTooLargeError(self._max_body)
-        received = 0
+        if limit is not None and length.isdecimal() and int(length[:20]) > limit:
+            raise too_large(limit)
+        body = Body(receive, limit=limit, patience=self._body_timeout)
+        checked = scope["method"] not in _READS and not is_upload and not is_public(scope["path"]) and is_json(headers)
+        return JsonBody(body) if checked else body
 
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._max_body:
-                raise BodyTooLargeError(self._max_body)
-            return message
-
-        return limited
+    async def _settle(self, act: Act, status: int, code: str | None) -> None:
+        try:
+            await self._audit().settle(act, status, code)
+        except StoreError as error:
+            logger.error("The audit log could not be written: %s", error)  # noqa: TRY400  # the message says it all
 
 
-class _Named:
-    """Sends an answer with the correlation id on it, and knows whether one has begun."""
+class _Answer:
+    """Sends an answer with what belongs on every one, and knows whether it has begun."""
 
-    def __init__(self, send: Send, correlation_id: str) -> None:
-        self._send = send
-        self._correlation_id = correlation_id
+    def __init__(self, send: Send, request: Origin, settle: Callable[[Act, int, str | None], Awaitable[None]]) -> None:
+        self.request = request
+        self.headers: dict[str, str] = {}
         self.started = False
+        self._send = send
+        self._settle = settle
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            if self.request.act is not None:
+                await self._settle(self.request.act, message["status"], self.request.code)
             self.started = True
-            MutableHeaders(scope=message)[CORRELATION_HEADER] = self._correlation_id
+            headers = MutableHeaders(scope=message)
+            headers[CORRELATION_HEADER] = self.request.request_id
+            for name, value in self.headers.items():
+                headers[name] = value
         await self._send(message)
+
+
+def _operation(scope: Scope) -> Operation | None:
+    """Return what a request asks for, once it is routed; None for what the audit log leaves out."""
+    route = scope.get("route")
+    if (
+        not isinstance(route, APIRoute)
+        or scope["method"] not in (route.methods or ())
+        or _NOT_AUDITED & set(route.tags)
+    ):
+        return None
+    named = [str(value) for value in scope.get("path_params", {}).values()]
+    return Operation(route.operation_id or route.unique_id, named[-1] if named else None, route.status_code or 200)
 
 
 def _correlation_id(given: str | None) -> str:
     return given if given is not None and _CORRELATION_ID.fullmatch(given) else str(uuid.uuid4())
-
-
-def _came_over_https(scope: Scope, headers: Headers) -> bool:
-    forwarded = headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
-    return scope.get("scheme") == "https" or forwarded == "https"

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.worker.ports import IdempotencyKey
 from workflow_studio.worker.problems import problem
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from workflow_studio.worker.engine.keys import ApiKey
 
 HEADER: Final = "idempotency-key"
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,200}")
@@ -31,3 +37,19 @@ def idempotency_key(header: str | None, *, project: str, endpoint: str, content:
     if not _KEY.fullmatch(header):
         raise problem(400, ErrorCode.INVALID_REQUEST, "An idempotency key is 1 to 200 printable ASCII characters.")
     return IdempotencyKey(project, endpoint, header, hashlib.sha256(content).hexdigest())
+
+
+def key_of_body(header: str | None, key: ApiKey, endpoint: str, body: BaseModel) -> IdempotencyKey | None:
+    """Return what names a request with a JSON body, or None if it has no ``Idempotency-Key``.
+
+    Args:
+        header: The header, if it was sent.
+        key: The caller's API key.
+        endpoint: Where the request was sent to.
+        body: What was sent; two bodies that say the same are the same.
+
+    Raises:
+        Problem: If the header is not allowed.
+    """
+    content = json.dumps(body.model_dump(mode="json", exclude_unset=True), sort_keys=True).encode()
+    return idempotency_key(header, project=key.project_id, endpoint=endpoint, content=content)

@@ -19,6 +19,7 @@ from workflow_studio.worker.announce import CannotListenError, in_url, ready, re
 from workflow_studio.worker.app import create_app
 from workflow_studio.worker.engine import EngineError
 from workflow_studio.worker.execution import NodeNotFoundError
+from workflow_studio.worker.origin import name_requests_in_log
 from workflow_studio.worker.settings import ENV_PREFIX, WorkerSettings, load_settings
 from workflow_studio.worker.store import StoreError
 
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValidationError, SettingsError, OSError) as error:
         refuse(error, as_json=as_json)
         return _MISUSED
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=log_level.upper())
+    name_requests_in_log()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("filelock").setLevel(logging.WARNING)
     try:

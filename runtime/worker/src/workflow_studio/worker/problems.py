@@ -20,6 +20,7 @@ from workflow_studio.compute.world_errors import (
     TooEarlyError,
     WorldError,
 )
+from workflow_studio.worker import origin
 from workflow_studio.worker.artifacts import ArtifactError
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.ports import ExecutorUnavailableError, NoAnswerError
@@ -78,17 +79,24 @@ def problem(
     return Problem(status, ErrorBody(code=code, message=message, recovery=recovery, required=required), headers)
 
 
-class BodyTooLargeError(HTTPException):
-    """A body is longer than the worker reads. An HTTPException, because FastAPI lets only those out of its parser."""
+class BodyRefusedError(HTTPException):
+    """A body is not read to its end. An HTTPException, because FastAPI lets only those out of its parser.
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(413, f"The body is longer than the {limit} bytes this worker reads.")
+    Attributes:
+        refusal: What to answer.
+    """
+
+    def __init__(self, refusal: Problem) -> None:
+        super().__init__(refusal.status, refusal.body.message)
+        self.refusal = refusal
 
 
 def translate(error: Exception) -> Problem | None:
     """Return the refusal that an error stands for, or None for an error that nobody foresaw."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, BodyRefusedError):
+        return error.refusal
     for kind, refusal in _REFUSALS.items():
         if isinstance(error, kind):
             return refusal(error)
@@ -153,9 +161,6 @@ def _of_http(error: HTTPException) -> Problem:
     if error.status_code == 405:
         message = f"This address takes other methods: {headers.get('Allow', 'see the documentation')}."
         return problem(405, ErrorCode.INVALID_REQUEST, message, headers=headers)
-    if error.status_code == 413:
-        recovery = "Send less at once, or raise the worker's max_body_bytes."
-        return problem(413, ErrorCode.REQUEST_TOO_LARGE, str(error.detail), recovery, headers=headers)
     return problem(error.status_code, ErrorCode.INVALID_REQUEST, str(error.detail), headers=headers)
 
 
@@ -209,6 +214,9 @@ def install(app: FastAPI) -> None:
         foreseen = translate(error)
         if foreseen is None:
             raise error
+        request = origin.current()
+        if request is not None:
+            request.code = foreseen.body.code
         return foreseen.response()
 
     kinds: list[type[Exception]] = [Problem, *_REFUSALS]

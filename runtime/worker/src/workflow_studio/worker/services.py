@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.artifacts import ArtifactStore
     from workflow_studio.worker.engine import Engine
     from workflow_studio.worker.execution import ExecutorStatus
+    from workflow_studio.worker.limits import StreamLimit
     from workflow_studio.worker.settings import WorkerSettings
 
 T = TypeVar("T")
@@ -41,6 +43,7 @@ class Services:
         artifacts: Uploaded artifacts.
         pool: The executors.
         stopping: Set when the worker is about to end; whoever waits for something to happen stops waiting.
+        streams: Counts the long polls and streams of each key.
     """
 
     settings: WorkerSettings
@@ -48,6 +51,7 @@ class Services:
     artifacts: ArtifactStore
     pool: Pool
     stopping: asyncio.Event
+    streams: StreamLimit
 
     async def world(
         self,
@@ -84,7 +88,23 @@ class Services:
             ask: Asks the engine, given how long it may wait.
             wait_ms: How long it may wait.
             request: The request that is answered, read to its end; when its client leaves, the wait is over.
+
+        Raises:
+            Problem: ``too_many_streams``, if the key has too many of them open.
         """
+        with self.held_open(request):
+            return await self._poll(ask, wait_ms, request)
+
+    def held_open(self, request: Request | None) -> AbstractContextManager[None]:
+        """Count a long poll or a stream against the limit of its key, as long as this lasts.
+
+        Raises:
+            Problem: ``too_many_streams``, if it is one too many.
+        """
+        caller = None if request is None else caller_of(request)
+        return nullcontext() if caller is None else self.streams.held(caller.key_id)
+
+    async def _poll(self, ask: Callable[[Any], Awaitable[T]], wait_ms: Any, request: Request | None) -> T:
         asking = asyncio.ensure_future(ask(wait_ms))
         tasks: set[asyncio.Future[Any]] = {asking, asyncio.ensure_future(self.stopping.wait())}
         if request is not None:

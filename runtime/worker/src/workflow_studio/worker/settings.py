@@ -34,7 +34,7 @@ class SeedApiKeySetting(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
-    key_id: str = Field(min_length=1, max_length=100)
+    key_id: str = Field(min_length=1, max_length=100, pattern=r"^[^/\x00-\x1f]+$")
     project_id: str = Field(default="default", min_length=1, max_length=100)
     environment: str = Field(default="production", min_length=1, max_length=100)
     scopes: tuple[Scope, ...] = Field(min_length=1)
@@ -57,7 +57,10 @@ class WorkerSettings(BaseSettings):
         master_key: 32 bytes in base64; with it, runs are encrypted.
         rate_limit_per_minute: Requests per key.
         failed_logins_per_minute: Refused keys per client address.
+        max_streams_per_key: Long polls and streams that a key may have open at the same time.
         max_body_bytes: The longest body, but for artifacts.
+        body_timeout: Seconds that a body may take to arrive; a long one gets more.
+        audit_retention_days: How long entries of the audit log are kept.
         max_artifact_bytes: The largest artifact as it is sent.
         max_unpacked_artifact_bytes: The largest artifact without compression.
         max_artifact_files: The most files in an artifact.
@@ -94,7 +97,10 @@ class WorkerSettings(BaseSettings):
     master_key: SecretStr | None = None
     rate_limit_per_minute: int = Field(default=6000, ge=1)
     failed_logins_per_minute: int = Field(default=30, ge=1)
+    max_streams_per_key: int = Field(default=1000, ge=1)
     max_body_bytes: int = Field(default=32 * MIB, ge=1024)
+    body_timeout: float = Field(default=30, gt=0, le=3600)
+    audit_retention_days: int = Field(default=365, ge=1, le=36_500)
     max_artifact_bytes: int = Field(default=256 * MIB, ge=1024)
     max_unpacked_artifact_bytes: int = Field(default=512 * MIB, ge=1024)
     max_artifact_files: int = Field(default=256, ge=3)

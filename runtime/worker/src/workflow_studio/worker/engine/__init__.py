@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from workflow_studio.worker.engine.admission import Admission
+from workflow_studio.worker.engine.audit import DEFAULT_RETENTION_DAYS, AuditLog
 from workflow_studio.worker.engine.clock import Clock, system_clock
 from workflow_studio.worker.engine.dead_letters import DeadLetters, DeadMessage
 from workflow_studio.worker.engine.deliveries import Deliveries
@@ -18,7 +19,7 @@ from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.events import Events
 from workflow_studio.worker.engine.housekeeping import Housekeeping
 from workflow_studio.worker.engine.idempotency import IdempotencyKeys
-from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, SeedApiKey
+from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, NewKey, SeedApiKey
 from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.engine.queries import Queries
 from workflow_studio.worker.engine.queue import Queue
@@ -48,6 +49,7 @@ class Engine:
         clock: Tells the time, in epoch milliseconds.
         master_key: The secret that all encryption keys are derived from; None stores payloads as they come.
         max_waiting: How many callers may wait for the ends of runs at once; the next ones are answered without.
+        audit_retention_days: How long entries of the audit log are kept.
 
         variable_key_file: Where the key is kept that variables of deployments are sealed with where there is no master
             key; without either, none can be set.
@@ -57,6 +59,7 @@ class Engine:
         deployments: What was uploaded and what is active.
         environment: The variables of deployments.
         retirement: Notes when deployments retire.
+        audit: Who changed what.
         keys: API keys.
         runs: Runs for the public lane.
         queue: Publishes messages.
@@ -76,6 +79,7 @@ class Engine:
         clock: Clock = system_clock,
         master_key: bytes | None = None,
         max_waiting: int = MAX_WAITING,
+        audit_retention_days: int = DEFAULT_RETENTION_DAYS,
         variable_key_file: Path | None = None,
     ) -> None:
         owner = uuid.uuid4().hex
@@ -90,7 +94,8 @@ class Engine:
         self.retirement = Retirement(database)
         self.environment = Environment(database, clock, VariableKeys(master_key, variable_key_file))
         self.deployments = Deployments(database, clock, self.queue, self.environment, self.retirement)
-        self.keys = ApiKeys(database, clock)
+        self.audit = AuditLog(database, clock, audit_retention_days)
+        self.keys = ApiKeys(database, clock, idempotency)
         self.keyring = Keyring(master_key)
         self.ended = Signals(max_waiting)
         endings = Endings(self.ended, self.retirement)
@@ -123,6 +128,7 @@ __all__ = [
     "MAX_WAITING",
     "ApiKey",
     "ApiKeys",
+    "AuditLog",
     "Capacity",
     "Clock",
     "DeadMessage",
@@ -131,6 +137,7 @@ __all__ = [
     "Dispatcher",
     "Engine",
     "EngineError",
+    "NewKey",
     "Runs",
     "SeedApiKey",
     "World",

@@ -1,0 +1,126 @@
+"""How much a caller may ask for: requests in a minute, long polls and streams at a time. Counted in this process."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.worker.problems import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Policy = Literal["key", "address", "failed"]
+"""What is counted: requests of a key, webhook calls of an address, refused keys of an address."""
+
+_WINDOW: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a caller stands.
+
+    Attributes:
+        policy: What is counted.
+        quota: Requests in a minute.
+        remaining: How many are left.
+        reset: Seconds until there are more.
+    """
+
+    policy: Policy
+    quota: int
+    remaining: int
+    reset: int
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that say so (source: draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4)."""
+        return {
+            "ratelimit-policy": f'"{self.policy}";q={self.quota};w={_WINDOW}',
+            "ratelimit": f'"{self.policy}";r={self.remaining};t={self.reset}',
+        }
+
+
+class RateLimits:
+    """Requests per minute.
+
+    The window moves: two counters stand for the minutes before and now, and weigh as the clock goes. A log of every
+    request would be exact, at 150 bytes for each of them and a copy of the log for the next one.
+
+    Args:
+        per_key: Requests that a key, or the address behind a webhook call, may make.
+        failed_logins: Refused keys that an address may send before it is told to wait.
+    """
+
+    def __init__(self, per_key: int, failed_logins: int) -> None:
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        of_callers = RateLimitItemPerMinute(per_key)
+        self._items = {"key": of_callers, "address": of_callers, "failed": RateLimitItemPerMinute(failed_logins)}
+
+    async def count(self, policy: Policy, name: str) -> Standing:
+        """Count a request of the key or address ``name``.
+
+        Raises:
+            Problem: If it is one too many.
+        """
+        item = self._items[policy]
+        admitted = await self._limiter.hit(item, policy, name)
+        stats = await self._limiter.get_window_stats(item, policy, name)
+        seconds = max(1, math.ceil(stats.reset_time - time.time()))
+        standing = Standing(policy, item.amount, stats.remaining, seconds)
+        if admitted:
+            return standing
+        raise problem(
+            429,
+            ErrorCode.RATE_LIMITED,
+            f"More than {item.amount} requests in a minute.",
+            f"Wait {seconds} s, or raise the worker's limit.",
+            headers={"retry-after": str(seconds), **standing.headers()},
+        )
+
+
+class StreamLimit:
+    """Long polls and streams that a key may have open at the same time.
+
+    Args:
+        per_key: How many.
+    """
+
+    def __init__(self, per_key: int) -> None:
+        self._per_key = per_key
+        self._open: Counter[str] = Counter()
+
+    @contextmanager
+    def held(self, key_id: str) -> Iterator[None]:
+        """Count one as long as this lasts.
+
+        Raises:
+            Problem: If it is one too many.
+        """
+        if self._open[key_id] >= self._per_key:
+            raise problem(
+                429,
+                ErrorCode.TOO_MANY_STREAMS,
+                f"The API key {key_id} has {self._per_key} streams and long polls open.",
+                "Let some of them end, or raise the worker's max_streams_per_key.",
+                headers={"retry-after": "1"},
+            )
+        self._open[key_id] += 1
+        try:
+            yield
+        finally:
+            self._open[key_id] -= 1
+            if not self._open[key_id]:
+                del self._open[key_id]
+
+    def open(self, key_id: str) -> int:
+        """Return how many a key has open."""
+        return self._open[key_id]
