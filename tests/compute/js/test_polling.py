@@ -170,3 +170,21 @@ def test_too_many_that_wait_do_not_hold_all_connections(js_eval: Any) -> None:
     return [atOnce, oneMore.status, then, (await again).status];
     """
     assert evaluate(js_eval, code) == [256, "running", 257, "completed"]
+
+
+def test_where_waiting_costs_nothing_as_many_wait_as_like(js_eval: Any) -> None:
+    """An executor's steps all share one connection, and one that were not let wait would keep a place from others."""
+    code = """
+    const { createWorld } = require(path + '/world.cjs');
+    let waiting = 0;
+    const call = async (method, params) => {
+      if (params.waitMs === undefined) return { runId: 'r', status: 'running' };
+      waiting += 1;
+      return await new Promise(() => {});
+    };
+    const world = createWorld({ call, specVersion: 3, maxPolls: Infinity });
+    for (let poll = 0; poll < 1000; poll++) void world.runs.getWhenFinished('r');
+    await undefined;
+    return waiting;
+    """
+    assert evaluate(js_eval, code) == 1000

@@ -41,6 +41,8 @@ const { createStreamer } = require('./streams.cjs');
  * @property {string} [deploymentId] The deployment this process runs; without
  *   it, `getDeploymentId` asks the worker for the active one.
  * @property {number} [streamFlushIntervalMs]
+ * @property {number} [maxPolls] How many calls may wait for runs to end at
+ *   once; 256 by default.
  * @property {() => void | Promise<void>} [close]
  */
 
@@ -166,8 +168,11 @@ function listParams({ pagination, ...params } = {}) {
   });
 }
 
-/** @param {Call} call */
-function createStorage(call) {
+/**
+ * @param {Call} call
+ * @param {number} [maxPolls]
+ */
+function createStorage(call, maxPolls) {
   /**
    * @param {string} method
    * @param {Record<string, any>} params
@@ -183,13 +188,15 @@ function createStorage(call) {
   const list = async (method, params, convert) =>
     toPage(await call(method, listParams(params), READ), convert);
 
-  const getWhenFinished = createRunPoller(async (params) =>
-    toRun(
-      await call('runs.get', params, {
-        idempotent: true,
-        waitMs: params.waitMs,
-      }),
-    ),
+  const getWhenFinished = createRunPoller(
+    async (params) =>
+      toRun(
+        await call('runs.get', params, {
+          idempotent: true,
+          waitMs: params.waitMs,
+        }),
+      ),
+    maxPolls,
   );
   /** @type {(runId: string, params?: any) => Promise<any>} */
   const getRun = (runId, params) =>
@@ -314,7 +321,7 @@ function createWorld(options) {
       ),
     createQueueHandler: options.createQueueHandler ?? createQueueHandler,
 
-    ...createStorage(call),
+    ...createStorage(call, options.maxPolls),
 
     /** @type {(name: string, runId: string, chunk: string | Uint8Array) => Promise<void>} */
     writeToStream: (name, runId, chunk) => streamer.write(name, runId, [chunk]),

@@ -16,7 +16,7 @@ const POLLER = 'pollReturnValue';
 const MAX_WAIT_MS = 25_000;
 /** The caller's own pause; what is answered sooner, the caller shall repeat. */
 const PAUSE_MS = 1_000;
-/** Polls at once. Each may hold a connection. */
+/** Polls at once, unless told otherwise. Each may hold a connection. */
 const MAX_POLLS = 256;
 
 const FINISHED = Object.freeze(['completed', 'failed', 'cancelled']);
@@ -81,9 +81,10 @@ function isForReturnValue(called) {
  * pauses first.
  *
  * @param {(params: {runId: string, waitMs?: number}) => Promise<any>} read
+ * @param {number} [maxPolls] How many may wait at once; the next ones do not.
  * @returns {(runId: string) => Promise<any>}
  */
-function createRunPoller(read) {
+function createRunPoller(read, maxPolls = MAX_POLLS) {
   let polls = 0;
   /** @param {string} runId */
   const poll = async (runId) => {
@@ -102,7 +103,7 @@ function createRunPoller(read) {
     }
   };
   return async (runId) => {
-    if (polls >= MAX_POLLS) return read({ runId });
+    if (polls >= maxPolls) return read({ runId });
     polls += 1;
     try {
       return await poll(runId);

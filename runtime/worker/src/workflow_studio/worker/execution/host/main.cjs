@@ -73,6 +73,9 @@ function main(settings) {
         ),
       specVersion,
       deploymentId,
+      // They all share one connection. A step that waits keeps no place; one
+      // that were not let wait would, and keep what it waits for from running.
+      maxPolls: Infinity,
     }),
   );
   survive();
