@@ -1,0 +1,284 @@
+"""``studio runs``: the whole output and exit code of each command, against a real worker."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.worker.routes.conftest import WORKFLOW
+from workflow_studio.scaffolder.cli import main
+
+if TYPE_CHECKING:
+    from tests.scaffolder.operate.conftest import LiveWorker
+
+    Capture = pytest.CaptureFixture[str]
+
+UNKNOWN = "wrun_" + "0" * 26
+TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\d\d:\d\d:\d\d\.\d{3}")
+LENGTH = re.compile(r"\b\d+(\.\d+)? (ms|s)\b")
+
+
+def plain(text: str) -> list[str]:
+    """Return lines with times and lengths replaced, and runs of spaces made one."""
+    text = LENGTH.sub("L", TIME.sub("T", text))
+    return [re.sub(" +", " ", line).strip() for line in text.splitlines()]
+
+
+def studio(capsys: Capture, *arguments: str, expect: int = 0) -> tuple[list[str], list[str]]:
+    capsys.readouterr()
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    assert code == expect, out + err
+    assert "Traceback" not in err
+    return plain(out), plain(err)
+
+
+def studio_json(capsys: Capture, *arguments: str, expect: int = 0) -> dict[str, Any]:
+    capsys.readouterr()
+    code = main([*arguments, "--json"])
+    out, err = capsys.readouterr()
+    assert (code, err) == (expect, ""), out + err
+    document: dict[str, Any] = json.loads(out)
+    return document
+
+
+@pytest.fixture(scope="module")
+def deployment(server: LiveWorker) -> str:
+    return server.deploy()
+
+
+@pytest.fixture
+def run(worker: LiveWorker, deployment: str) -> str:
+    run = worker.start("order-17")
+    worker.step(run)
+    return run
+
+
+# show ---------------------------------------------------------------------------------------------------------------
+
+
+def test_show_a_run_that_completed(worker: LiveWorker, run: str, deployment: str, capsys: Capture) -> None:
+    worker.complete(run, {"charged": True})
+    out, err = studio(capsys, "runs", "show", run)
+    bar = out[8].split(" ", 5)[-1]
+    assert set(bar) <= set("█·")
+    assert out == [
+        f"Run {run}",
+        f"Workflow {WORKFLOW}",
+        "Status completed",
+        f"Deployment {deployment}",
+        "Created T",
+        "Ended T, after L",
+        "",
+        "step status attempts started took",
+        f"charge completed 1 +L L {bar}",
+        "",
+        'Arguments ["order-17"]',
+        'Result {"charged": true}',
+    ]
+    assert err == []
+
+
+def test_show_without_payloads(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    worker.complete(run, {"charged": True})
+    out, _ = studio(capsys, "runs", "show", run, "--no-data")
+    assert not any(line.startswith(("Arguments", "Result")) for line in out)
+    document = studio_json(capsys, "runs", "show", run, "--no-data")
+    assert "input" not in document["run"]
+
+
+def test_show_a_run_that_failed_with_the_step_that_did(worker: LiveWorker, deployment: str, capsys: Capture) -> None:
+    run = worker.start()
+    worker.step(run, fails="card refused")
+    worker.fail(run, "card refused")
+    out, _ = studio(capsys, "runs", "show", run)
+    assert out[-3:] == [
+        "Arguments []",
+        "Error card refused (USER_ERROR)",
+        "In charge, attempt 1: card refused",
+    ]
+
+
+def test_show_as_json_has_everything_and_no_token_unless_asked(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    worker.event(run, "hook_created", "hook_1", token="the-secret-token", isWebhook=False)
+    document = studio_json(capsys, "runs", "show", run)
+    assert document["ok"] is True
+    assert document["run"]["runId"] == run
+    assert document["run"]["input"] == ["order-17"]
+    assert [step["status"] for step in document["steps"]] == ["completed"]
+    assert [event["eventType"] for event in document["events"]][:2] == ["run_created", "run_started"]
+    assert [hook["hookId"] for hook in document["hooks"]] == ["hook_1"]
+    assert "the-secret-token" not in json.dumps(document)
+    assert studio_json(capsys, "runs", "show", run, "--tokens")["hooks"][0]["token"] == "the-secret-token"
+
+
+def test_show_a_run_that_waits_for_a_hook(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    worker.event(run, "hook_created", "hook_1", token="another-secret-token", isWebhook=False)
+    out, _ = studio(capsys, "runs", "show", run)
+    assert out[-5:-2] == ["", "hook kind waits since", "hook_1 hook T"]
+    out, _ = studio(capsys, "runs", "show", run, "--tokens")
+    assert out[-4:-2] == ["hook kind waits since token", "hook_1 hook T another-secret-token"]
+
+
+# list ---------------------------------------------------------------------------------------------------------------
+
+
+def test_list_is_newest_first_and_says_when_there_are_more(
+    worker: LiveWorker, deployment: str, capsys: Capture
+) -> None:
+    older, newer = worker.start(), worker.start()
+    worker.complete(newer)
+    out, err = studio(capsys, "runs", "list", "--limit", "2")
+    assert out == [
+        "run workflow status created took deployment",
+        f"{newer} f completed T L {deployment}",
+        f"{older} f running T L {deployment}",
+    ]
+    assert err == ["These are the newest 2; --limit shows more."]
+
+
+def test_list_filters_by_status_and_by_the_functions_name(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    worker.fail(run, "no")
+    found = studio_json(capsys, "runs", "list", "--status", "failed", "--workflow", "f", "--limit", "1")["runs"]
+    assert [entry["runId"] for entry in found] == [run]
+    assert studio_json(capsys, "runs", "list", "--workflow", "workflow//./w//g")["runs"] == []
+    out, err = studio(capsys, "runs", "list", "--workflow", "workflow//./w//g")
+    assert (out, err) == ([], ["There is no such run."])
+
+
+def test_a_function_that_no_deployment_has_is_named(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    document = studio_json(capsys, "runs", "list", "--workflow", "nothing", expect=2)
+    assert document["error"]["code"] == "unknown_workflow"
+    assert document["error"]["hint"]
+
+
+def test_list_follows_pages(worker: LiveWorker, run: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workflow_studio.scaffolder.operate.fetch.PAGE", 2)
+    others = [worker.start() for _ in range(4)]
+    found = studio_json(capsys, "runs", "list", "--limit", "5")["runs"]
+    assert [entry["runId"] for entry in found] == [*reversed(others), run]
+
+
+# cancel and wake ----------------------------------------------------------------------------------------------------
+
+
+def test_cancel_several(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    other = worker.start()
+    out, err = studio(capsys, "runs", "cancel", run, other)
+    assert (out, err) == ([f"{run} cancelled", f"{other} cancelled"], [])
+    document = studio_json(capsys, "runs", "cancel", worker.start())
+    assert [entry["status"] for entry in document["runs"]] == ["cancelled"]
+
+
+def test_wake_says_how_many_sleeps_ended(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    out, err = studio(capsys, "runs", "wake", run)
+    assert (out, err) == ([f"{run}: 0 sleeps ended"], [])
+    worker.event(run, "wait_created", "wait_1", resumeAt=4_070_908_800_000)
+    assert studio_json(capsys, "runs", "wake", run) == {"ok": True, "runId": run, "wokenWaits": 1}
+
+
+# watch --------------------------------------------------------------------------------------------------------------
+
+
+def test_watch_a_run_that_has_ended_shows_it_whole(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    worker.complete(run, "done")
+    out, err = studio(capsys, "runs", "watch", run)
+    assert out == [
+        "T run_created",
+        "T run_started",
+        "T step_created charge",
+        "T step_started charge",
+        "T step_completed charge",
+        "T run_completed",
+        "",
+        "f completed after L",
+        'Result "done"',
+    ]
+    assert err == []
+
+
+@pytest.mark.parametrize("end", ["fail", "cancel"])
+def test_watch_tells_by_its_exit_code_that_a_run_did_not_complete(
+    worker: LiveWorker, run: str, capsys: Capture, end: str
+) -> None:
+    if end == "fail":
+        worker.fail(run, "card refused")
+        out, _ = studio(capsys, "runs", "watch", run, expect=1)
+        assert out[-2:] == ["f failed after L", "Error card refused (USER_ERROR)"]
+    else:
+        main(["runs", "cancel", run])
+        out, _ = studio(capsys, "runs", "watch", run, expect=1)
+        assert out[-1] == "f cancelled after L"
+
+
+def test_watch_shows_what_happens_while_it_watches(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    def go_on() -> None:
+        worker.step(run, "step_2")
+        worker.event(run, "wait_created", "wait_1", resumeAt=4_070_908_800_000)
+        worker.complete(run)
+
+    later = threading.Timer(0.3, go_on)
+    later.start()
+    out, _ = studio(capsys, "runs", "watch", run, "--interval", "0.05")
+    later.join()
+    assert [line.split()[1] for line in out[: out.index("")]] == [
+        "run_created",
+        "run_started",
+        *("step_created", "step_started", "step_completed") * 2,
+        "wait_created",
+        "run_completed",
+    ]
+    assert "T wait_created until 2099-01-01T00:00:00+00:00" in [line.replace("Z", "+00:00") for line in out]
+
+
+def test_watch_with_json_is_one_object_a_line(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    later = threading.Timer(0.3, lambda: worker.complete(run, 1))
+    later.start()
+    assert main(["runs", "watch", run, "--json", "--interval", "0.05"]) == 0
+    later.join()
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["type"] for line in lines] == ["run", *["event"] * 6, "end"]
+    assert lines[0]["run"]["status"] == "running"
+    assert [line.get("step") for line in lines[1:7]] == [None, None, "charge", "charge", "charge", None]
+    assert lines[-1]["ok"] is True
+    assert lines[-1]["run"]["output"] == 1
+
+
+def test_an_error_while_watching_is_a_line_too(worker: LiveWorker, capsys: Capture) -> None:
+    assert main(["runs", "watch", UNKNOWN, "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["error"]["code"] == "run_not_found"
+
+
+# refusals -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "cancel", "wake"])
+def test_a_run_that_is_not_there(worker: LiveWorker, capsys: Capture, command: str) -> None:
+    out, err = studio(capsys, "runs", command, UNKNOWN, expect=1)
+    assert out == []
+    assert err[0].startswith("Error: ")
+    assert len(err) == 2, "a message and a hint"
+    assert studio_json(capsys, "runs", command, UNKNOWN, expect=1)["error"]["code"] == "run_not_found"
+
+
+def test_a_missing_scope_is_named(
+    worker: LiveWorker, run: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKFLOW_COMPUTE_API_KEY", "key-with-runs:read-only")
+    assert studio_json(capsys, "runs", "show", run)["run"]["runId"] == run
+    error = studio_json(capsys, "runs", "cancel", run, expect=1)["error"]
+    assert error["code"] == "missing_scope"
+    assert "runs:write" in error["message"] + error["hint"]
+
+
+def test_without_an_argument_the_usage_is_an_error(capsys: Capture) -> None:
+    assert main(["runs", "show"]) == 2
+    err = capsys.readouterr().err
+    assert "Missing argument 'RUN'" in err
