@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.worker.execution.executor import Executor
 from workflow_studio.worker.execution.node import find_node
+from workflow_studio.worker.execution.suspects import Suspects
 from workflow_studio.worker.ports import (
     Delivery,
     ExecutorUnavailableError,
@@ -34,6 +35,9 @@ _DOUBLINGS: Final = 16
 _IDLE_CHECK: Final = 1.0
 _PATIENCE: Final = 10.0
 """Seconds that a delivery waits for an executor to come up. It holds a place that another deployment could use."""
+
+_MOST_ALONE: Final = 8
+"""Executors that a deployment may have beside the others, each for one delivery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class _Group:
 
     deployment_id: str
     executors: list[Executor] = field(default_factory=list)
+    alone: list[Executor] = field(default_factory=list)
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_ALONE))
     starting: asyncio.Task[None] | None = None
     failures: int = 0
     retry_at: float = 0
@@ -101,16 +107,56 @@ class NodeExecutorPool:
         self._node = options.node or find_node()
         self._groups: dict[str, _Group] = {}
         self._closing = False
+        self._suspects = Suspects()
         self._tasks: set[asyncio.Task[None]] = set()
         self._tending: asyncio.Task[None] | None = None
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Run one delivery to its end; start an executor if there is none. Never raises but on cancellation."""
         try:
-            executor = await self._executor(delivery.deployment_id, patience=_PATIENCE)
+            if delivery.message_id in self._suspects:
+                outcome = await self._deliver_alone(delivery)
+            else:
+                executor = await self._executor(delivery.deployment_id, patience=_PATIENCE)
+                outcome = await executor.deliver(delivery)
         except ExecutorUnavailableError as error:
             return Undelivered(str(error))
-        return await executor.deliver(delivery)
+        self._suspects.note(delivery.message_id, outcome)
+        return outcome
+
+    async def _deliver_alone(self, delivery: Delivery) -> Outcome:
+        """Run a delivery in an executor of its own, which no other has to share its fate with.
+
+        Raises:
+            ExecutorUnavailableError: If there is none to be had.
+        """
+        group = self._group(delivery.deployment_id)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await group.places.acquire()
+        except TimeoutError as error:
+            message = f"{_MOST_ALONE} messages whose executors died are delivered alone already; this one waits."
+            raise ExecutorUnavailableError(message) from error
+        try:
+            executor = await self._start_executor(delivery.deployment_id)
+        except BaseException:
+            group.places.release()
+            raise
+        group.alone.append(executor)
+        self._spawn(self._keep_alone(group, executor))
+        if self._closing:
+            executor.lose("the worker is shutting down")
+        try:
+            return await executor.deliver(delivery)
+        finally:
+            # What the delivery left in the background, such as the end of a stream, is given time.
+            self._spawn(executor.drain(self._options.drain_timeout))
+
+    async def _keep_alone(self, group: _Group, executor: Executor) -> None:
+        reason = await executor.wait()
+        group.alone.remove(executor)
+        group.places.release()
+        logger.info("Executor %s, which had one delivery, ended: %s.", executor.id, reason)
 
     async def request(self, deployment_id: str, request: WebRequest) -> WebResponse:
         """Have the deployment's webhook handler answer a request.
@@ -133,7 +179,7 @@ class NodeExecutorPool:
                 rss=executor.rss,
             )
             for group in self._groups.values()
-            for executor in group.executors
+            for executor in (*group.executors, *group.alone)
         ]
 
     async def close(self, *, grace: float) -> None:
@@ -144,7 +190,7 @@ class NodeExecutorPool:
         for group in self._groups.values():
             if group.starting is not None:
                 group.starting.cancel()
-        executors = [executor for group in self._groups.values() for executor in group.executors]
+        executors = [executor for group in self._groups.values() for executor in (*group.executors, *group.alone)]
         if executors:
             drains = [asyncio.create_task(executor.drain(grace)) for executor in executors]
             await asyncio.gather(*drains)
@@ -157,7 +203,7 @@ class NodeExecutorPool:
             deployment_id: The deployment.
             patience: Seconds to wait for a start; as long as it takes if None.
         """
-        group = self._groups.setdefault(deployment_id, _Group(deployment_id))
+        group = self._group(deployment_id)
         while True:
             if self._closing:
                 raise ExecutorUnavailableError("The worker is shutting down.")
@@ -179,20 +225,36 @@ class NodeExecutorPool:
             if group.failures > failures:
                 raise ExecutorUnavailableError(group.last_error)
 
-    async def _start(self, group: _Group) -> None:
+    def _group(self, deployment_id: str) -> _Group:
+        return self._groups.setdefault(deployment_id, _Group(deployment_id))
+
+    async def _start_executor(self, deployment_id: str) -> Executor:
+        """Start an executor.
+
+        Raises:
+            ExecutorUnavailableError: If it cannot be started, or there is nothing to run.
+        """
+        if self._closing:
+            raise ExecutorUnavailableError("The worker is shutting down.")
         began = time.monotonic()
         try:
-            artifact = self._artifact_path(group.deployment_id)
-            executor = await Executor.start(group.deployment_id, artifact, self._node, self._options, self._world)
+            artifact = self._artifact_path(deployment_id)
+            executor = await Executor.start(deployment_id, artifact, self._node, self._options, self._world)
         except ExecutorUnavailableError as error:
-            logger.warning("No executor for %s: %s", group.deployment_id, error)
-            group.failed(str(error))
+            logger.warning("No executor for %s: %s", deployment_id, error)
+            raise
         except Exception as error:
-            logger.exception("No executor for %s.", group.deployment_id)
-            group.failed(f"There is no artifact to run for {group.deployment_id}: {error}")
+            logger.exception("No executor for %s.", deployment_id)
+            raise ExecutorUnavailableError(f"There is no artifact to run for {deployment_id}: {error}") from error
+        logger.info("Executor %s started in %.2f s.", executor.id, time.monotonic() - began)
+        return executor
+
+    async def _start(self, group: _Group) -> None:
+        try:
+            executor = await self._start_executor(group.deployment_id)
+        except ExecutorUnavailableError as error:
+            group.failed(str(error))
         else:
-            took = time.monotonic() - began
-            logger.info("Executor %s started in %.2f s.", executor.id, took)
             group.executors.append(executor)
             self._spawn(self._keep(group, executor))
             if self._tending is None:
