@@ -1,4 +1,4 @@
-"""Publishing and leasing: nothing lost, nothing twice, attempts counted."""
+"""Publishing and leasing: nothing lost, nothing twice, attempts counted. More in ``tests/regressions``."""
 
 from __future__ import annotations
 
@@ -215,16 +215,6 @@ def test_backoff_doubles_up_to_15_minutes_less_a_quarter_at_most():
     assert lost == [1, 2, 4, 60]
 
 
-async def test_a_message_of_a_lost_executor_comes_back_within_a_second(world):
-    run_id = await world.new_run()
-    message_id = await world.publish_step(run_id)
-    delivery = await world.claim_one()
-    await world.engine.leases.fail(delivery.id, "killed", executor_lost=True)
-    world.clock.tick(1000)
-    again = await world.claim_one()
-    assert (again.message_id, again.attempt) == (message_id, 2)
-
-
 async def test_after_50_failures_in_a_row_a_message_is_dead_and_listed(world):
     run_id = await world.new_run()
     message_id = await world.publish_step(run_id)
@@ -288,14 +278,6 @@ async def test_a_lost_lease_changes_nothing(world):
     assert not await world.engine.leases.fail(old.id, "no")
     assert not await world.engine.leases.give_back(old.id, "no")
     assert await world.engine.leases.complete(new.id)
-
-
-async def test_a_run_stays_on_its_deployment(world, manifest):
-    run_id = await world.new_run()
-    newer, _ = await world.engine.deployments.register(manifest("1"))
-    await world.engine.deployments.activate(newer.id)
-    await world.wake(run_id, deploymentId=newer.id)
-    assert (await world.claim_one()).deployment_id == world.deployment_id
 
 
 async def test_a_message_ahead_of_its_run_goes_to_the_deployment_it_names(world):

@@ -1,4 +1,4 @@
-"""What a crash leaves behind is taken up again, and nothing else is touched."""
+"""What a crash leaves behind is taken up again, and nothing else is touched. More in ``tests/regressions``."""
 
 from __future__ import annotations
 
@@ -19,17 +19,6 @@ async def replay(world, *events, again_in=None):
         await world.engine.leases.defer(delivery.id, again_in)
 
 
-async def test_leases_of_a_dead_worker_are_released_with_a_further_attempt(world, after_crash):
-    run_id = await world.new_run()
-    step = await world.publish_step(run_id)
-    wake = await world.wake(run_id)
-    assert len(await world.claim()) == 2
-    survivor = await after_crash()
-    recovered = await survivor.engine.recovery.at_boot()
-    assert (recovered.released, recovered.woken) == (2, 0)
-    assert {(d.message_id, d.attempt) for d in await survivor.claim()} == {(step, 2), (wake, 2)}
-
-
 async def test_a_worker_keeps_its_own_leases(world):
     run_id = await world.new_run()
     await world.publish_step(run_id)
@@ -43,17 +32,6 @@ async def test_a_run_whose_first_message_was_never_published_is_woken(world, aft
     survivor = await after_crash()
     assert (await survivor.engine.recovery.at_boot()).woken == 1
     assert (await survivor.claim_one()).run_id == run_id
-
-
-async def test_a_run_parked_on_a_hook_is_left_alone(world, after_crash):
-    run = await world.engine.runs.start(world.workflow, b"")
-    await replay(world, ("hook_created", "hook_1", {"token": "t"}))
-    world.clock.tick(30 * 24 * 3600_000)
-    survivor = await after_crash()
-    recovered = await survivor.engine.recovery.at_boot()
-    assert (recovered.released, recovered.woken) == (0, 0)
-    assert await survivor.claim() == []
-    assert (await survivor.call("runs.get", runId=run["runId"]))["status"] == "running"
 
 
 async def test_a_run_parked_on_a_hook_after_a_sleep_that_is_over_is_left_alone(world, after_crash):
