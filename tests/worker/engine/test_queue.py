@@ -206,6 +206,29 @@ async def test_a_sleeping_start_message_takes_the_wake_ups_in(world):
     assert (await world.claim_one()).attempt == 2
 
 
+async def test_a_start_message_that_goes_to_sleep_leaves_the_pending_wake_up_alone_in_the_queue(world):
+    """Else a run that was woken during its first replay keeps a message for a sleep that is over."""
+    run_id = await world.new_run()
+    envelope = {"queueName": "__wkf_workflow_x", "body": b"with input", "runId": run_id}
+    await world.call("queue.publish", **envelope)
+    replay = await world.claim_one()
+    pending = await world.wake(run_id)
+    await world.engine.leases.defer(replay.id, 86_400)
+    assert (await world.engine.queue.depth())["ready"] == 1
+    assert (await world.claim_one()).message_id == pending
+
+
+async def test_a_start_message_whose_run_is_not_here_yet_is_kept_beside_a_wake_up(world):
+    run_id = world.new_run_id()
+    envelope = {"queueName": f"__wkf_workflow_{world.workflow}", "body": b"with input", "runId": run_id}
+    start = await world.call("queue.publish", **envelope, deploymentId=world.deployment_id)
+    replay = await world.claim_one()
+    assert replay.message_id == start["messageId"]
+    await world.wake(run_id)
+    await world.engine.leases.defer(replay.id, 1)
+    assert (await world.engine.queue.depth())["ready"] == 2
+
+
 def test_backoff_doubles_up_to_15_minutes_less_a_quarter_at_most():
     seconds = [backoff_ms(attempt, attempt, executor_lost=False, jitter=0) // 1000 for attempt in range(1, 14)]
     assert seconds == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]

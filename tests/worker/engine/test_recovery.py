@@ -118,6 +118,37 @@ async def test_a_run_is_not_swept_up_again_and_again_if_its_executor_names_no_de
     assert await world.engine.recovery.sweep() == 0
 
 
+async def test_a_payload_whose_wake_up_was_never_published_is_not_seen_only_when_the_sleep_is_over(world, after_crash):
+    """As in ``Promise.race([hook, sleep('1 day')])``: the message at the end of the sleep is no wake-up."""
+    run = await world.engine.runs.start(world.workflow, b"")
+    in_a_day = ("wait_created", "wait_1", {"resumeAt": world.clock.now + 86_400_000})
+    await replay(world, ("hook_created", "hook_1", {"token": "t"}), in_a_day, again_in=86_400)
+    await world.create(run["runId"], "hook_received", "hook_1", payload=b"x")
+    survivor = await after_crash()
+    assert (await survivor.engine.recovery.at_boot()).woken == 1
+    assert (await survivor.claim_one()).run_id == run["runId"]
+    assert (await survivor.engine.queue.depth())["ready"] == 0, "the message of the sleep was brought forward"
+
+
+async def test_the_sweep_finds_a_payload_that_a_sleeping_run_has_not_seen(world):
+    run = await world.engine.runs.start(world.workflow, b"")
+    in_a_day = ("wait_created", "wait_1", {"resumeAt": world.clock.now + 86_400_000})
+    await replay(world, ("hook_created", "hook_1", {"token": "t"}), in_a_day, again_in=86_400)
+    await world.create(run["runId"], "hook_received", "hook_1", payload=b"x")
+    world.clock.tick(30_000)
+    assert await world.engine.recovery.sweep() == 1
+    assert await world.engine.recovery.sweep() == 0
+    assert (await world.claim_one()).run_id == run["runId"]
+
+
+async def test_a_failed_replay_is_not_brought_forward_by_recovery(world, after_crash):
+    await world.engine.runs.start(world.workflow, b"")
+    await world.engine.leases.fail((await world.claim_one()).id, "no")
+    survivor = await after_crash()
+    assert (await survivor.engine.recovery.at_boot()).woken == 0
+    assert await survivor.claim() == []
+
+
 async def test_finished_runs_are_left_alone(world, after_crash):
     for ending in ("run_completed", "run_failed", "run_cancelled"):
         await world.create(await world.new_run(), ending)

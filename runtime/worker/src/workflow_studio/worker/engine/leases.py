@@ -232,7 +232,9 @@ class Leases:
                 waits_until = transaction.execute(_EARLIEST_WAIT, {"run": row["run_id"]}).scalar()
                 run_at = run_at if waits_until is None else min(run_at, waits_until)
                 other = pending_replay(transaction, row["run_id"], besides=row["message_id"])
-                if other is not None and row["is_wake"]:
+                # A first message says what the run is; once the run has been replayed, the log says that.
+                spent = row["is_wake"] or self.deliveries.seen_slot(delivery_id) is not None
+                if other is not None and spent:
                     transaction.execute(_DELETE, {"message": row["message_id"]})
                     _hasten_to(transaction, other, run_at)
                     return True

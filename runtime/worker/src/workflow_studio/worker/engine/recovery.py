@@ -1,15 +1,16 @@
 """Recovery: what a crash leaves behind is taken up again, and nothing else is touched.
 
-The rule for runs, in full. A run is *due for a replay* if it is pending or running, no live message will replay it, and
-one of these holds:
+The rule for runs, in full. A run is *due for a replay* if it is pending or running and one of these holds:
 
-1. Its log has a *stimulus* (an event that workflow code reacts to, see ``engine.log.STIMULI``) in a slot above
-   ``replayed_slot``. That is the newest slot that an acknowledged replay had loaded: it is noted when the message is
-   leased and again when ``run_started`` hands the log out, and stored in the transaction that acknowledges the
-   delivery. A replay that is not acknowledged keeps its message, so it counts for nothing here. What a replay itself
-   appends is no stimulus: it knows of it. So this finds exactly the runs whose wake-up was never published, such as
-   when an app died between storing a hook's payload and publishing the wake-up.
-2. It has a wait that is not over, and whose replay was lost. It gets a message at the wait's ``resumeAt``.
+1. No message is about to replay it, and its log has a *stimulus* (an event that workflow code reacts to, see
+   ``engine.log.STIMULI``) in a slot above ``replayed_slot``. That is the newest slot that an acknowledged replay had
+   loaded: it is noted when the message is leased and again when ``run_started`` hands the log out, and stored in the
+   transaction that acknowledges the delivery. A replay that is not acknowledged keeps its message, so it counts for
+   nothing here. What a replay itself appends is no stimulus: it knows of it. So this finds exactly the runs whose
+   wake-up was never published, such as when an app died between storing a hook's payload and publishing the wake-up.
+   The message that ends a sleep later on is no such wake-up: code may wait for a hook for a day at most.
+2. No message will ever replay it, and it has a wait that is not over: its replay was lost. It gets a message at the
+   wait's ``resumeAt``.
 
 A run that waits for a hook, or for a step whose message is live, meets neither and is left alone, however long it has
 been quiet. Steps need no rule of their own: their message is stored before the replay that created them is
@@ -100,10 +101,12 @@ class Recovery:
                 return woken
 
     def _wake_some(self, transaction: Transaction, quiet_since: int | None) -> int:
-        unseen = select(_R.c.run_id, _R.c.workflow_name).where(text(tables.IS_UNREPLAYED.text), ~_is_to_be_replayed())
+        now = self._clock()
+        unseen = select(_R.c.run_id, _R.c.workflow_name).where(
+            text(tables.IS_UNREPLAYED.text), ~_is_to_be_replayed(_is_at_once(now))
+        )
         if quiet_since is not None:
             unseen = unseen.where(_R.c.last_event_at <= quiet_since)
-        now = self._clock()
         due = {row.run_id: (row.workflow_name, now) for row in transaction.execute(unseen.limit(_BATCH))}
         w = tables.waits
         asleep = (
@@ -121,5 +124,10 @@ class Recovery:
         return len(due)
 
 
-def _is_to_be_replayed() -> ColumnElement[bool]:
-    return exists().where(_T.c.run_id == _R.c.run_id, LIVE, IS_REPLAY)
+def _is_to_be_replayed(*how: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(_T.c.run_id == _R.c.run_id, LIVE, IS_REPLAY, *how)
+
+
+def _is_at_once(now: int) -> ColumnElement[bool]:
+    """Tell of a live message whether it is on its way, or put off because a delivery failed or there was none."""
+    return or_(LEASED, _T.c.run_at <= now, _T.c.failures > 0, _T.c.unresolved > 0)
