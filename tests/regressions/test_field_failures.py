@@ -209,7 +209,7 @@ async def test_06_a_hook_resumed_as_a_timer_fires_gets_a_slot_of_its_own(world):
 
 @guarded_by(guards.leased_messages_of_anybody_take_places, guards.leases_outlive_their_worker)
 async def test_08_what_is_recovered_does_not_block_a_queue_of_concurrency_one(world, after_crash, dispatching):
-    """What was in flight when the worker died counted against the limit of the queue, which let nothing through then.
+    """What was in flight when the worker died stayed so, and let nothing else through its queue, even after a restart.
 
     Source: dbos-inc/dbos-transact-py#805.
     """
@@ -311,7 +311,7 @@ async def test_12_a_forged_post_to_the_worker_delivers_nothing(tmp_path, key):
 
 @guarded_by(guards.answers_and_messages_are_kept_for_ever, guards.all_is_deleted_in_one_transaction)
 async def test_13_tables_hold_no_more_than_the_runs_and_little_is_deleted_at_a_time(world, database, monkeypatch):
-    """Tables that nothing was ever deleted from grew to 62 GB, and one statement that did held the database for 87 min.
+    """Tables that nothing was ever deleted from grew to 62 GB, and reading them kept the database busy for 87 minutes.
 
     Sources: KeeperHub/keeperhub#2344, vercel/workflow#2554.
     """
