@@ -26,6 +26,7 @@ class FakePool:
         self.requests = []
         self.answer = WebResponse(200, (("content-type", "text/plain"),), b"thanks")
         self.closed = False
+        self.refreshed = []
 
     async def deliver(self, delivery):
         self.deliveries.append(delivery)
@@ -36,6 +37,9 @@ class FakePool:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    async def refresh(self, deployment_id):
+        self.refreshed.append(deployment_id)
 
     def status(self):
         return [ExecutorStatus("exe_1", "dep_" + "0" * 32, 42, 1_700_000_000.5, 1, 1000)]

@@ -19,6 +19,8 @@ async def test_an_upload_is_recorded_and_not_active(worker):
         "steps": ["step//./w//s"],
         "sdk": {"workflow": "4.8.9", "core": "4.8.9", "specVersion": 3},
         "node": ">=20",
+        "liveRuns": 0,
+        "createdBy": "admin",
     }
     refused = await worker.get("/v1/deployments/active")
     assert (refused.status_code, refused.json()["code"]) == (409, "no_active_deployment")

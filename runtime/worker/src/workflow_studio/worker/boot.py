@@ -20,11 +20,13 @@ from workflow_studio.worker.engine import MAX_WAITING, Capacity, Engine, EngineE
 from workflow_studio.worker.engine.keys import new_secret
 from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
 from workflow_studio.worker.limits import StreamLimit
+from workflow_studio.worker.ports import ExecutorUnavailableError
 from workflow_studio.worker.services import Services
 from workflow_studio.worker.store import Database
+from workflow_studio.worker.upkeep import kept_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
     from workflow_studio.worker.services import Pool
@@ -63,25 +65,32 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
             master_key=settings.master_key_bytes(),
             max_waiting=_max_waiting(),
             audit_retention_days=settings.audit_retention_days,
+            variable_key_file=settings.variable_key_path,
         )
-        artifacts = ArtifactStore(settings.artifact_dir, settings.artifact_limits)
+        node = runner.node if isinstance(runner, ExecutorOptions) else None
+        artifacts = ArtifactStore(
+            settings.artifact_dir, settings.artifact_limits, node=None if node is None else node.version
+        )
         await artifacts.open()
         await _provide_keys(engine, settings)
         if isinstance(runner, ExecutorOptions):
-            runner = NodeExecutorPool(world=engine.world, artifact_path=artifacts.path, options=runner)
+            runner = NodeExecutorPool(
+                world=engine.world, artifact_path=artifacts.path, options=runner, variables=_variables_of(engine)
+            )
         dispatcher = engine.dispatcher(
             runner, Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)
         )
         try:
             await dispatcher.start()
-            yield Services(
-                settings=settings,
-                engine=engine,
-                artifacts=artifacts,
-                pool=runner,
-                stopping=asyncio.Event(),
-                streams=StreamLimit(settings.max_streams_per_key),
-            )
+            async with kept_up(engine, artifacts):
+                yield Services(
+                    settings=settings,
+                    engine=engine,
+                    artifacts=artifacts,
+                    pool=runner,
+                    stopping=asyncio.Event(),
+                    streams=StreamLimit(settings.max_streams_per_key),
+                )
         finally:
             # What is under way on a database that is another worker's now is under way there, too, or soon will be.
             grace = 0.0 if database.is_lost else settings.shutdown_grace
@@ -125,6 +134,16 @@ def _max_waiting() -> int:
 def _make_private(directory: Path) -> None:
     """Make the data directory; payloads and keys in it are nobody else's."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _variables_of(engine: Engine) -> Callable[[str], Awaitable[Mapping[str, str]]]:
+    async def variables(deployment_id: str) -> Mapping[str, str]:
+        try:
+            return await engine.environment.values(deployment_id)
+        except EngineError as error:
+            raise ExecutorUnavailableError(f"{error.message} {error.recovery}") from error
+
+    return variables
 
 
 async def _provide_keys(engine: Engine, settings: WorkerSettings) -> None:

@@ -32,6 +32,9 @@ class Pool(ExecutorPool, Protocol):
     def status(self) -> Sequence[ExecutorStatus]:
         """Return what each executor is doing."""
 
+    async def refresh(self, deployment_id: str) -> None:
+        """Replace the executors of a deployment; those that run finish what they have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

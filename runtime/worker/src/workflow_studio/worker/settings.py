@@ -169,6 +169,11 @@ class WorkerSettings(BaseSettings):
         return self.data_dir / "api-key"
 
     @property
+    def variable_key_path(self) -> Path:
+        """Where the key is kept that deployments' variables are sealed with where there is no master key."""
+        return self.data_dir / "variables-key"
+
+    @property
     def artifact_limits(self) -> ArtifactLimits:
         """How large an artifact may be."""
         return ArtifactLimits(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+import nodesemver  # type: ignore[import-untyped]  # has no type information
 from pydantic import ValidationError
 from pydantic_core import from_json
 
@@ -18,12 +19,23 @@ if TYPE_CHECKING:
 SPEC_VERSIONS: Final = frozenset({3})
 """The World protocols that executors speak."""
 
+_MAX_RANGE: Final = 200
+
 PACKAGE_FILE: Final = "package.json"
 """Written by the worker beside the bundles, to have Node.js read them as CommonJS."""
 
 
-def read_manifest(content: bytes, limits: ArtifactLimits) -> Manifest:
+NodeVersion = tuple[int, int, int]
+"""Major, minor and patch of a Node.js."""
+
+
+def read_manifest(content: bytes, limits: ArtifactLimits, node: NodeVersion | None = None) -> Manifest:
     """Return the manifest that ``content`` holds.
+
+    Args:
+        content: The manifest as JSON.
+        limits: How large what it describes may be.
+        node: The Node.js that there is to run it; None if that does not matter.
 
     Raises:
         ArtifactError: If it is malformed, contradicts itself, wants more than this worker can give, or describes files
@@ -42,6 +54,8 @@ def read_manifest(content: bytes, limits: ArtifactLimits) -> Manifest:
         raise _explained(error) from error
     _refuse_large(manifest, limits)
     _refuse_colliding([file.path for file in manifest.files])
+    if node is not None:
+        _refuse_other_node(manifest.node, ".".join(map(str, node)))
     return manifest
 
 
@@ -75,6 +89,17 @@ def _explained(error: ValidationError) -> ArtifactError:
     if not place and message.startswith("deploymentId is "):
         return ArtifactError(ErrorCode.INVALID_DEPLOYMENT_ID, f"The manifest's {message}.")
     return _invalid(f"The manifest is wrong{f' at {place}' if place else ''}: {message}.")
+
+
+def _refuse_other_node(wanted: str, version: str) -> None:
+    if len(wanted) > _MAX_RANGE or nodesemver.valid_range(wanted, loose=False) is None:
+        raise _invalid(f"The manifest is wrong at node: {_short(wanted)} is not a range of versions.")
+    if not nodesemver.satisfies(version, wanted, loose=False):
+        raise ArtifactError(
+            ErrorCode.UNSUPPORTED_ARTIFACT,
+            f"The artifact wants Node.js {_short(wanted)}; this worker runs {version}.",
+            "Give the worker such a Node.js (its setting `node`), or build the app for the one it has.",
+        )
 
 
 def _refuse_large(manifest: Manifest, limits: ArtifactLimits) -> None:

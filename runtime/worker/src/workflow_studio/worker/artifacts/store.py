@@ -1,4 +1,8 @@
-"""Where artifacts are kept: one folder per deployment, there completely or not at all."""
+"""Where artifacts are kept: one folder per deployment, there completely or not at all.
+
+A folder belongs to a deployment that is recorded, or to an upload whose deployment is about to be. Any other is left
+over from a crash or a deletion, and is removed.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
+from collections import Counter
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,10 +29,16 @@ from workflow_studio.worker.artifacts.limits import ArtifactLimits
 from workflow_studio.worker.artifacts.manifests import PACKAGE_FILE, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
     from typing import BinaryIO
 
+    from workflow_studio.worker.artifacts.manifests import NodeVersion
+
 _INCOMING: Final = ".incoming-"
+_REMOVED: Final = ".removed-"
+_ORPHAN_AFTER_SECONDS: Final = 3600.0
+"""How old a folder without a deployment is before it is swept away: whoever put it there may have a use for it yet."""
+
 _SPOOL_SIZE: Final = 1024 * 1024
 _RECEIVED_AT_ONCE: Final = 2
 """Archives unpacked at the same time; more wait, so that many large ones take neither all threads nor all disk."""
@@ -37,12 +50,18 @@ class ArtifactStore:
     Args:
         directory: Where they are kept; made if it is missing.
         limits: How large they may be.
+        node: The version of the Node.js that will run them; what needs another is refused. None takes them all.
     """
 
-    def __init__(self, directory: Path, limits: ArtifactLimits | None = None) -> None:
+    def __init__(
+        self, directory: Path, limits: ArtifactLimits | None = None, *, node: NodeVersion | None = None
+    ) -> None:
         self.directory = directory
         self.limits = limits or ArtifactLimits()
+        self._node = node
         self._turn = anyio.Semaphore(_RECEIVED_AT_ONCE)
+        self._changing = anyio.Lock()
+        self._held: Counter[str] = Counter()
 
     async def open(self) -> None:
         """Make the directory, and remove what uploads that were cut off by a crash left there."""
@@ -50,7 +69,7 @@ class ArtifactStore:
 
     def _open(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        for leftover in self.directory.glob(f"{_INCOMING}*"):
+        for leftover in [*self.directory.glob(f"{_INCOMING}*"), *self.directory.glob(f"{_REMOVED}*")]:
             shutil.rmtree(leftover)
 
     def path(self, deployment_id: str) -> Path:
@@ -72,14 +91,75 @@ class ArtifactStore:
         Raises:
             ArtifactError: If it is refused.
         """
+        async with self.receiving(archive) as manifest:
+            return manifest
+
+    @asynccontextmanager
+    async def receiving(self, archive: AsyncIterable[bytes]) -> AsyncIterator[Manifest]:
+        """Do what :meth:`receive` does, and keep others from removing the artifact as long as this lasts.
+
+        Raises:
+            ArtifactError: If it is refused.
+        """
         workplace, upload = await anyio.to_thread.run_sync(self._make_workplace)
+        held: str | None = None
         try:
             await self._spool(archive, upload)
             async with self._turn:
-                return await anyio.to_thread.run_sync(self._admit, upload, workplace / "content")
+                manifest = await anyio.to_thread.run_sync(self._admit, upload, workplace / "content")
+            async with self._changing:
+                held = manifest.deployment_id
+                self._held[held] += 1
+                target = self.path(held)
+                await anyio.to_thread.run_sync(self._publish, workplace / "content", target)
+            yield manifest
         finally:
+            if held is not None:
+                self._let_go(held)
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(_clear, workplace, upload)
+
+    def _let_go(self, deployment_id: str) -> None:
+        self._held[deployment_id] -= 1
+        if not self._held[deployment_id]:
+            del self._held[deployment_id]
+
+    async def discard(self, deployment_id: str, is_wanted: Callable[[str], Awaitable[bool]]) -> bool:
+        """Remove the artifact of a deployment that there is none of any more.
+
+        Args:
+            deployment_id: The deployment.
+            is_wanted: Tells whether there is one after all: it may have been uploaded anew.
+
+        Returns:
+            Whether it was removed. If not, it is in use again, or was not there.
+        """
+        async with self._changing:
+            folder = self.path(deployment_id)
+            if deployment_id in self._held or await is_wanted(deployment_id):
+                return False
+            # In one step: what has a deployment's name is always whole.
+            removed = self.directory / f"{_REMOVED}{deployment_id}-{os.urandom(4).hex()}"
+            try:
+                await anyio.to_thread.run_sync(os.rename, folder, removed)
+            except FileNotFoundError:
+                return False
+        await anyio.to_thread.run_sync(_remove, removed)
+        return True
+
+    async def sweep(self, is_wanted: Callable[[str], Awaitable[bool]]) -> int:
+        """Remove the artifacts that belong to no deployment, and return how many they were.
+
+        Args:
+            is_wanted: Tells whether there is a deployment of an id.
+        """
+        found = await anyio.to_thread.run_sync(self._old_enough)
+        return sum([await self.discard(name, is_wanted) for name in found if not await is_wanted(name)])
+
+    def _old_enough(self) -> list[str]:
+        newest = time.time() - _ORPHAN_AFTER_SECONDS
+        folders = [entry for entry in self.directory.iterdir() if DEPLOYMENT_ID.fullmatch(entry.name)]
+        return sorted(entry.name for entry in folders if entry.stat().st_mtime <= newest)
 
     def _make_workplace(self) -> tuple[Path, BinaryIO]:
         workplace = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=self.directory))
@@ -108,7 +188,6 @@ class ArtifactStore:
         _write(content / PACKAGE_FILE, json.dumps({"type": "commonjs"}).encode() + b"\n")
         for folder in [content, *(entry for entry in content.rglob("*") if entry.is_dir())]:
             _sync(folder)
-        self._publish(content, self.path(manifest.deployment_id))
         return manifest
 
     def _unpack(self, archive: Iterator[Member], content: Path) -> Manifest:
@@ -117,7 +196,7 @@ class ArtifactStore:
             raise invalid(f"The archive does not begin with {MANIFEST_NAME}.")
         if first.size > self.limits.manifest:
             raise too_large("The manifest", self.limits.manifest, "bytes")
-        manifest = read_manifest(b"".join(first.chunks()), self.limits)
+        manifest = read_manifest(b"".join(first.chunks()), self.limits, self._node)
         awaited = {file.path: file for file in manifest.files}
         for member in archive:
             file = awaited.pop(member.name, None)
@@ -163,6 +242,10 @@ def _write(path: Path, content: bytes) -> None:
         output.write(content)
         output.flush()
         os.fsync(output.fileno())
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _clear(workplace: Path, upload: BinaryIO) -> None:

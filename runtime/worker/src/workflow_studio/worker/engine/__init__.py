@@ -17,6 +17,7 @@ from workflow_studio.worker.engine.endings import Endings
 from workflow_studio.worker.engine.environment import Environment, VariableKeys
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.events import Events
+from workflow_studio.worker.engine.following import Following
 from workflow_studio.worker.engine.housekeeping import Housekeeping
 from workflow_studio.worker.engine.idempotency import IdempotencyKeys
 from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, NewKey, SeedApiKey
@@ -66,6 +67,7 @@ class Engine:
         leases: Delivers messages.
         dead_letters: Messages that are not delivered any more.
         streams: Streams.
+        following: Follows streams.
         keyring: The keys of runs and streams.
         ended: Tells of runs that end, by their ids.
         recovery: Takes up what a crash left behind.
@@ -103,6 +105,7 @@ class Engine:
         starts = Starts(self.queue, clock, self.keyring, admission)
         self.runs = Runs(database, queries, self.queue, clock, idempotency, starts, endings)
         self.streams = Streams(database, clock, self.keyring, Signals())
+        self.following = Following(self.streams, self.runs, self.ended)
         self.recovery = Recovery(database, self.queue, clock, owner)
         self.housekeeping = Housekeeping(database, clock)
         self.world = World(

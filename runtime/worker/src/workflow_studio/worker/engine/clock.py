@@ -15,6 +15,7 @@ Clock = Callable[[], int]
 
 _MAX_AGE_MS: Final = 24 * 60 * 60 * 1000
 _MAX_SKEW_MS: Final = 5 * 60 * 1000
+_LAST_MS: Final = 2**48 - 1
 
 
 def system_clock() -> int:
@@ -25,6 +26,24 @@ def system_clock() -> int:
 def new_id(prefix: str, now: int) -> str:
     """Return ``prefix``, an underscore and a new ULID of the time ``now`` (epoch milliseconds)."""
     return f"{prefix}_{ULID.from_timestamp(now / 1000)}"
+
+
+def run_ids_around(after: int | None, before: int | None) -> tuple[str | None, str | None]:
+    """Return the least and the greatest id that runs created in a span of time can have.
+
+    A run's id says nearly when it was created: :func:`check_run_age` sees to that. So a search by time need not look at
+    all runs, only at those whose ids lie in between.
+
+    Args:
+        after: Epoch milliseconds; None for no bound.
+        before: Epoch milliseconds; None for no bound.
+    """
+    least = None if after is None else max(0, after - _MAX_AGE_MS)
+    greatest = None if before is None else min(max(0, before + _MAX_SKEW_MS), _LAST_MS)
+    return (
+        None if least is None else f"wrun_{ULID.from_bytes(min(least, _LAST_MS).to_bytes(6, 'big') + bytes(10))}",
+        None if greatest is None else f"wrun_{ULID.from_bytes(greatest.to_bytes(6, 'big') + bytes([255] * 10))}",
+    )
 
 
 def check_run_age(run_id: str, now: int) -> None:

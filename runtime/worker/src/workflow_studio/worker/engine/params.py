@@ -87,6 +87,22 @@ class RunsList(Paged):
     status: str | list[str] | None = None
 
 
+class RunsSearch(RunsList):
+    """Which runs the public lane lists. Times are epoch milliseconds."""
+
+    deployment_id: str | None = None
+    created_after: int | None = None
+    created_before: int | None = None
+
+
+class StreamsSearch(Params):
+    """Which part of a run's streams the public lane lists."""
+
+    run_id: str
+    limit: int | None = None
+    cursor: str | None = None
+
+
 class StepsGet(_Resolving):
     """Parameters of ``steps.get``."""
 

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Table, and_, or_, select
 from workflow_studio.compute.ids import RUN_ID, event_id, event_slot
 from workflow_studio.compute.world_errors import HookNotFoundError, RunNotFoundError, WorldError
 from workflow_studio.worker.engine import present
-from workflow_studio.worker.engine.params import MAX_PAGE, MAX_WAIT_MS, Paged
+from workflow_studio.worker.engine.clock import run_ids_around
+from workflow_studio.worker.engine.params import MAX_PAGE, MAX_WAIT_MS, Paged, RunsSearch
 from workflow_studio.worker.engine.transitions import TERMINAL
 from workflow_studio.worker.store import LAZILY, tables
 
@@ -95,6 +96,8 @@ class Queries:
             query = query.where(runs.c.status == params.status)
         elif params.status is not None:
             query = query.where(runs.c.status.in_(params.status))
+        if isinstance(params, RunsSearch):
+            query = query.where(*_found_by(params))
         order = _Order((runs.c.run_id,), lambda row: str(row["run_id"]), _run_cursor, descending=True, limit=20)
         return await self._page(query, params, order, self._run)
 
@@ -249,6 +252,20 @@ def take(rows: MappingResult, limit: int) -> tuple[list[RowMapping], bool]:
             taken.append(row)
             size += sum(len(value) for value in row.values() if isinstance(value, bytes))
     return taken, False
+
+
+def _found_by(params: RunsSearch) -> list[ColumnElement[bool]]:
+    """Return what the search asks of runs beyond what the World can."""
+    r = tables.runs.c
+    least, greatest = run_ids_around(params.created_after, params.created_before)
+    asked: list[tuple[Any, Callable[[Any], ColumnElement[bool]]]] = [
+        (params.deployment_id, lambda value: r.deployment_id == value),
+        (params.created_after, lambda value: r.created_at >= value),
+        (params.created_before, lambda value: r.created_at < value),
+        (least, lambda value: r.run_id >= value),
+        (greatest, lambda value: r.run_id <= value),
+    ]
+    return [condition(value) for value, condition in asked if value is not None]
 
 
 def _select(table: Table, with_payloads: bool) -> Select[Any]:  # noqa: FBT001  # reads as the parameter it passes on

@@ -136,6 +136,37 @@ class Streams:
         names = await self._database.read(lambda connection: list(connection.execute(query).scalars()))
         return {"names": names}
 
+    async def search(self, params: p.StreamsSearch) -> dict[str, Any]:
+        """Return a page of the streams that were written or closed under a run, by name."""
+        limit = min(params.limit or _DEFAULT_PAGE, MAX_PAGE)
+        noted, streams = tables.stream_runs, tables.streams
+        columns = (streams.c.name, streams.c.chunk_count, streams.c.closed_at, streams.c.created_at)
+        query = select(*columns).join(noted, noted.c.name == streams.c.name).where(noted.c.run_id == params.run_id)
+        if params.cursor:
+            query = query.where(noted.c.name > params.cursor)
+        query = query.order_by(noted.c.name).limit(limit + 1)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        page = rows[:limit]
+        return {
+            "data": [
+                {
+                    "name": row.name,
+                    "tailIndex": row.chunk_count - 1,
+                    "done": row.closed_at is not None,
+                    "createdAt": row.created_at,
+                }
+                for row in page
+            ],
+            "cursor": page[-1].name if page else None,
+            "hasMore": len(rows) > limit,
+        }
+
+    async def is_of_run(self, name: str, run_id: str) -> bool:
+        """Tell whether a stream was written or closed under a run."""
+        noted = tables.stream_runs
+        query = select(noted.c.name).where(noted.c.run_id == run_id, noted.c.name == name)
+        return await self._database.read(lambda connection: connection.execute(query).first() is not None)
+
     async def chunks(self, params: p.StreamsChunks) -> dict[str, Any]:
         """Return a page of chunks. The cursor is null on the last page: the SDK's web view reads on until then."""
         limit = min(params.limit or _DEFAULT_PAGE, MAX_PAGE)

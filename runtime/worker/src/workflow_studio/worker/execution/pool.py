@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.worker.execution.executor import Executor
@@ -21,7 +21,7 @@ from workflow_studio.worker.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from pathlib import Path
 
     from workflow_studio.worker.execution.options import ExecutorOptions
@@ -33,6 +33,9 @@ _FIRST_DELAY: Final = 0.5
 _LONGEST_DELAY: Final = 30.0
 _DOUBLINGS: Final = 16
 _IDLE_CHECK: Final = 1.0
+_REPLACED_WITHIN: Final = 3600.0
+"""Seconds that an executor may take to finish what it has when another one takes its place."""
+
 _PATIENCE: Final = 10.0
 """Seconds that a delivery waits for an executor to come up. It holds a place that another deployment could use."""
 
@@ -70,6 +73,7 @@ class _Group:
     alone: list[Executor] = field(default_factory=list)
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_ALONE))
     starting: asyncio.Task[None] | None = None
+    generation: int = 0
     failures: int = 0
     retry_at: float = 0
     last_error: str = ""
@@ -95,15 +99,24 @@ class NodeExecutorPool:
         world: Answers the World calls of the executors.
         artifact_path: Gives the folder of a deployment's unpacked artifact.
         options: How executors are run.
+        variables: Gives the variables of a deployment's own, which win over those of ``options``.
 
     Raises:
         NodeNotFoundError: If ``options`` names no Node.js and none is found.
     """
 
-    def __init__(self, *, world: WorldHandler, artifact_path: Callable[[str], Path], options: ExecutorOptions) -> None:
+    def __init__(
+        self,
+        *,
+        world: WorldHandler,
+        artifact_path: Callable[[str], Path],
+        options: ExecutorOptions,
+        variables: Callable[[str], Awaitable[Mapping[str, str]]] | None = None,
+    ) -> None:
         self._world = world
         self._artifact_path = artifact_path
         self._options = options
+        self._variables = variables
         self._node = options.node or find_node()
         self._groups: dict[str, _Group] = {}
         self._closing = False
@@ -182,6 +195,20 @@ class NodeExecutorPool:
             for executor in (*group.executors, *group.alone)
         ]
 
+    async def refresh(self, deployment_id: str) -> None:
+        """Replace the executors of a deployment, whose variables have changed, or which is gone.
+
+        Those that run take nothing new and finish what they have; whatever comes from now on goes to others.
+        """
+        group = self._groups.get(deployment_id)
+        if group is None:
+            return
+        group.generation += 1
+        group.retry_at = 0  # what kept it from starting may be mended
+        for executor in group.usable():
+            self._spawn(executor.drain(_REPLACED_WITHIN))
+        await asyncio.sleep(0)  # from here on, they take nothing
+
     async def close(self, *, grace: float) -> None:
         """Drain all executors for up to ``grace`` seconds, then kill what is left."""
         self._closing = True
@@ -238,8 +265,9 @@ class NodeExecutorPool:
             raise ExecutorUnavailableError("The worker is shutting down.")
         began = time.monotonic()
         try:
+            options = await self._options_of(deployment_id)
             artifact = self._artifact_path(deployment_id)
-            executor = await Executor.start(deployment_id, artifact, self._node, self._options, self._world)
+            executor = await Executor.start(deployment_id, artifact, self._node, options, self._world)
         except ExecutorUnavailableError as error:
             logger.warning("No executor for %s: %s", deployment_id, error)
             raise
@@ -249,7 +277,13 @@ class NodeExecutorPool:
         logger.info("Executor %s started in %.2f s.", executor.id, time.monotonic() - began)
         return executor
 
+    async def _options_of(self, deployment_id: str) -> ExecutorOptions:
+        if self._variables is None:
+            return self._options
+        return replace(self._options, env={**self._options.env, **await self._variables(deployment_id)})
+
     async def _start(self, group: _Group) -> None:
+        generation = group.generation
         try:
             executor = await self._start_executor(group.deployment_id)
         except ExecutorUnavailableError as error:
@@ -257,6 +291,10 @@ class NodeExecutorPool:
         else:
             group.executors.append(executor)
             self._spawn(self._keep(group, executor))
+            if group.generation != generation:
+                # It was given the variables as they were before.
+                self._spawn(executor.drain(_REPLACED_WITHIN))
+                await asyncio.sleep(0)
             if self._tending is None:
                 self._tending = asyncio.create_task(self._tend())
         finally:

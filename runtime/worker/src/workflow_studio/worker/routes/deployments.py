@@ -1,4 +1,4 @@
-"""Deployments: uploaded, looked at, activated."""
+"""Deployments: uploaded, looked at, activated, deleted."""
 
 # FastAPI reads the annotations of the routes, so they are not postponed here.
 
@@ -10,6 +10,7 @@ from workflow_studio.compute.api import ActiveDeployment, Deployment, Page
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.scopes import Scope
 from workflow_studio.worker.auth import needs
+from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.problems import problem
 from workflow_studio.worker.routes import presenting
 from workflow_studio.worker.services import Worker
@@ -26,17 +27,18 @@ _ARCHIVE: Final = {
 
 @router.post(
     "",
-    dependencies=[needs(Scope.DEPLOY_WRITE)],
     response_model=Deployment,
     response_model_exclude_unset=True,
     status_code=201,
     responses={200: {"model": Deployment, "description": "This artifact was uploaded before."}},
     openapi_extra=_ARCHIVE,
 )
-async def create_deployment(request: Request, response: Response, worker: Worker) -> Deployment:
+async def create_deployment(
+    request: Request, response: Response, worker: Worker, key: Annotated[ApiKey, needs(Scope.DEPLOY_WRITE)]
+) -> Deployment:
     """Upload an artifact: the body is the archive that `studio build` wrote. New runs do not use it yet."""
-    manifest = await worker.artifacts.receive(request.stream())
-    found, is_new = await worker.engine.deployments.register(manifest)
+    async with worker.artifacts.receiving(request.stream()) as manifest:
+        found, is_new = await worker.engine.deployments.register(manifest, by=key.key_id)
     response.status_code = 201 if is_new else 200
     return presenting.deployment(found)
 
@@ -81,12 +83,32 @@ async def get_deployment(deployment_id: str, worker: Worker) -> Deployment:
     return presenting.deployment(await worker.engine.deployments.get(deployment_id))
 
 
-@router.post(
-    "/{deployment_id}/activate",
-    dependencies=[needs(Scope.DEPLOY_WRITE)],
-    response_model=Deployment,
-    response_model_exclude_unset=True,
-)
-async def activate_deployment(deployment_id: str, worker: Worker) -> Deployment:
-    """Have new runs use a deployment. Runs that exist stay on theirs. A rollback is this, with an earlier id."""
-    return presenting.deployment(await worker.engine.deployments.activate(deployment_id))
+@router.post("/{deployment_id}/activate", response_model=Deployment, response_model_exclude_unset=True)
+async def activate_deployment(
+    deployment_id: str, worker: Worker, key: Annotated[ApiKey, needs(Scope.DEPLOY_WRITE)]
+) -> Deployment:
+    """Have new runs use a deployment. Runs that exist stay on theirs."""
+    return presenting.deployment(await worker.engine.deployments.activate(deployment_id, by=key.key_id))
+
+
+@router.post("/rollback", response_model=Deployment, response_model_exclude_unset=True)
+async def rollback(worker: Worker, key: Annotated[ApiKey, needs(Scope.DEPLOY_WRITE)]) -> Deployment:
+    """Have new runs use the deployment again that was active before the one that is."""
+    return presenting.deployment(await worker.engine.deployments.rollback(by=key.key_id))
+
+
+@router.post("/{deployment_id}/rollback", response_model=Deployment, response_model_exclude_unset=True)
+async def rollback_to_deployment(
+    deployment_id: str, worker: Worker, key: Annotated[ApiKey, needs(Scope.DEPLOY_WRITE)]
+) -> Deployment:
+    """Have new runs use an earlier deployment again: what activating it does."""
+    return presenting.deployment(await worker.engine.deployments.rollback(deployment_id, by=key.key_id))
+
+
+@router.delete("/{deployment_id}", dependencies=[needs(Scope.DEPLOY_WRITE)], status_code=204)
+async def delete_deployment(deployment_id: str, worker: Worker) -> None:
+    """Delete a deployment that is not active and has no live runs, with its variables and its artifact."""
+    await worker.engine.deployments.delete(deployment_id)
+    # If the worker dies here, the artifact is swept away later.
+    await worker.pool.refresh(deployment_id)
+    await worker.artifacts.discard(deployment_id, worker.engine.deployments.is_known)

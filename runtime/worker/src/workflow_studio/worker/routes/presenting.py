@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import base64
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from workflow_studio.compute import api
-from workflow_studio.compute.payload import TYPE_KEY, PayloadError, loads
+from workflow_studio.compute.payload import DEVALUE_PREFIX, ENCRYPTED_PREFIX, TYPE_KEY, PayloadError, loads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from workflow_studio.worker.engine.dead_letters import DeadMessage
     from workflow_studio.worker.engine.deployments import Deployment
+    from workflow_studio.worker.engine.environment import Variable
 
 T = TypeVar("T")
 
 _TIMES: Final = frozenset({"createdAt", "startedAt", "completedAt", "updatedAt", "retryAfter", "resumeAt", "expiredAt"})
 _MAX_DEPTH: Final = 32
+_LENGTH: Final = 4
+_VALUES: Final = (DEVALUE_PREFIX, ENCRYPTED_PREFIX)
 
 
 def time_of(milliseconds: int) -> datetime:
     """Return a moment given in milliseconds since 1970-01-01 UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def milliseconds_of(time: datetime) -> int:
+    """Return a moment in whole milliseconds since 1970-01-01 UTC, rounded up."""
+    return -((datetime(1970, 1, 1, tzinfo=UTC) - time) // timedelta(milliseconds=1))
 
 
 def shown(value: Any, depth: int = 0) -> Any:
@@ -104,6 +113,29 @@ def event(entity: Mapping[str, Any], *, with_token: bool) -> api.Event:
     return api.Event.model_validate(fields)
 
 
+def stream(entity: Mapping[str, Any]) -> api.Stream:
+    """Return a stream."""
+    return api.Stream.model_validate(_fields(entity))
+
+
+def chunk(content: bytes) -> Any:
+    """Return a chunk of a stream as JSON: the value that the SDK encoded in it, or its bytes."""
+    value = content_of(content)
+    if value.startswith(_VALUES):
+        return _payload(value)
+    return {TYPE_KEY: "Uint8Array", "base64": base64.b64encode(value).decode()}
+
+
+def content_of(content: bytes) -> bytes:
+    """Return what is in a chunk without the length that the SDK puts before it.
+
+    It writes a frame per chunk: four bytes that say how long the rest is, and the rest. Bytes of older SDKs have none
+    (source: ``@workflow/core`` 4.8.9 ``serialization.js``).
+    """
+    framed = len(content) >= _LENGTH and int.from_bytes(content[:_LENGTH], "big") == len(content) - _LENGTH
+    return content[_LENGTH:] if framed else content
+
+
 def page(listed: Mapping[str, Any], show: Callable[[Mapping[str, Any]], T]) -> api.Page[T]:
     """Return a page of what ``show`` makes of each entity."""
     entries = tuple(show(entity) for entity in listed["data"])
@@ -113,18 +145,33 @@ def page(listed: Mapping[str, Any], show: Callable[[Mapping[str, Any]], T]) -> a
 def deployment(found: Deployment) -> api.Deployment:
     """Return a deployment."""
     manifest = found.manifest
-    activated = {} if found.activated_at is None else {"activated_at": time_of(found.activated_at)}
+    times = {name: getattr(found, name) for name in ("activated_at", "retired_at")}
+    optional: dict[str, Any] = {name: time_of(at) for name, at in times.items() if at is not None}
+    keys = {name: getattr(found, name) for name in ("created_by", "activated_by")}
+    optional |= {name: key for name, key in keys.items() if key is not None}
     return api.Deployment(
         deployment_id=found.id,
         status=found.status,
+        live_runs=found.live_runs,
         digest=found.digest,
         workflows=manifest.workflows,
         steps=manifest.steps,
         sdk=api.Sdk(workflow=manifest.sdk.workflow, core=manifest.sdk.core, spec_version=manifest.sdk.spec_version),
         node=manifest.node,
         created_at=time_of(found.created_at),
-        **activated,
+        **optional,
     )
+
+
+def variables(deployment_id: str, found: Iterable[Variable]) -> api.Variables:
+    """Return which variables a deployment has."""
+    entries = [
+        api.Variable(name=entry.name, updated_at=time_of(entry.updated_at))
+        if entry.updated_by is None
+        else api.Variable(name=entry.name, updated_at=time_of(entry.updated_at), updated_by=entry.updated_by)
+        for entry in found
+    ]
+    return api.Variables(deployment_id=deployment_id, variables=tuple(entries))
 
 
 def dead_message(found: DeadMessage) -> api.DeadMessage:

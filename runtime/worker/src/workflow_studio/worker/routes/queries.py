@@ -1,12 +1,12 @@
 """Query parameters that several addresses take."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from workflow_studio.compute.api import ResolveData, SortOrder
+from workflow_studio.compute.api import ResolveData, SortOrder, StreamFormat
 
 
 class Listing(BaseModel):
@@ -20,11 +20,36 @@ class Listing(BaseModel):
     resolve_data: ResolveData = "none"
 
 
+RunStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+
+
 class RunsListing(Listing):
     """Which runs."""
 
     workflow_name: str | None = Field(default=None, max_length=1024)
-    status: str | None = Field(default=None, pattern="^(pending|running|completed|failed|cancelled)$")
+    status: list[RunStatus] | None = Field(default=None, max_length=5)
+    deployment_id: str | None = Field(default=None, max_length=100)
+    created_after: AwareDatetime | None = Field(default=None, description="That moment or later.")
+    created_before: AwareDatetime | None = Field(default=None, description="Earlier than that moment.")
+
+
+class StreamsListing(BaseModel):
+    """Which part of a run's streams."""
+
+    model_config = Listing.model_config
+
+    limit: int | None = Field(default=None, ge=1, le=1000)
+    cursor: str | None = Field(default=None, max_length=2000)
+
+
+class StreamReading(BaseModel):
+    """What of a stream is read, and how."""
+
+    model_config = Listing.model_config
+
+    start_index: int = Field(default=0, ge=-(2**53), le=2**53, description="The first chunk; -1 is the last one.")
+    follow: bool = Field(default=True, description="Whether to wait for what is written from now on.")
+    format: StreamFormat = "json"
 
 
 class EventsListing(Listing):

@@ -16,6 +16,7 @@ from workflow_studio.compute.api import (
     Step,
     TriggerRequest,
     TriggerResponse,
+    WakeRequest,
     WakeResponse,
 )
 from workflow_studio.compute.codes import ErrorCode
@@ -30,7 +31,7 @@ from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.problems import problem
 from workflow_studio.worker.routes import presenting
 from workflow_studio.worker.routes.queries import Listing, Resolve, RunsListing, Wait
-from workflow_studio.worker.services import Worker
+from workflow_studio.worker.services import By, Worker
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -41,6 +42,7 @@ _ENDPOINT: Final = "POST /v1/runs"
 async def trigger(
     body: TriggerRequest,
     worker: Worker,
+    by: By,
     key: Annotated[ApiKey, needs(Scope.TRIGGER_WRITE)],
     idempotency_key: Annotated[str | None, Header(description="Required; a repeat starts nothing twice.")] = None,
 ) -> TriggerResponse:
@@ -61,6 +63,7 @@ async def trigger(
         deployment_id=body.deployment_id,
         run_id=body.run_id,
         repeat=repeat,
+        caller=by,
         **optional,
     )
     return TriggerResponse(run_id=run["runId"], status=run["status"], deployment_id=run["deploymentId"])
@@ -69,7 +72,9 @@ async def trigger(
 @router.get("", dependencies=[needs(Scope.RUNS_READ)], response_model=Page[Run], response_model_exclude_unset=True)
 async def list_runs(worker: Worker, part: Annotated[RunsListing, Query()]) -> Page[Run]:
     """List runs, newest first."""
-    query = params.RunsList(**part.model_dump())
+    times = {name: getattr(part, name) for name in ("created_after", "created_before")}
+    moments = {name: presenting.milliseconds_of(time) for name, time in times.items() if time is not None}
+    query = params.RunsSearch(**part.model_dump() | dict.fromkeys(times) | moments)
     return presenting.page(await worker.engine.runs.list(query), presenting.run)
 
 
@@ -78,7 +83,7 @@ async def list_runs(worker: Worker, part: Annotated[RunsListing, Query()]) -> Pa
     dependencies=[needs(Scope.RUNS_WRITE)],
     response_model=ResumeResponse,
 )
-async def resume_run(body: ResumeRequest, worker: Worker) -> ResumeResponse:
+async def resume_run(body: ResumeRequest, worker: Worker, request: Request) -> ResumeResponse:
     """Hand a payload to a hook that a run waits on, named by its token or its id, and have the run go on."""
     run = await worker.engine.runs.get(body.run_id, with_payloads=False)
     hook_id = body.hook_id
@@ -93,7 +98,7 @@ async def resume_run(body: ResumeRequest, worker: Worker) -> ResumeResponse:
         "eventData": {"payload": worker.engine.keyring.seal(body.run_id, dumps(body.payload))},
         "specVersion": run.get("specVersion", 3),
     }
-    await worker.world("events.create", {"runId": body.run_id, "event": event})
+    await worker.world("events.create", {"runId": body.run_id, "event": event}, request=request)
     # If the worker dies here, recovery sees that the run has an event it was not replayed with.
     try:
         await worker.engine.runs.resume(body.run_id)
@@ -119,15 +124,16 @@ async def get_run(
 @router.post(
     "/{run_id}/cancel", dependencies=[needs(Scope.RUNS_WRITE)], response_model=Run, response_model_exclude_unset=True
 )
-async def cancel_run(run_id: str, worker: Worker) -> Run:
+async def cancel_run(run_id: str, worker: Worker, by: By) -> Run:
     """Cancel a run: steps under way end, nothing follows them. Cancelling it twice changes nothing."""
-    return presenting.run(await worker.engine.runs.cancel(run_id))
+    return presenting.run(await worker.engine.runs.cancel(run_id, caller=by))
 
 
 @router.post("/{run_id}/wake", dependencies=[needs(Scope.RUNS_WRITE)], response_model=WakeResponse)
-async def wake_run(run_id: str, worker: Worker) -> WakeResponse:
-    """End a run's sleeps now."""
-    return WakeResponse(run_id=run_id, woken_waits=await worker.engine.runs.wake(run_id))
+async def wake_run(run_id: str, worker: Worker, by: By, body: WakeRequest | None = None) -> WakeResponse:
+    """End a run's sleeps now, or those that the body names. The body is optional."""
+    sleeps = None if body is None else body.correlation_ids
+    return WakeResponse(run_id=run_id, woken_waits=await worker.engine.runs.wake(run_id, sleeps, caller=by))
 
 
 @router.get(

@@ -12,7 +12,7 @@ from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine import params
 from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.routes import presenting
-from workflow_studio.worker.routes.queries import CorrelatedListing, EventsListing, Resolve
+from workflow_studio.worker.routes.queries import CorrelatedListing, EventsListing, Listing, Resolve
 from workflow_studio.worker.services import Worker
 
 router = APIRouter(prefix="/v1", tags=["timeline"])
@@ -47,6 +47,16 @@ async def list_events(
 ) -> Page[Event]:
     """Return a run's log, oldest first."""
     listed = await worker.engine.runs.events(params.OfRun(**part.model_dump()))
+    with_token = Scope.RUNS_WRITE.granted_by(key.scopes)
+    return presenting.page(listed, lambda entity: presenting.event(entity, with_token=with_token))
+
+
+@router.get("/runs/{run_id}/events", response_model=Page[Event], response_model_exclude_unset=True)
+async def list_run_events(
+    run_id: str, worker: Worker, part: Annotated[Listing, Query()], key: Annotated[ApiKey, needs(Scope.RUNS_READ)]
+) -> Page[Event]:
+    """Return a run's log, oldest first."""
+    listed = await worker.engine.runs.events(params.OfRun(run_id=run_id, **part.model_dump()))
     with_token = Scope.RUNS_WRITE.granted_by(key.scopes)
     return presenting.page(listed, lambda entity: presenting.event(entity, with_token=with_token))
 

@@ -1,0 +1,113 @@
+"""Following a stream: what there is of it, then what is written, to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from workflow_studio.worker.engine import params
+from workflow_studio.worker.engine.transitions import TERMINAL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
+
+    from workflow_studio.worker.engine.run_views import RunViews
+    from workflow_studio.worker.engine.signals import Signals
+    from workflow_studio.worker.engine.streams import Streams
+
+SILENCE_SECONDS: Final = 15.0
+"""How long nothing may be said: what is between the worker and a reader takes a silent connection for a dead one."""
+
+_AFTER_END_SECONDS: Final = 2.0
+"""How long after the end of its run a stream is waited for: the last of it may still be on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPart:
+    """Chunks that follow one another. None of them means that the stream goes on and has nothing new.
+
+    Attributes:
+        index: The index of the first of them.
+        next_index: Where to go on.
+        ends: Whether this is the last part that is given.
+        done: Whether the stream is closed and this is its end.
+    """
+
+    index: int
+    chunks: tuple[bytes, ...]
+    next_index: int
+    ends: bool = False
+    done: bool = False
+
+
+class Following:
+    """Follows streams. At most :data:`.streams.MAX_READ_BYTES` of one are held at a time."""
+
+    def __init__(self, streams: Streams, runs: RunViews, ended: Signals) -> None:
+        self._streams = streams
+        self._runs = runs
+        self._ended = ended
+
+    async def follow(
+        self, run_id: str, name: str, start_index: int, *, waits: bool, stopping: asyncio.Event
+    ) -> AsyncIterator[StreamPart]:
+        """Give a stream in parts, the first of them at once; the last one ``ends``.
+
+        Args:
+            run_id: The run it is of: when that has ended, nothing more is waited for.
+            name: Its name.
+            start_index: The first chunk; a negative one counts from the end as it is now.
+            waits: Whether to wait for what is written from now on.
+            stopping: Ends it.
+        """
+        at = start_index
+        with self._streams.grown.listening(name) as grown, self._ended.listening(run_id) as over:
+            while True:
+                is_over = await self._is_over(run_id)
+                found = await self._streams.read(params.StreamsRead(name=name, start_index=at))
+                chunks, at = tuple(found["chunks"]), found["nextIndex"]
+                begun = at - len(chunks)
+                if found["done"]:
+                    yield StreamPart(begun, chunks, at, ends=True, done=True)
+                    return
+                if chunks or not is_over:
+                    yield StreamPart(begun, chunks, at)
+                if chunks:
+                    continue
+                loop = asyncio.get_running_loop()
+                deadline = loop.time() + (_AFTER_END_SECONDS if is_over else SILENCE_SECONDS)
+                waiting = waits and not stopping.is_set()
+                if waiting and is_over:
+                    waiting = await _first(deadline, grown.wait_until(deadline))
+                elif waiting:
+                    heard = (grown.wait_until(deadline), over.wait_until(deadline), stopping.wait())
+                    await _first(deadline, *heard)
+                if not waiting or stopping.is_set():
+                    yield StreamPart(at, (), at, ends=True)
+                    return
+
+    async def _is_over(self, run_id: str) -> bool:
+        run = await self._runs.get(run_id, with_payloads=False)
+        return run["status"] in TERMINAL
+
+
+async def _first(deadline: float, *heard: Awaitable[bool]) -> bool:
+    """Wait until one of these is true, until the deadline at most, and return whether one was."""
+    loop = asyncio.get_running_loop()
+    tasks = {asyncio.ensure_future(one) for one in heard}
+    pending = tasks
+    try:
+        while pending:
+            done, pending = await asyncio.wait(
+                pending, timeout=max(0.0, deadline - loop.time()), return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                return False
+            if any(task.result() for task in done):
+                return True
+        return False
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,46 @@
+"""Reruns: a run's input, given to a new run."""
+
+# FastAPI reads the annotations of the routes, so they are not postponed here.
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+
+from workflow_studio.compute.api import RerunRequest, RerunResponse
+from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.compute.scopes import Scope
+from workflow_studio.worker import idempotent
+from workflow_studio.worker.auth import needs
+from workflow_studio.worker.engine.keys import ApiKey
+from workflow_studio.worker.problems import problem
+from workflow_studio.worker.services import By, Worker
+
+router = APIRouter(prefix="/v1/runs", tags=["runs"])
+
+
+@router.post("/{run_id}/rerun", response_model=RerunResponse, status_code=201)
+async def rerun_run(
+    run_id: str,
+    worker: Worker,
+    by: By,
+    key: Annotated[ApiKey, needs(Scope.RUNS_WRITE)],
+    body: RerunRequest | None = None,
+    idempotency_key: Annotated[str | None, Header(description="Required; a repeat starts nothing twice.")] = None,
+) -> RerunResponse:
+    """Start a run with the input of another one, on its deployment or a named one. The body is optional."""
+    wanted = body or RerunRequest()
+    content = json.dumps(wanted.model_dump(mode="json", exclude_unset=True), sort_keys=True).encode()
+    endpoint = f"POST /v1/runs/{run_id}/rerun"
+    repeat = idempotent.idempotency_key(idempotency_key, project=key.project_id, endpoint=endpoint, content=content)
+    if repeat is None:
+        raise problem(
+            400,
+            ErrorCode.IDEMPOTENCY_REQUIRED,
+            "Starting a run needs the header Idempotency-Key.",
+            "Send any string that is new for a new run and the same for a repeat, such as a UUID.",
+        )
+    run = await worker.engine.runs.rerun(
+        run_id, deployment_id=wanted.deployment_id, new_run_id=wanted.run_id, repeat=repeat, caller=by
+    )
+    return RerunResponse(run_id=run["runId"], status=run["status"], deployment_id=run["deploymentId"], rerun_of=run_id)
