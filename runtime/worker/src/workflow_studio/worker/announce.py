@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pydantic import ValidationError
 
 from workflow_studio.worker.engine import EngineError
+from workflow_studio.worker.env_file import EnvFileError
 from workflow_studio.worker.execution import NodeNotFoundError
 from workflow_studio.worker.store import StoreError, StoreLockedError
 
@@ -38,7 +39,15 @@ class CannotListenError(OSError):
         )
 
 
-class _Refusal(NamedTuple):
+class Refusal(NamedTuple):
+    """Why a worker does not start.
+
+    Attributes:
+        code: A stable code.
+        message: In a sentence.
+        hint: What to do about it.
+    """
+
     code: str
     message: str
     hint: str | None = None
@@ -71,26 +80,35 @@ def in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _explained(error: Exception) -> _Refusal:
+def explained(error: Exception) -> list[Refusal]:
+    """Return why a worker does not start: one refusal for each setting that is wrong, else one."""
+    if isinstance(error, ValidationError):
+        return [Refusal("invalid_settings", wrong) for wrong in _wrong_settings(error)]
+    return [_explained(error)]
+
+
+def _explained(error: Exception) -> Refusal:
     if isinstance(error, EngineError):
-        return _Refusal(str(error.code), error.message, error.recovery)
+        return Refusal(str(error.code), error.message, error.recovery)
     if isinstance(error, StoreError):
         code = "database_in_use" if isinstance(error, StoreLockedError) else "database_failed"
-        return _Refusal(code, error.message, error.recovery)
+        return Refusal(code, error.message, error.recovery)
     if isinstance(error, OSError):
         return _explained_by_the_system(error)
+    if isinstance(error, EnvFileError):
+        return Refusal("invalid_env_file", error.message, error.recovery)
     if isinstance(error, NodeNotFoundError):
-        return _Refusal("node_not_found", str(error))
+        return Refusal("node_not_found", str(error))
     wrong = "\n".join(_wrong_settings(error)) if isinstance(error, ValidationError) else str(error)
-    return _Refusal("invalid_settings", wrong)
+    return Refusal("invalid_settings", wrong)
 
 
-def _explained_by_the_system(error: OSError) -> _Refusal:
+def _explained_by_the_system(error: OSError) -> Refusal:
     if isinstance(error, CannotListenError):
-        return _Refusal(error.code, str(error), error.recovery)
+        return Refusal(error.code, str(error), error.recovery)
     if error.filename:
-        return _Refusal("file_error", f"{error.filename} cannot be used: {_reason(error)}.")
-    return _Refusal("worker_failed", str(error))
+        return Refusal("file_error", f"{error.filename} cannot be used: {_reason(error)}.")
+    return Refusal("worker_failed", str(error))
 
 
 def _wrong_settings(error: ValidationError) -> list[str]:

@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
-from dotenv import dotenv_values
 
 from workflow_studio.compute.scopes import Scope
 from workflow_studio.worker.artifacts import ArtifactStore
 from workflow_studio.worker.engine import MAX_WAITING, Capacity, Engine, EngineError, NewKey, SeedApiKey
 from workflow_studio.worker.engine.keys import new_secret
+from workflow_studio.worker.env_file import read_env_file
 from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
 from workflow_studio.worker.limits import StreamLimit
 from workflow_studio.worker.ports import ExecutorUnavailableError
@@ -107,13 +107,10 @@ def executor_options(settings: WorkerSettings) -> ExecutorOptions:
 
     Raises:
         NodeNotFoundError: If there is no Node.js to run them with.
-        FileNotFoundError: If the app's env file is not there.
+        OSError: If the app's env file cannot be read.
+        EnvFileError: If it cannot be understood.
     """
-    env: dict[str, str] = {}
-    if settings.env_file is not None:
-        with settings.env_file.open() as file:
-            values = dotenv_values(stream=file, interpolate=False)
-        env = {name: value for name, value in values.items() if value is not None}
+    env = {} if settings.env_file is None else read_env_file(settings.env_file)
     return ExecutorOptions(
         node=find_node(settings.node),
         env=env,

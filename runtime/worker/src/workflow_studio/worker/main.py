@@ -15,9 +15,11 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from workflow_studio.worker import check
 from workflow_studio.worker.announce import CannotListenError, in_url, ready, refuse
 from workflow_studio.worker.app import create_app
 from workflow_studio.worker.engine import EngineError
+from workflow_studio.worker.env_file import EnvFileError
 from workflow_studio.worker.execution import NodeNotFoundError
 from workflow_studio.worker.origin import name_requests_in_log
 from workflow_studio.worker.settings import ENV_PREFIX, WorkerSettings, load_settings
@@ -42,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     log_level = options.pop("log_level")
     as_json = options.pop("json")
+    if options.pop("check"):
+        return check.main(options.pop("settings"), options)
     try:
         settings = load_settings(options.pop("settings"), **options)
     except (ValidationError, SettingsError, OSError) as error:
@@ -67,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
                 lost = runner.run(_serve(_Server(config, settings, as_json=as_json), listener))
-    except (StoreError, NodeNotFoundError, EngineError, OSError) as error:
+    except (StoreError, NodeNotFoundError, EnvFileError, EngineError, OSError) as error:
         refuse(error, as_json=as_json)
         return _FAILED
     if lost is not None:
@@ -163,5 +167,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.add_argument(
         "--json", action="store_true", help="print one JSON document on standard output: ready, or why not"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="do not start; print as JSON what a start with these settings would meet"
     )
     return parser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import os
 from pathlib import Path
 from typing import Annotated, Final
@@ -200,6 +201,6 @@ def load_settings(settings_file: Path | None = None, **given: object) -> WorkerS
         pydantic.ValidationError: If a value is not allowed. The error does not show the value.
     """
     if settings_file is not None and not settings_file.is_file():
-        raise FileNotFoundError(os.strerror(2), str(settings_file))
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(settings_file))
     chosen = {name: value for name, value in given.items() if value is not None}
     return WorkerSettings(_env_file=settings_file, **chosen)  # type: ignore[arg-type]

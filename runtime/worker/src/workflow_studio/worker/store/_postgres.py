@@ -100,17 +100,8 @@ class PostgresBackend:
     @classmethod
     def open(cls, url: str) -> Self:
         """Open the database and bring its schema up to date."""
-        url = "postgresql://" + url.partition("://")[2]
-        try:
-            session = _connect(url)
-        except psycopg.ProgrammingError:
-            # Its message quotes the URL, and the password in it.
-            raise StoreError(
-                "The database URL cannot be understood.",
-                "Use the form postgresql://user:password@host:5432/database, with %-escapes in user and password.",
-            ) from None
-        except psycopg.Error as error:
-            raise StoreError(f"The database cannot be reached: {str(error).strip()}", _RECOVERY) from error
+        url = _for_psycopg(url)
+        session = _first_session(url)
         try:
             _take(session)
             _migrate(url)
@@ -222,6 +213,36 @@ def _take(session: psycopg.Connection[Any]) -> None:
     )
     if not waiting(attempt):
         raise _locked()
+
+
+def look_at(url: str) -> tuple[str | None, bool]:
+    """Return the revision of the schema, if there is one, and whether a worker uses the database."""
+    with _first_session(_for_psycopg(url)) as session:
+        try:
+            found = session.execute("SELECT to_regclass('alembic_version')").fetchone()
+            known = found is not None and found[0] is not None
+            row = session.execute("SELECT version_num FROM alembic_version").fetchone() if known else None
+            free = session.execute(f"SELECT pg_try_advisory_lock({_KEY})").fetchone()  # let go of with the session
+        except psycopg.Error as error:
+            raise StoreError(f"The database cannot be read: {_reason(error)}", _RECOVERY) from error
+        return (str(row[0]) if row else None), not (free and free[0])
+
+
+def _for_psycopg(url: str) -> str:
+    return "postgresql://" + url.partition("://")[2]
+
+
+def _first_session(url: str) -> psycopg.Connection[Any]:
+    try:
+        return _connect(url)
+    except psycopg.ProgrammingError:
+        # Its message quotes the URL, and the password in it.
+        raise StoreError(
+            "The database URL cannot be understood.",
+            "Use the form postgresql://user:password@host:5432/database, with %-escapes in user and password.",
+        ) from None
+    except psycopg.Error as error:
+        raise StoreError(f"The database cannot be reached: {str(error).strip()}", _RECOVERY) from error
 
 
 def _fenced(url: str, owner: str) -> psycopg.Connection[Any]:

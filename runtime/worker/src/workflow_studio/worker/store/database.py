@@ -76,14 +76,14 @@ class Database:
             StoreVersionError: If a newer worker wrote it.
             StoreError: If it cannot be opened.
         """
-        if isinstance(location, str) and location.partition("://")[0] in _POSTGRES:
+        if is_postgres(location):
             # Imported only where it is used: psycopg is an extra.
             from workflow_studio.worker.store._postgres import PostgresBackend  # noqa: PLC0415
 
-            return cls(PostgresBackend.open(location))
+            return cls(PostgresBackend.open(str(location)))
         from workflow_studio.worker.store._sqlite_backend import SqliteBackend  # noqa: PLC0415
 
-        return cls(SqliteBackend.open(_path(location)))
+        return cls(SqliteBackend.open(path_of(location)))
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in a transaction and return its result once it is durable.
@@ -153,7 +153,17 @@ class Database:
         self._backend.close()
 
 
-def _path(location: str | Path) -> Path:
+def is_postgres(location: str | Path) -> bool:
+    """Whether this is the URL of a PostgreSQL database."""
+    return isinstance(location, str) and location.partition("://")[0] in _POSTGRES
+
+
+def path_of(location: str | Path) -> Path:
+    """Return the path of an SQLite database.
+
+    Raises:
+        StoreError: If ``location`` is neither a path nor the URL of one.
+    """
     if isinstance(location, str) and "://" in location:
         try:
             url = make_url(location)
