@@ -34,6 +34,7 @@ COMMANDS = (
     ("compute", "validate-ownership"),
     ("worker",),
     ("worker", "start"),
+    ("worker", "check-config"),
     ("demo",),
 )
 INTRODUCTION = """# Commands

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
 from collections.abc import Callable, Iterator  # noqa: TC003 - Typer resolves the annotations of completions
 from pathlib import Path
@@ -14,6 +12,7 @@ import typer
 from workflow_studio.scaffolder.cli import DirectoryOption, JsonFlag
 from workflow_studio.scaffolder.connection import connect
 from workflow_studio.scaffolder.errors import StudioError, UsageError
+from workflow_studio.scaffolder.injection import Shared, inject
 from workflow_studio.scaffolder.output import get_output
 
 T = TypeVar("T")
@@ -37,12 +36,12 @@ _DEPRECATED_KEY: Final = (
     "Use WORKFLOW_COMPUTE_API_KEY or --api-key-stdin."
 )
 _CONNECTION: Final = (
-    ("directory", DirectoryOption, Path()),
-    ("url", UrlOption, None),
-    ("profile", ProfileOption, None),
-    ("api_key_stdin", KeyStdinOption, False),
-    ("api_key", KeyOption, None),
-    ("json", JsonFlag, False),
+    Shared("directory", DirectoryOption, Path()),
+    Shared("url", UrlOption),
+    Shared("profile", ProfileOption),
+    Shared("api_key_stdin", KeyStdinOption, default=False),
+    Shared("api_key", KeyOption),
+    Shared("json", JsonFlag, default=False),
 )
 
 
@@ -55,37 +54,23 @@ def with_connection(*, first: Callable[[Path], None] | None = None) -> Callable[
     Args:
         first: What to check of the app's folder before a key is looked for.
     """
-    return functools.partial(_with_connection, first=first)
 
-
-def _with_connection(command: Callable[..., T], *, first: Callable[[Path], None] | None) -> Callable[..., T]:
-    signature = inspect.signature(command)
-    wants_directory = "directory" in signature.parameters
-    own = [entry for name, entry in signature.parameters.items() if name not in {"connection", "directory"}]
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, annotation, default in _CONNECTION
-    ]
-
-    @functools.wraps(command)
-    def run(**given: Any) -> T:
-        values = {name: given.pop(name) for name, _, _ in _CONNECTION}
-        if wants_directory:
-            given["directory"] = values["directory"]
+    def make(
+        *,
+        directory: Path,
+        url: str | None,
+        profile: str | None,
+        api_key_stdin: bool,
+        api_key: str | None,
+        json: bool,  # noqa: ARG001 - read before the command runs
+    ) -> dict[str, Any]:
         if first is not None:
-            first(values["directory"])
-        key = handed_key(values["api_key"], from_stdin=values["api_key_stdin"])
-        connection = connect(
-            values["directory"], url=values["url"], profile=values["profile"], api_key=key, ask=key_prompt()
-        )
-        return command(**given, connection=connection)
+            first(directory)
+        key = handed_key(api_key, from_stdin=api_key_stdin)
+        connection = connect(directory, url=url, profile=profile, api_key=key, ask=key_prompt())
+        return {"directory": directory, "connection": connection}
 
-    # Typer looks at the signature and at the annotations; neither shall lead back to the command's own.
-    del run.__wrapped__
-    parameters = [*own, *added]
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {entry.name: entry.annotation for entry in parameters}
-    return run
+    return lambda command: inject(command, ("directory", "connection"), _CONNECTION, make)
 
 
 def handed_key(option: str | None, *, from_stdin: bool) -> str | None:

@@ -141,7 +141,8 @@ class Demo:
                 run = self._order(client, app, app_url)
             steps = client.list_run_steps(run.run_id, limit=_PAGE).data
             events = client.list_run_timeline(run.run_id, limit=_PAGE, resolve_data="none").data
-            places = {entry.executor_id: f"worker, process {entry.pid}" for entry in client.list_executors().data}
+            executors = client.list_executors().data
+            places: dict[str, str] = {entry.executor_id: f"worker, process {entry.pid}" for entry in executors}
         return DemoResult(run, timeline(run, steps, events), places, built, self._stages)
 
     # Stages --------------------------------------------------------------------------------------------------------

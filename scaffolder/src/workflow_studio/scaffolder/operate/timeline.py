@@ -77,12 +77,12 @@ def timeline(run: Run, steps: Iterable[Step], events: Sequence[Event]) -> list[R
     if origin is None:
         return []
     end_of_run = _seconds(run.completed_at or (events[-1].created_at if events else None) or origin, origin)
-    rows = {
+    rows: dict[str, Row] = {
         step.step_id: Row(short_name(step.step_name), "step", step.executor_id or "", step.status) for step in steps
     }
     open_since: dict[str, float] = {}
     for event in events:
-        identifier = event.correlation_id
+        identifier: str | None = event.correlation_id
         if identifier is None or event.created_at is None:
             continue
         moment = _seconds(event.created_at, origin)
