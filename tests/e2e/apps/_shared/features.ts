@@ -207,3 +207,15 @@ async function logged(
   await appendFile(path, `end ${number} ${leg} ${nonce} ${process.pid}\n`);
   return `${leg} ${nonce}`;
 }
+
+/** A step that kills the process it runs in, each time. */
+export async function deadly() {
+  'use workflow';
+  await explode();
+}
+
+async function explode() {
+  'use step';
+  process.kill(process.pid, 'SIGKILL');
+  await new Promise(() => {});
+}
