@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
 
 from fastapi import Depends, Request
 
+from workflow_studio.worker import origin
 from workflow_studio.worker.ports import CallContext, Caller, ExecutorPool, IdempotencyKey
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ def caller_of(request: Request) -> Caller | None:
     key = request.scope.get("workflow_studio.key")
     if key is None:
         return None
-    return Caller(key.key_id, key.project_id, request.scope.get("workflow_studio.correlation_id"))
+    under_way = origin.current()
+    return Caller(key.key_id, key.project_id, None if under_way is None else under_way.request_id)
 
 
 def _services(request: Request) -> Services:
