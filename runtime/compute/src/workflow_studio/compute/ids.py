@@ -1,4 +1,8 @@
-"""Identifiers: how each one looks and how to make the ones that are derived.
+"""Identifiers: how each one looks, how to read one, and how to make the ones that are derived.
+
+Each kind is a type of its own, so that a type checker refuses one where another belongs; when the program runs they
+are strings. Text from outside becomes an id by the kind's ``parse`` function where it has a form, and by its type,
+``StepId(text)``, where the maker of the id is free to choose. Answers of the worker hold ids already.
 
 Runs and messages carry a ULID, which only their maker draws; a deployment's id is derived from its content; an
 event's id is its slot in the run's log. Drawing random ids is I/O, so it is left to the packages that do I/O.
@@ -7,7 +11,46 @@ event's id is its slot in the run's log. Drawing random ids is I/O, so it is lef
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NewType
+
+RunId = NewType("RunId", str)
+"""Names a run: ``wrun_`` and a ULID."""
+
+StepId = NewType("StepId", str)
+"""Names a step within its run; the Workflow SDK makes it."""
+
+HookId = NewType("HookId", str)
+"""Names a hook within its run; the Workflow SDK makes it."""
+
+WaitId = NewType("WaitId", str)
+"""Names a sleep within its run; the Workflow SDK makes it."""
+
+EntityId = NewType("EntityId", str)
+"""Names what an event is about, a step, a hook or a wait: the event's ``correlationId``."""
+
+EventId = NewType("EventId", str)
+"""Names an event within its run, by its slot."""
+
+DeploymentId = NewType("DeploymentId", str)
+"""Names a deployment: ``dep_`` and the beginning of its content's digest."""
+
+MessageId = NewType("MessageId", str)
+"""Names a message over all its deliveries."""
+
+LATEST: Final = DeploymentId("latest")
+"""In a request, stands for the deployment that is active."""
+
+KeyId = NewType("KeyId", str)
+"""Names an API key; it is no secret."""
+
+ExecutorId = NewType("ExecutorId", str)
+"""Names an executor of a worker."""
+
+AuditEntryId = NewType("AuditEntryId", str)
+"""Names an entry of the audit log: ``audit_`` and a ULID."""
+
+CorrelationId = NewType("CorrelationId", str)
+"""Names a request in the worker's log, in the events that it made and in the audit log (``requestId``)."""
 
 RUN_ID: Final = re.compile(r"wrun_[0-9A-HJKMNP-TV-Z]{26}")
 """A run id: ``wrun_`` and a ULID in Crockford's base 32 (source: ``@workflow/core`` 4.8.9, ``start()``)."""
@@ -15,11 +58,68 @@ RUN_ID: Final = re.compile(r"wrun_[0-9A-HJKMNP-TV-Z]{26}")
 DEPLOYMENT_ID: Final = re.compile(r"dep_[0-9a-f]{32}")
 """A deployment id: ``dep_`` and the first 128 bits of the artifact's content digest, in hexadecimal."""
 
+MESSAGE_ID: Final = re.compile(r"msg_[0-9A-HJKMNP-TV-Z]{26}")
+"""A message id of the worker's: ``msg_`` and a ULID."""
+
+CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
+"""A request's correlation id, which whoever sends the request may choose."""
+
 _SLOT_DIGITS: Final = 26
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 
 
-def event_id(slot: int) -> str:
+def parse_run_id(text: str) -> RunId:
+    """Return the run id that ``text`` is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return RunId(_parsed(RUN_ID, text, "a run id: it is wrun_ and 26 characters"))
+
+
+def parse_deployment_id(text: str) -> DeploymentId:
+    """Return the deployment id that ``text`` is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return DeploymentId(_parsed(DEPLOYMENT_ID, text, "a deployment id: it is dep_ and 32 hexadecimal digits"))
+
+
+def parse_message_id(text: str) -> MessageId:
+    """Return the message id that ``text`` is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return MessageId(_parsed(MESSAGE_ID, text, "a message id: it is msg_ and 26 characters"))
+
+
+def parse_event_id(text: str) -> EventId:
+    """Return the event id that ``text`` is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return event_id(event_slot(text))
+
+
+def parse_correlation_id(text: str) -> CorrelationId:
+    """Return the correlation id that ``text`` is.
+
+    Raises:
+        ValueError: If it is none: a worker would choose another in its place.
+    """
+    return CorrelationId(_parsed(CORRELATION_ID, text, "a correlation id: it is 1 to 128 of A-Z a-z 0-9 . _ : / -"))
+
+
+def _parsed(form: re.Pattern[str], text: str, what: str) -> str:
+    if form.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is not {what}.")
+    return text
+
+
+def event_id(slot: int) -> EventId:
     """Return the id of the event at ``slot`` of a run's log.
 
     The form is the one Workflow SDK 5 requires and 4 accepts (source: ``@workflow/world`` 5.0.0-beta.37).
@@ -32,7 +132,7 @@ def event_id(slot: int) -> str:
     """
     if slot < 1:
         raise ValueError(f"A slot is at least 1, not {slot}.")
-    return f"evnt_{slot:0{_SLOT_DIGITS}d}"
+    return EventId(f"evnt_{slot:0{_SLOT_DIGITS}d}")
 
 
 def event_slot(identifier: str) -> int:
@@ -47,7 +147,7 @@ def event_slot(identifier: str) -> int:
     return int(digits)
 
 
-def deployment_id(digest: str) -> str:
+def deployment_id(digest: str) -> DeploymentId:
     """Return the id of the deployment whose artifact has this content digest.
 
     Args:
@@ -59,4 +159,4 @@ def deployment_id(digest: str) -> str:
     match = _DIGEST.fullmatch(digest)
     if match is None:
         raise ValueError(f"{digest!r} is not a digest of the form sha256:<64 hexadecimal digits>.")
-    return f"dep_{match[1][:32]}"
+    return DeploymentId(f"dep_{match[1][:32]}")

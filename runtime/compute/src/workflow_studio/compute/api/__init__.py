@@ -38,6 +38,12 @@ from workflow_studio.compute.api.operations import (
     DeadMessage,
     Executor,
     Health,
+    WebhookResponse,
+)
+from workflow_studio.compute.api.output import (
+    OutputLevel,
+    OutputLine,
+    OutputPage,
 )
 from workflow_studio.compute.api.runs import (
     Event,
@@ -76,6 +82,9 @@ __all__ = [
     "Health",
     "Hook",
     "KeyState",
+    "OutputLevel",
+    "OutputLine",
+    "OutputPage",
     "Page",
     "Request",
     "RerunRequest",
@@ -99,4 +108,5 @@ __all__ = [
     "VariablesRequest",
     "WakeRequest",
     "WakeResponse",
+    "WebhookResponse",
 ]

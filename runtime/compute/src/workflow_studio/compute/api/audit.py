@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from workflow_studio.compute.api._base import Answer
+from workflow_studio.compute.ids import AuditEntryId, CorrelationId, KeyId
 
 
 class AuditEntry(Answer):
@@ -26,15 +27,15 @@ class AuditEntry(Answer):
         details: What else is worth knowing; never a secret.
     """
 
-    entry_id: str
+    entry_id: AuditEntryId
     at: datetime
-    actor: str
+    actor: KeyId
     project_id: str
     environment: str
     action: str
     target: str | None = None
     status: int
     code: str | None = None
-    request_id: str
+    request_id: CorrelationId
     address: str | None = None
     details: dict[str, Any] | None = None

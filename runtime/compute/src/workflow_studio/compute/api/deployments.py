@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from workflow_studio.compute.api._base import Answer
+from workflow_studio.compute.ids import DeploymentId, KeyId
 
 
 class DeploymentStatus(StrEnum):
@@ -54,7 +55,7 @@ class Deployment(Answer):
         retired_at: When the last run of a retired deployment had ended.
     """
 
-    deployment_id: str
+    deployment_id: DeploymentId
     status: str
     live_runs: int = 0
     digest: str = ""
@@ -63,13 +64,13 @@ class Deployment(Answer):
     sdk: Sdk | None = None
     node: str = ""
     created_at: datetime | None = None
-    created_by: str | None = None
+    created_by: KeyId | None = None
     activated_at: datetime | None = None
-    activated_by: str | None = None
+    activated_by: KeyId | None = None
     retired_at: datetime | None = None
 
 
 class ActiveDeployment(Answer):
     """The deployment that new runs use."""
 
-    deployment_id: str
+    deployment_id: DeploymentId

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field, RootModel
 
 from workflow_studio.compute.api._base import Answer
+from workflow_studio.compute.ids import DeploymentId, KeyId
 
 
 class VariablesRequest(RootModel[dict[str, str | None]]):
@@ -26,11 +27,11 @@ class Variable(Answer):
 
     name: str
     updated_at: datetime | None = None
-    updated_by: str | None = None
+    updated_by: KeyId | None = None
 
 
 class Variables(Answer):
     """The variables of a deployment, by name."""
 
-    deployment_id: str
+    deployment_id: DeploymentId
     variables: tuple[Variable, ...] = ()

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import AwareDatetime, Field, model_validator
 
 from workflow_studio.compute.api._base import Answer, Request
+from workflow_studio.compute.ids import KeyId
 from workflow_studio.compute.scopes import Scope
 
 MAX_LIFETIME_DAYS: Final = 3650
@@ -43,7 +44,7 @@ class ApiKey(Answer):
         replaces: The key that it was made to take the place of.
     """
 
-    key_id: str
+    key_id: KeyId
     project_id: str
     environment: str
     scopes: tuple[str, ...]
@@ -51,11 +52,11 @@ class ApiKey(Answer):
     name: str | None = None
     from_settings: bool = False
     created_at: datetime | None = None
-    created_by: str | None = None
+    created_by: KeyId | None = None
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
-    replaces: str | None = None
+    replaces: KeyId | None = None
 
 
 class CreatedApiKey(ApiKey):

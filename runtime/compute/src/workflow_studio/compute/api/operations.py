@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from workflow_studio.compute.api._base import Answer
+from workflow_studio.compute.ids import DeploymentId, EventId, ExecutorId, MessageId, RunId, StepId
 
 
 class Health(Answer):
@@ -31,8 +32,8 @@ class Executor(Answer):
         started_at: When it was started.
     """
 
-    executor_id: str
-    deployment_id: str
+    executor_id: ExecutorId
+    deployment_id: DeploymentId
     pid: int | None = None
     in_flight: int = 0
     rss: int | None = None
@@ -53,11 +54,23 @@ class DeadMessage(Answer):
         created_at: When it was published.
     """
 
-    message_id: str
+    message_id: MessageId
     queue_name: str
-    run_id: str | None = None
-    step_id: str | None = None
+    run_id: RunId | None = None
+    step_id: StepId | None = None
     attempt: int = 0
     failures: int = 0
     last_error: str | None = None
     created_at: datetime | None = None
+
+
+class WebhookResponse(Answer):
+    """Whether a webhook call was taken.
+
+    Attributes:
+        accepted: Whether it was.
+        event_id: The event that it made, if it made one.
+    """
+
+    accepted: bool
+    event_id: EventId | None = None

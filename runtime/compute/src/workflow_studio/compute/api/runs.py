@@ -8,6 +8,18 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from workflow_studio.compute.api._base import Answer, Request
+from workflow_studio.compute.ids import (
+    CorrelationId,
+    DeploymentId,
+    EntityId,
+    EventId,
+    ExecutorId,
+    HookId,
+    KeyId,
+    RunId,
+    StepId,
+    WaitId,
+)
 
 
 class TriggerRequest(Request):
@@ -24,8 +36,8 @@ class TriggerRequest(Request):
 
     workflow_name: str = Field(min_length=1, max_length=1024)
     input: Any = None
-    run_id: str | None = None
-    deployment_id: str | None = None
+    run_id: RunId | None = None
+    deployment_id: DeploymentId | None = None
     spec_version: int | None = Field(default=None, ge=2, le=7, strict=True)
 
     def arguments(self) -> list[Any]:
@@ -38,9 +50,9 @@ class TriggerRequest(Request):
 class TriggerResponse(Answer):
     """The run that was started."""
 
-    run_id: str
+    run_id: RunId
     status: str
-    deployment_id: str
+    deployment_id: DeploymentId
 
 
 class RerunRequest(Request):
@@ -51,8 +63,8 @@ class RerunRequest(Request):
         run_id: The new run's id; made up if absent.
     """
 
-    deployment_id: str | None = None
-    run_id: str | None = None
+    deployment_id: DeploymentId | None = None
+    run_id: RunId | None = None
 
 
 class RerunResponse(TriggerResponse):
@@ -62,7 +74,7 @@ class RerunResponse(TriggerResponse):
         rerun_of: The run whose input it has.
     """
 
-    rerun_of: str
+    rerun_of: RunId
 
 
 class ResumeRequest(Request):
@@ -75,9 +87,9 @@ class ResumeRequest(Request):
         payload: What the workflow receives.
     """
 
-    run_id: str
+    run_id: RunId
     token: str | None = None
-    hook_id: str | None = None
+    hook_id: HookId | None = None
     payload: Any = None
 
     @model_validator(mode="after")
@@ -100,7 +112,7 @@ class WakeRequest(Request):
         correlation_ids: The correlation ids of the sleeps; all if absent. Those that are over are passed by.
     """
 
-    correlation_ids: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=1000)
+    correlation_ids: tuple[WaitId, ...] | None = Field(default=None, min_length=1, max_length=1000)
 
 
 class WakeResponse(Answer):
@@ -111,7 +123,7 @@ class WakeResponse(Answer):
         woken_waits: How many sleeps were cut short.
     """
 
-    run_id: str
+    run_id: RunId
     woken_waits: int = 0
 
 
@@ -150,10 +162,10 @@ class Run(Answer):
         rerun_of: The run whose input it was given anew.
     """
 
-    run_id: str
+    run_id: RunId
     status: str
     workflow_name: str
-    deployment_id: str
+    deployment_id: DeploymentId
     spec_version: int | None = None
     input: Any = None
     output: Any = None
@@ -162,9 +174,9 @@ class Run(Answer):
     started_at: datetime | None = None
     completed_at: datetime | None = None
     updated_at: datetime | None = None
-    created_by: str | None = None
+    created_by: KeyId | None = None
     project_id: str | None = None
-    rerun_of: str | None = None
+    rerun_of: RunId | None = None
 
     @property
     def finished(self) -> bool:
@@ -192,12 +204,12 @@ class Step(Answer):
         updated_at: When it last changed.
     """
 
-    step_id: str
-    run_id: str
+    step_id: StepId
+    run_id: RunId
     step_name: str
     status: str
     attempt: int = 0
-    executor_id: str | None = None
+    executor_id: ExecutorId | None = None
     input: Any = None
     output: Any = None
     error: Failure | None = None
@@ -220,8 +232,8 @@ class Hook(Answer):
         created_at: When it was created.
     """
 
-    hook_id: str
-    run_id: str
+    hook_id: HookId
+    run_id: RunId
     token: str | None = None
     is_webhook: bool | None = None
     metadata: Any = None
@@ -238,11 +250,15 @@ class Event(Answer):
         correlation_id: The step, hook or wait it is about.
         event_data: What happened; payloads where asked for.
         created_at: When it was recorded.
+        request_id: The correlation id of the HTTP request that brought it, if one did.
+        created_by: The key of that request.
     """
 
-    event_id: str
-    run_id: str
+    event_id: EventId
+    run_id: RunId
     event_type: str
-    correlation_id: str | None = None
+    correlation_id: EntityId | None = None
     event_data: dict[str, Any] | None = None
     created_at: datetime | None = None
+    request_id: CorrelationId | None = None
+    created_by: KeyId | None = None
