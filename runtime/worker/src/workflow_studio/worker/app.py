@@ -12,7 +12,7 @@ from workflow_studio.compute.codes import ErrorBody
 from workflow_studio.worker import problems
 from workflow_studio.worker.auth import Authenticator
 from workflow_studio.worker.boot import running
-from workflow_studio.worker.gate import Gate, is_public
+from workflow_studio.worker.gate import Gate, is_public, operation_id
 from workflow_studio.worker.limits import RateLimits
 from workflow_studio.worker.routes import (
     audit,
@@ -77,7 +77,7 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI
         responses={"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}},
         redirect_slashes=False,
         separate_input_output_schemas=False,
-        generate_unique_id_function=lambda route: route.name,  # operation ids: clients and the audit log use them
+        generate_unique_id_function=operation_id,
     )
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the schema
     problems.install(app)

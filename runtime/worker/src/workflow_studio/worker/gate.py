@@ -49,6 +49,11 @@ def is_public(path: str) -> bool:
     return path == HEALTH_PATH or path.startswith(WEBHOOK_PREFIX)
 
 
+def operation_id(route: APIRoute) -> str:
+    """Return what clients and the audit log call an operation: the name of its function, unless it has another."""
+    return route.operation_id or route.name
+
+
 class Gate:
     """The layer itself.
 
@@ -92,6 +97,7 @@ class Gate:
             return
         headers = Headers(scope=scope)
         request = Origin(_correlation_id(headers.get(CORRELATION_HEADER)))
+        scope["workflow_studio.correlation_id"] = request.request_id
         answer = _Answer(send, request, self._settle)
         with in_course_of(request):
             await self._handle(scope, headers, receive, answer)
@@ -193,7 +199,7 @@ def _operation(scope: Scope) -> Operation | None:
     ):
         return None
     named = [str(value) for value in scope.get("path_params", {}).values()]
-    return Operation(route.operation_id or route.unique_id, named[-1] if named else None, route.status_code or 200)
+    return Operation(operation_id(route), named[-1] if named else None, route.status_code or 200)
 
 
 def _correlation_id(given: str | None) -> str:

@@ -64,6 +64,7 @@ class Act:
         address: The client's address.
         operation: Returns what it asks for, or None for what the log leaves out; known once the request is routed.
         target: What it was done to, where the address does not say.
+        made: The id of what was made.
         details: What else is worth knowing.
         entry_id: Its entry, once that is committed.
         written: What that says.
@@ -75,6 +76,7 @@ class Act:
     address: str | None
     operation: Callable[[], Operation | None]
     target: str | None = None
+    made: str | None = None
     details: dict[str, Any] = field(default_factory=dict)
     entry_id: str | None = None
     written: dict[str, Any] | None = None
@@ -99,16 +101,18 @@ class Entry:
     details: dict[str, Any] | None
 
 
-def describe(*, target: str | None = None, **details: Any) -> None:
+def describe(*, target: str | None = None, made: str | None = None, **details: Any) -> None:
     """Tell the audit log more of the change that is being made, if it is one that the log records.
 
     Args:
-        target: What is changed, where the address does not name it: the id of what is made.
+        target: What is changed, where the address does not name it.
+        made: The id of what is made. It is the target of an address that names nothing, and a detail otherwise.
         details: What else is worth knowing, as JSON has it; never a secret or a payload.
     """
     act = _act()
     if act is not None:
         act.target = target or act.target
+        act.made = made or act.made
         act.details.update({name: value for name, value in details.items() if value is not None})
 
 
@@ -228,7 +232,9 @@ class AuditLog:
 
 
 def _columns(act: Act, operation: Operation, status: int, code: str | None) -> dict[str, Any]:
-    target = act.target or operation.target
+    named = act.target or operation.target
+    target = named or act.made
+    details = {**act.details, "made": act.made} if named and act.made else act.details
     return {
         "actor": act.key.key_id,
         "project_id": act.key.project_id,
@@ -239,7 +245,7 @@ def _columns(act: Act, operation: Operation, status: int, code: str | None) -> d
         "code": code,
         "request_id": act.request_id,
         "address": act.address,
-        "details": _details(act.details),
+        "details": _details(details),
     }
 
 

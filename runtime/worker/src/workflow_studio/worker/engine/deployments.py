@@ -11,6 +11,7 @@ from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.ids import DEPLOYMENT_ID
 from workflow_studio.compute.manifest import Manifest
 from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.engine import audit
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.store import tables
 
@@ -102,6 +103,7 @@ class Deployments:
         """
 
         def work(transaction: Transaction) -> tuple[Deployment, bool]:
+            audit.describe(made=manifest.deployment_id)
             connection = transaction.connection
             known = _load(connection, manifest.deployment_id)
             if known is not None:

@@ -187,7 +187,7 @@ class ApiKeys:
             made = self._insert(transaction, new, replaces=key_id)
             over = now + overlap_ms if old.expires_at is None else min(now + overlap_ms, old.expires_at)
             transaction.execute(update(_T).where(_T.c.key_id == key_id).values(expires_at=over))
-            audit.describe(target=key_id, replacedBy=made[0], replacedExpiresAt=over)
+            audit.describe(replacedExpiresAt=over)
             transaction.after_commit(self._forget)
             return made
 
@@ -206,6 +206,7 @@ class ApiKeys:
                 return {"keyId": key_id}  # what is remembered must not hold the secret
 
             answer = self._idempotency.once(transaction, repeat, once)
+            audit.describe(made=answer["keyId"])
             return require_key(transaction.connection, answer["keyId"]), secret
 
         return await self._database.write(work)
@@ -244,7 +245,7 @@ class ApiKeys:
             "replaces": replaces,
         }
         transaction.execute(insert(_T).values(**values))
-        audit.describe(target=key_id, scopes=scopes, name=new.name, expiresAt=new.expires_at)
+        audit.describe(scopes=scopes, name=new.name, expiresAt=new.expires_at)
         return key_id, secret
 
     async def verify(self, secret: str) -> ApiKey | None:

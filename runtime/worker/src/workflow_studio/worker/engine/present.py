@@ -91,6 +91,11 @@ def origin(row: Row) -> Wire:
     return _present(row, _ORIGIN_FIELDS)
 
 
+def request_of(row: Row) -> Wire:
+    """Return which request an event came by; the Workflow SDK's events do not say."""
+    return _present(row, (("request_id", "requestId"), ("created_by", "createdBy")))
+
+
 def step(row: Row, *, with_payloads: bool) -> Wire:
     """Return a step."""
     entity = {

@@ -209,7 +209,8 @@ class Queries:
         return self._named_executor(present.step(row, with_payloads=with_payloads), row)
 
     def _event(self, row: Any, *, with_payloads: bool) -> dict[str, Any]:
-        return self._named_executor(present.event(row, with_payloads=with_payloads), row)
+        entity = self._named_executor(present.event(row, with_payloads=with_payloads), row)
+        return {**entity, **present.request_of(row)} if self._for_people else entity
 
     def _named_executor(self, entity: dict[str, Any], row: Any) -> dict[str, Any]:
         if self._for_people and row["executor_id"] is not None:

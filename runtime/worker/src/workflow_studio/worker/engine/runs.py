@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.world_errors import EntityConflictError, WorldError
-from workflow_studio.worker.engine import log, present
+from workflow_studio.worker.engine import audit, log, present
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.queue import flow_queue
 from workflow_studio.worker.engine.run_views import RunViews, run_not_found
@@ -117,11 +117,16 @@ class Runs(RunViews):
         self, repeat: IdempotencyKey | None, work: Callable[[Transaction], dict[str, Any]]
     ) -> dict[str, Any]:
         try:
-            return await self._database.write(
-                lambda transaction: self._idempotency.once(transaction, repeat, lambda: work(transaction))
-            )
+            return await self._database.write(lambda transaction: self._made(transaction, repeat, work))
         except WorldError as error:
             raise EngineError(ErrorCode.INVALID_REQUEST, error.message, status=400) from error
+
+    def _made(
+        self, transaction: Transaction, repeat: IdempotencyKey | None, work: Callable[[Transaction], dict[str, Any]]
+    ) -> dict[str, Any]:
+        run = self._idempotency.once(transaction, repeat, lambda: work(transaction))
+        audit.describe(made=run["runId"])
+        return run
 
     async def cancel(self, run_id: str, *, caller: Caller | None = None) -> dict[str, Any]:
         """Cancel a run. Steps in flight run to their end; nothing comes after them.

@@ -25,7 +25,7 @@ from workflow_studio.compute.scopes import Scope
 from workflow_studio.compute.world_errors import HookNotFoundError
 from workflow_studio.worker import idempotent
 from workflow_studio.worker.auth import needs
-from workflow_studio.worker.engine import params
+from workflow_studio.worker.engine import audit, params
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.problems import problem
@@ -85,6 +85,7 @@ async def list_runs(worker: Worker, part: Annotated[RunsListing, Query()]) -> Pa
 )
 async def resume_run(body: ResumeRequest, worker: Worker, request: Request) -> ResumeResponse:
     """Hand a payload to a hook that a run waits on, named by its token or its id, and have the run go on."""
+    audit.describe(target=body.run_id)
     run = await worker.engine.runs.get(body.run_id, with_payloads=False)
     hook_id = body.hook_id
     if body.token is not None:
