@@ -260,7 +260,5 @@ class Event(Answer):
     correlation_id: EntityId | None = None
     event_data: dict[str, Any] | None = None
     created_at: datetime | None = None
-    request_id: str | None = None
-    created_by: str | None = None
     request_id: CorrelationId | None = None
     created_by: KeyId | None = None
