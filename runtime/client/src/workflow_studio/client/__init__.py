@@ -13,6 +13,9 @@ from workflow_studio.client._errors import (
 from workflow_studio.client._upload import Progress
 from workflow_studio.compute.api import (
     ActiveDeployment,
+    ApiKey,
+    AuditEntry,
+    CreatedApiKey,
     DeadMessage,
     Deployment,
     Event,
@@ -21,19 +24,25 @@ from workflow_studio.compute.api import (
     Health,
     Hook,
     Page,
+    RerunResponse,
     ResumeResponse,
     Run,
     Sdk,
     Step,
     TriggerResponse,
+    Variable,
+    Variables,
     WakeResponse,
 )
 
 __all__ = [
     "ActiveDeployment",
+    "ApiKey",
     "AsyncComputeClient",
+    "AuditEntry",
     "ComputeClient",
     "ComputeClientError",
+    "CreatedApiKey",
     "DeadMessage",
     "Deployment",
     "Event",
@@ -45,6 +54,7 @@ __all__ = [
     "Page",
     "Progress",
     "RateLimitedError",
+    "RerunResponse",
     "ResumeResponse",
     "Run",
     "ScopeError",
@@ -53,5 +63,7 @@ __all__ = [
     "TransportError",
     "TriggerResponse",
     "UnauthorizedError",
+    "Variable",
+    "Variables",
     "WakeResponse",
 ]

@@ -19,11 +19,15 @@ from workflow_studio.client._waiting import Polls
 from workflow_studio.compute.api import ResumeRequest, TriggerRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from workflow_studio.compute.api import (
         ActiveDeployment,
+        ApiKey,
+        AuditEntry,
+        CreatedApiKey,
         DeadMessage,
         Deployment,
         Event,
@@ -31,12 +35,14 @@ if TYPE_CHECKING:
         Health,
         Hook,
         Page,
+        RerunResponse,
         ResolveData,
         ResumeResponse,
         Run,
         SortOrder,
         Step,
         TriggerResponse,
+        Variables,
         WakeResponse,
     )
 
@@ -168,19 +174,49 @@ class ComputeClient:
                 return run
             time.sleep(polls.pause())
 
-    def list_runs(
+    def list_runs(  # noqa: PLR0913 - one argument per filter
         self,
         *,
         workflow_name: str | None = None,
-        status: str | None = None,
+        status: str | Sequence[str] | None = None,
+        deployment_id: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
         limit: int | None = None,
         cursor: str | None = None,
         sort_order: SortOrder | None = None,
         resolve_data: ResolveData | None = None,
     ) -> Page[Run]:
-        """Return some runs, newest first."""
-        part = calls.Listing(limit, cursor, sort_order, resolve_data)
-        return self._send(calls.list_runs(workflow_name, status, part))
+        """Return some runs, newest first.
+
+        Args:
+            workflow_name: Those of this workflow.
+            status: Those that stand here, or at one of these.
+            deployment_id: Those of this deployment.
+            created_after: Those created then or later.
+            created_before: Those created earlier.
+            limit: How many at most.
+            cursor: Where the page begins: the cursor of the one before.
+            sort_order: By the time of their creation.
+            resolve_data: Whether arguments and results are wanted.
+
+        Raises:
+            ValueError: If a moment has no time zone.
+        """
+        wanted = calls.RunFilter(workflow_name, status, deployment_id, created_after, created_before)
+        return self._send(calls.list_runs(wanted, calls.Listing(limit, cursor, sort_order, resolve_data)))
+
+    def rerun_run(
+        self, run_id: str, *, deployment_id: str | None = None, idempotency_key: str | None = None
+    ) -> RerunResponse:
+        """Start a run with the input of another one.
+
+        Args:
+            run_id: The run whose input is used.
+            deployment_id: The deployment; that of the run if absent, and ``latest`` is the active one.
+            idempotency_key: Calls with the same key start one run; made up if absent, so that retries do.
+        """
+        return self._send(calls.rerun(run_id, deployment_id, idempotency_key or str(uuid.uuid4())))
 
     def cancel_run(self, run_id: str) -> Run:
         """Cancel a run: it takes no further step."""
@@ -292,9 +328,92 @@ class ComputeClient:
         """Have new runs use a deployment. Runs that exist stay on theirs."""
         return self._send(calls.activate_deployment(deployment_id))
 
-    def rollback_deployment(self, deployment_id: str) -> Deployment:
-        """Have new runs use an earlier deployment again."""
-        return self._send(calls.activate_deployment(deployment_id))
+    def rollback_deployment(self, deployment_id: str | None = None) -> Deployment:
+        """Have new runs use an earlier deployment again; the one active before the one that is, if none is named."""
+        return self._send(calls.rollback_deployment(deployment_id))
+
+    def delete_deployment(self, deployment_id: str) -> None:
+        """Delete a deployment with its artifact and its variables; refused while it is active or runs of it go on."""
+        self._send(calls.delete_deployment(deployment_id))
+
+    def list_variables(self, deployment_id: str) -> Variables:
+        """Return the names of a deployment's variables; values cannot be read back."""
+        return self._send(calls.list_variables(deployment_id))
+
+    def set_variables(self, deployment_id: str, values: Mapping[str, str | None]) -> Variables:
+        """Set variables of a deployment; None unsets one, and those that are not named stay."""
+        return self._send(calls.set_variables(deployment_id, values))
+
+    def create_key(
+        self,
+        scopes: Sequence[str],
+        *,
+        name: str | None = None,
+        project_id: str | None = None,
+        environment: str | None = None,
+        expires_in_days: int | None = None,
+    ) -> CreatedApiKey:
+        """Make a key. The answer is the only one that ever has its secret.
+
+        Raises:
+            ValueError: If a scope is unknown, or another argument is of the wrong kind.
+        """
+        given = {"scopes": tuple(scopes), "name": name, "project_id": project_id, "environment": environment}
+        call = calls.create_key(given | {"expires_in_days": expires_in_days}, str(uuid.uuid4()))
+        return self._send(call)
+
+    def list_keys(
+        self, *, state: str | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> Page[ApiKey]:
+        """Return the keys, newest first, without their secrets."""
+        return self._send(calls.list_keys(state, limit, cursor))
+
+    def get_key(self, key_id: str) -> ApiKey:
+        """Return a key, without its secret."""
+        return self._send(calls.get_key(key_id))
+
+    def get_current_key(self) -> ApiKey:
+        """Return the key that this client sends, as the worker knows it."""
+        return self._send(calls.get_key(None))
+
+    def rotate_key(
+        self, key_id: str, *, overlap_seconds: int | None = None, expires_in_days: int | None = None
+    ) -> CreatedApiKey:
+        """Make a key that takes the place of another, which goes on for a while.
+
+        Args:
+            key_id: The key to replace.
+            overlap_seconds: How much longer that one goes on; a day if absent.
+            expires_in_days: How long the new key lives; as long as the old one was made for if absent.
+
+        Raises:
+            ValueError: If an argument is of the wrong kind.
+        """
+        given = {"overlap_seconds": overlap_seconds, "expires_in_days": expires_in_days}
+        return self._send(calls.rotate_key(key_id, given, str(uuid.uuid4())))
+
+    def revoke_key(self, key_id: str, *, force: bool = False) -> ApiKey:
+        """End a key at once and for ever; the last working admin key only with ``force``."""
+        return self._send(calls.revoke_key(key_id, force))
+
+    def list_audit(
+        self,
+        *,
+        actor: str | None = None,
+        target: str | None = None,
+        action: str | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Page[AuditEntry]:
+        """Return entries of the audit log, newest first.
+
+        Raises:
+            ValueError: If a moment has no time zone.
+        """
+        filters = {"actor": actor, "target": target, "action": action, "after": after, "before": before}
+        return self._send(calls.list_audit(filters, calls.Listing(limit, cursor)))
 
     def list_executors(self) -> Page[Executor]:
         """Return the worker's Node.js processes."""

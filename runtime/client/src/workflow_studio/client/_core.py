@@ -129,7 +129,7 @@ class Prepared:
         if not response.is_success:
             raise from_response(response, self.correlation_id)
         try:
-            return kind.model_validate_json(response.content)
+            return kind.model_validate_json(b"{}" if response.status_code == 204 else response.content)
         except ValidationError as error:
             raise TransportError(
                 f"The answer to {self.call.verb} {self.call.path} is not one that a worker gives.",

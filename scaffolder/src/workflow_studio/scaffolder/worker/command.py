@@ -136,8 +136,8 @@ def _choose(
     settings_file: Path | None,
     config: Path | None,
     require_https: bool,
-    json: bool,
-    **options: Any,  # noqa: ARG001
+    json: bool,  # noqa: ARG001 - read before the command runs
+    **options: Any,
 ) -> dict[str, Any]:
     configured = {} if config is None else settings_from_config(config, find_node())
     given = {name: value for name, value in options.items() if value is not None}
