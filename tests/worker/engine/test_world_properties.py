@@ -293,8 +293,8 @@ def test_engine_and_model_agree_after_every_operation(kind, tmp_path, place_of, 
     run_state_machine_as_test(
         Placed,
         settings=settings(
-            max_examples=2000 if LONG else 8,
-            stateful_step_count=60 if LONG else 40,
+            max_examples=1000 if LONG else 6,
+            stateful_step_count=50 if LONG else 30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             phases=set(Phase) if LONG else set(Phase) - {Phase.shrink, Phase.explain},
