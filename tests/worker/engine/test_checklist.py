@@ -1,4 +1,4 @@
-"""What a World has to prove, item by item, in the order of the list of checks that this project was given.
+"""What a World has to prove to the SDK, item by item: what the rules for events, the queue and streams come down to.
 
 :data:`PROVED_BY` names the tests that prove an item where they belong to a subject of their own; the items that no
 other test proves follow below. All run on SQLite and PostgreSQL, those with executors too.
