@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from workflow_studio.worker.ports import CallContext
+    from workflow_studio.worker.ports import CallContext, OutputSink
 
 DEPLOYMENT = "dep_0123456789abcdef0123456789abcdef"
 OK = "module.exports.POST = async () => Response.json({ ok: true });"
@@ -75,11 +75,12 @@ async def make_pool(world: RecordingWorld, tmp_path: Path) -> AsyncIterator[Call
     pools = []
     node = find_node()
 
-    def make(**options: Any) -> NodeExecutorPool:
+    def make(output: OutputSink | None = None, **options: Any) -> NodeExecutorPool:
         pool = NodeExecutorPool(
             world=world,
             artifact_path=lambda deployment: tmp_path / "artifacts" / deployment,
             options=ExecutorOptions(**{"node": node, **options}),
+            output=output,
         )
         pools.append(pool)
         return pool

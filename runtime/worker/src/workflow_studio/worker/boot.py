@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from workflow_studio.compute.scopes import Scope
 from workflow_studio.worker.artifacts import ArtifactStore
-from workflow_studio.worker.engine import MAX_WAITING, Capacity, Engine, EngineError, NewKey, SeedApiKey
+from workflow_studio.worker.engine import MAX_WAITING, Capacity, Engine, EngineError, NewKey, OutputLimits, SeedApiKey
 from workflow_studio.worker.engine.keys import new_secret
 from workflow_studio.worker.env_file import read_env_file
 from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
@@ -66,6 +66,7 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
             max_waiting=_max_waiting(),
             audit_retention_days=settings.audit_retention_days,
             variable_key_file=settings.variable_key_path,
+            output_limits=OutputLimits(lines=settings.output_lines_per_run, size=settings.output_bytes_per_run),
         )
         node = runner.node if isinstance(runner, ExecutorOptions) else None
         artifacts = ArtifactStore(
@@ -75,7 +76,11 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         await _provide_keys(engine, settings)
         if isinstance(runner, ExecutorOptions):
             runner = NodeExecutorPool(
-                world=engine.world, artifact_path=artifacts.path, options=runner, variables=_variables_of(engine)
+                world=engine.world,
+                artifact_path=artifacts.path,
+                options=runner,
+                variables=_variables_of(engine),
+                output=engine.output,
             )
         dispatcher = engine.dispatcher(
             runner, Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)

@@ -7,10 +7,10 @@ methods back through a :class:`WorldHandler`. None of them imports another's imp
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,45 @@ class WebResponse:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+
+
+Level = Literal["debug", "info", "warn", "error"]
+LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warn", "error")
+"""What a line can be, from the least to the most urgent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that the code of a delivery printed.
+
+    Attributes:
+        at: When, in epoch milliseconds.
+        level: One of :data:`LEVELS`.
+        text: The line, without control characters.
+        number: Which of the lines of the workflow function it is, from 0: each replay prints them again. None for what
+            is printed once, as by steps.
+    """
+
+    at: int
+    level: Level
+    text: str
+    number: int | None = None
+
+
+class OutputSink(Protocol):
+    """Keeps what deliveries print."""
+
+    async def append(
+        self, delivery: Delivery, lines: Sequence[Line], *, dropped: int = 0, attempt: int | None = None
+    ) -> None:
+        """Append lines to the output of the delivery's run.
+
+        Args:
+            delivery: Which one printed them.
+            lines: The lines, in the order they were printed.
+            dropped: How many more were lost on the way.
+            attempt: The attempt of the step, if it differs from that of the delivery.
+        """
 
 
 class ExecutorUnavailableError(Exception):

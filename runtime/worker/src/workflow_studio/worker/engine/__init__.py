@@ -22,6 +22,7 @@ from workflow_studio.worker.engine.housekeeping import Housekeeping
 from workflow_studio.worker.engine.idempotency import IdempotencyKeys
 from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, NewKey, SeedApiKey
 from workflow_studio.worker.engine.leases import Leases
+from workflow_studio.worker.engine.output import Output, OutputLimits, OutputQuery
 from workflow_studio.worker.engine.queries import Queries
 from workflow_studio.worker.engine.queue import Queue
 from workflow_studio.worker.engine.recovery import Recovery
@@ -54,6 +55,7 @@ class Engine:
 
         variable_key_file: Where the key is kept that variables of deployments are sealed with where there is no master
             key; without either, none can be set.
+        output_limits: How much is kept of what a run prints.
 
     Attributes:
         world: Answers the World's methods.
@@ -72,6 +74,7 @@ class Engine:
         ended: Tells of runs that end, by their ids.
         recovery: Takes up what a crash left behind.
         housekeeping: Deletes what nobody will ask for any more.
+        output: What runs print.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Engine:
         max_waiting: int = MAX_WAITING,
         audit_retention_days: int = DEFAULT_RETENTION_DAYS,
         variable_key_file: Path | None = None,
+        output_limits: OutputLimits | None = None,
     ) -> None:
         owner = uuid.uuid4().hex
         deliveries = Deliveries()
@@ -108,6 +112,7 @@ class Engine:
         self.following = Following(self.streams, self.runs, self.ended)
         self.recovery = Recovery(database, self.queue, clock, owner)
         self.housekeeping = Housekeeping(database, clock)
+        self.output = Output(database, self.keyring, output_limits or OutputLimits(), self.ended, Signals(max_waiting))
         self.world = World(
             deliveries=deliveries,
             deployments=self.deployments,
@@ -141,6 +146,8 @@ __all__ = [
     "Engine",
     "EngineError",
     "NewKey",
+    "OutputLimits",
+    "OutputQuery",
     "Runs",
     "SeedApiKey",
     "World",

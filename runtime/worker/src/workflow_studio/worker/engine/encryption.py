@@ -1,8 +1,8 @@
 """The keys of the runs, and what the worker itself encrypts.
 
-The SDK encrypts payloads with the key that it asks the World for. Two things are left to the worker: what comes to it
-as JSON, arguments and payloads of hooks, and the chunks of streams, since the SDK writes bytes, such as the bodies of
-requests and responses, as they are (found by running ``workflow`` 4.8.9).
+The SDK encrypts payloads with the key that it asks the World for. Three things are left to the worker: what comes to it
+as JSON, arguments and payloads of hooks; what runs print; and the chunks of streams, since the SDK writes bytes, such
+as the bodies of requests and responses, as they are (found by running ``workflow`` 4.8.9).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from workflow_studio.compute.payload import ENCRYPTED_PREFIX
 
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
 _SEALED: Final = b"\0\0\0\0seal"
 
 
@@ -68,6 +69,12 @@ class Keyring:
         """Return what seals and opens the chunks of a stream."""
         return StreamSeal(None if self._master_key is None else derived_key(self._master_key, f"studio-stream|{name}"))
 
+    def output(self, run_id: str) -> OutputSeal:
+        """Return what seals and opens the lines that a run prints."""
+        return OutputSeal(
+            None if self._master_key is None else derived_key(self._master_key, f"studio-output|{run_id}")
+        )
+
 
 class StreamSeal:
     """Encrypts the chunks of one stream where they are stored. Each is bound to its index, so none can be moved.
@@ -94,6 +101,40 @@ class StreamSeal:
             return self._cipher.decrypt(nonce, sealed, _place(index))
         except (InvalidTag, ValueError):
             return stored  # a chunk in clear that begins like a sealed one, or one of another master key
+
+
+class OutputSeal:
+    """Encrypts the lines that one run prints. Each is bound to its position, so none can be moved.
+
+    Output can hold lines from before there was a master key: those are given back as they are. No line in clear can be
+    taken for a sealed one, because lines are kept without control characters.
+    """
+
+    def __init__(self, key: bytes | None) -> None:
+        self._cipher = None if key is None else AESGCM(key)
+
+    @staticmethod
+    def size_of(stored: bytes) -> int:
+        """Return how long a line is in clear."""
+        overhead = len(_SEALED) + _NONCE_BYTES + _TAG_BYTES if stored.startswith(_SEALED) else 0
+        return max(0, len(stored) - overhead)
+
+    def seal(self, position: int, line: bytes) -> bytes:
+        """Return a line as it is stored."""
+        if self._cipher is None:
+            return line
+        nonce = os.urandom(_NONCE_BYTES)
+        return _SEALED + nonce + self._cipher.encrypt(nonce, line, _place(position))
+
+    def open(self, position: int, stored: bytes) -> bytes | None:
+        """Return a line as it was printed; None if it is sealed with a key that is not here."""
+        if not stored.startswith(_SEALED):
+            return stored
+        nonce, sealed = stored[len(_SEALED) :][:_NONCE_BYTES], stored[len(_SEALED) + _NONCE_BYTES :]
+        try:
+            return None if self._cipher is None else self._cipher.decrypt(nonce, sealed, _place(position))
+        except (InvalidTag, ValueError):
+            return None
 
 
 def run_key(master_key: bytes, run_id: str) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.execution.connection import Connection, FrameError, FrameTooLargeError
 from workflow_studio.worker.execution.output import forward, printable
+from workflow_studio.worker.execution.printed import Printed
 from workflow_studio.worker.execution.process import close_pipes, kill_group, spawn
 from workflow_studio.worker.ports import (
     CallContext,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from workflow_studio.worker.execution.node import NodeRuntime
     from workflow_studio.worker.execution.options import ExecutorOptions
-    from workflow_studio.worker.ports import WorldHandler
+    from workflow_studio.worker.ports import OutputSink, WorldHandler
 
 logger = logging.getLogger("workflow_studio.worker.execution")
 
@@ -95,6 +96,7 @@ class Executor:
         deployment_id: str,
         world: WorldHandler,
         options: ExecutorOptions,
+        output: OutputSink | None = None,
     ) -> None:
         self.deployment_id = deployment_id
         self.pid = process.pid
@@ -106,6 +108,7 @@ class Executor:
         self._connection = connection
         self._world = world
         self._options = options
+        self._printed = Printed(output, self._tell)
         self._hello = _future()
         self._answers: dict[str, asyncio.Future[Any]] = {}
         self._requests = 0
@@ -121,7 +124,13 @@ class Executor:
 
     @classmethod
     async def start(
-        cls, deployment_id: str, artifact: Path, node: NodeRuntime, options: ExecutorOptions, world: WorldHandler
+        cls,
+        deployment_id: str,
+        artifact: Path,
+        node: NodeRuntime,
+        options: ExecutorOptions,
+        world: WorldHandler,
+        output: OutputSink | None = None,
     ) -> Executor:
         """Start an executor and wait until its artifact is loaded.
 
@@ -139,7 +148,7 @@ class Executor:
                 theirs.close()
         except OSError as error:
             raise ExecutorUnavailableError(f"Node.js could not be started: {error}") from error
-        executor = cls(process, connection, deployment_id, world, options)
+        executor = cls(process, connection, deployment_id, world, options, output)
         try:
             async with asyncio.timeout(options.start_timeout):
                 await asyncio.shield(executor._hello)
@@ -185,12 +194,17 @@ class Executor:
             "body": delivery.body,
             "headers": dict(delivery.headers),
         }
+        self._printed.begin(delivery)
         try:
             outcome: Outcome = await self._ask(f"delivery {delivery.id}", frame)
         except FrameTooLargeError as error:
             return Failed(f"The message cannot be delivered: {error}")
         except ExecutorLostError as error:
             return Failed(str(error), executor_lost=True)
+        finally:
+            # Whoever sees the outcome sees all that was printed on the way to it.
+            await self._printed.stored(delivery.id)
+            self._printed.end(delivery.id)
         self.completed += 1
         return outcome
 
@@ -244,6 +258,10 @@ class Executor:
         except ConnectionError as error:
             raise ExecutorLostError(f"The executor {self.id} was lost: its connection is closed.") from error
 
+    async def _tell(self, frame: dict[str, Any]) -> None:
+        with contextlib.suppress(ExecutorLostError):
+            await self._send(frame)
+
     async def drain(self, grace: float) -> None:
         """Let it finish what it has, then end; kill it if it takes more than ``grace`` seconds."""
         self._draining = True
@@ -293,6 +311,7 @@ class Executor:
         for task in output:
             task.cancel()
         await asyncio.gather(reading, watching, *output, *self._tasks, return_exceptions=True)
+        await self._printed.close()
         close_pipes(self._process)
 
     async def _exit_code(self, reading: asyncio.Task[None]) -> int:
@@ -327,6 +346,8 @@ class Executor:
                 self._answer(f"delivery {frame['delivery']}", _outcome(frame))
             case "response":
                 self._answer(f"request {frame['request']}", _web_response(frame))
+            case "output":
+                self._printed.receive(frame)
             case "heartbeat":
                 self.rss = int(frame["rss"])
                 self._reported_in_flight = int(frame["inFlight"])
@@ -377,6 +398,8 @@ class Executor:
         if f"delivery {delivery_id}" not in self._answers:
             # It is over, or it is another executor's: what is said in its name would count as said by that replay.
             delivery_id = None
+        if method == "events.create":
+            await self._printed.stored(delivery_id)
         value = await self._world.call(method, params, CallContext(self.id, delivery_id))
         return {"t": "result", "value": value}
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workflow_studio.worker.execution.options import ExecutorOptions
-    from workflow_studio.worker.ports import WorldHandler
+    from workflow_studio.worker.ports import OutputSink, WorldHandler
 
 logger = logging.getLogger("workflow_studio.worker.execution")
 
@@ -100,6 +100,7 @@ class NodeExecutorPool:
         artifact_path: Gives the folder of a deployment's unpacked artifact.
         options: How executors are run.
         variables: Gives the variables of a deployment's own, which win over those of ``options``.
+        output: Keeps what deliveries print; nothing does if absent.
 
     Raises:
         NodeNotFoundError: If ``options`` names no Node.js and none is found.
@@ -112,11 +113,13 @@ class NodeExecutorPool:
         artifact_path: Callable[[str], Path],
         options: ExecutorOptions,
         variables: Callable[[str], Awaitable[Mapping[str, str]]] | None = None,
+        output: OutputSink | None = None,
     ) -> None:
         self._world = world
         self._artifact_path = artifact_path
         self._options = options
         self._variables = variables
+        self._output = output
         self._node = options.node or find_node()
         self._groups: dict[str, _Group] = {}
         self._closing = False
@@ -267,7 +270,7 @@ class NodeExecutorPool:
         try:
             options = await self._options_of(deployment_id)
             artifact = self._artifact_path(deployment_id)
-            executor = await Executor.start(deployment_id, artifact, self._node, options, self._world)
+            executor = await Executor.start(deployment_id, artifact, self._node, options, self._world, self._output)
         except ExecutorUnavailableError as error:
             logger.warning("No executor for %s: %s", deployment_id, error)
             raise

@@ -262,9 +262,9 @@ class RunOutput(Base, table=True):
     """A line that a run's code printed.
 
     Attributes:
-        position: Its place in the run's output, from 1; what was dropped leaves no gap.
+        position: Its place in the run's output, from 1; what was dropped leaves a gap.
         step_id: The step that printed it; None for the workflow function.
-        attempt: The attempt of the delivery that it was printed in.
+        attempt: The attempt of the step; for a workflow function, that of the delivery.
         level: ``debug``, ``info``, ``warn`` or ``error``.
         text: The line, sealed where runs are encrypted.
     """
@@ -282,7 +282,13 @@ class RunOutput(Base, table=True):
 
 
 class RunOutputSize(Base, table=True):
-    """How much output a run has: it is bounded. ``dropped`` counts the lines that were not kept."""
+    """How much output of a run is kept: it is bounded.
+
+    Attributes:
+        dropped: How many lines were not kept.
+        last_position: The position of its newest line.
+        workflow_lines: How many lines its workflow function has printed; a replay prints them again.
+    """
 
     __tablename__ = "run_output_sizes"
 
@@ -290,6 +296,8 @@ class RunOutputSize(Base, table=True):
     lines: int = Field(default=0, sa_type=BigInteger)
     size: int = Field(default=0, sa_type=BigInteger)
     dropped: int = Field(default=0, sa_type=BigInteger)
+    last_position: int = Field(default=0, sa_type=BigInteger)
+    workflow_lines: int = Field(default=0, sa_type=BigInteger)
 
 
 def table(model: type[SQLModel]) -> Table:

@@ -49,6 +49,7 @@ function main(settings) {
       if (frame.t === 'deliver') void work.deliver(frame);
       else if (frame.t === 'request') void work.request(frame);
       else if (frame.t === 'abandon') work.abandon(frame);
+      else if (frame.t === 'stored') work.outputStored(frame);
       else if (frame.t === 'drain') work.drain();
     },
     die,
@@ -64,13 +65,16 @@ function main(settings) {
   provideWorld(
     createWorld({
       /** @type {import('./connection.cjs').WorldCall} */
-      call: (method, params, { signal }) =>
-        connection.call(
+      call: (method, params, { signal }) => {
+        // Whoever sees that a step or a run has ended sees all it printed.
+        if (method === 'events.create') work.flushOutput();
+        return connection.call(
           method,
           params,
           work.currentDelivery(),
           eitherOf(signal, work.currentSignal()),
-        ),
+        );
+      },
       specVersion,
       deploymentId,
       // They all share one connection. A step that waits keeps no place; one
@@ -79,6 +83,7 @@ function main(settings) {
     }),
   );
   survive();
+  work.watchOutput();
 
   try {
     artifact = loadArtifact(folder);

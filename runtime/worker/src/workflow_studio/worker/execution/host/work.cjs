@@ -3,6 +3,7 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { MAX_FRAME_SIZE } = require('./connection.cjs');
+const { createOutput } = require('./output.cjs');
 
 const MAX_MESSAGE_LENGTH = 4000;
 const SERVER_ERROR = Object.freeze({
@@ -30,8 +31,16 @@ function describe(error) {
  * @param {() => void} options.onDrained Called once nothing is left after a drain.
  */
 function createWork({ artifact, send, onDrained }) {
-  /** @type {AsyncLocalStorage<string>} */
-  const currentDelivery = new AsyncLocalStorage();
+  /**
+   * What the calling code prints to. It names the delivery, too.
+   *
+   * @type {AsyncLocalStorage<import('./output.cjs').Printout>}
+   */
+  const currentPrintout = new AsyncLocalStorage();
+  const output = createOutput({
+    current: () => currentPrintout.getStore(),
+    send,
+  });
   /**
    * Aborted when the webhook call in whose course the calling code runs is
    * given up.
@@ -54,17 +63,23 @@ function createWork({ artifact, send, onDrained }) {
     count,
     inFlight: () => inFlight,
     /** The delivery in whose course the calling code runs. */
-    currentDelivery: () => currentDelivery.getStore(),
+    currentDelivery: () => currentPrintout.getStore()?.delivery,
+    /** Send what the delivery has printed in whose course the calling code runs. */
+    flushOutput: () => output.flush(currentPrintout.getStore()),
+    outputStored: output.stored,
+    watchOutput: output.watch,
     /** Aborted when the work in whose course the calling code runs is given up. */
     currentSignal: () => currentRequest.getStore(),
 
     /** @param {any} frame */
     async deliver(frame) {
-      const { delivery } = frame;
+      const { delivery, kind } = frame;
+      const printout = output.open(delivery, kind === 'workflow');
       count(1);
-      const outcome = await currentDelivery
-        .run(delivery, () => artifact().deliver(frame))
+      const outcome = await currentPrintout
+        .run(printout, () => artifact().deliver(frame))
         .catch((error) => ({ error: describe(error) }));
+      output.end(printout);
       send({ t: 'delivered', delivery, ...outcome });
       count(-1);
     },
