@@ -1,6 +1,7 @@
 import gzip
 import io
 import json
+import os
 import tarfile
 
 import anyio
@@ -306,3 +307,92 @@ async def test_no_archive_writes_outside_or_leaves_anything(tmp_path_factory, en
     with pytest.raises(ArtifactError):
         await store.receive(pieces(content))
     assert list(root.rglob("*")) == [root / "artifacts"]
+
+
+# Removing what belongs to nobody
+
+
+def aged(folder, seconds=2 * 3600):
+    moment = folder.stat().st_mtime - seconds
+    os.utime(folder, (moment, moment))
+
+
+def wanting(*names):
+    async def is_wanted(name):
+        return name in names
+
+    return is_wanted
+
+
+def folders_of(store):
+    return sorted(entry.name for entry in store.directory.iterdir())
+
+
+async def test_artifacts_of_no_deployment_are_swept_away_once_they_are_old(store):
+    kept = (await store.receive(pieces(artifact()))).deployment_id
+    orphan = (await store.receive(pieces(artifact(FILES | {"flow.js": b"2"})))).deployment_id
+    recent = (await store.receive(pieces(artifact(FILES | {"flow.js": b"3"})))).deployment_id
+    (store.directory / "not-an-artifact").mkdir()
+    for name in (kept, orphan, "not-an-artifact"):
+        aged(store.directory / name)
+    assert await store.sweep(wanting(kept)) == 1
+    assert folders_of(store) == sorted([kept, recent, "not-an-artifact"])
+    assert await store.sweep(wanting(kept)) == 0
+
+
+async def test_an_artifact_that_is_being_uploaded_is_not_removed(store):
+    async with store.receiving(pieces(artifact())) as manifest:
+        aged(store.path(manifest.deployment_id))
+        assert await store.sweep(wanting()) == 0
+        assert not await store.discard(manifest.deployment_id, wanting())
+        async with store.receiving(pieces(artifact())):
+            pass
+        assert not await store.discard(manifest.deployment_id, wanting()), "the first upload holds it still"
+        assert folders_of(store)[-1] == manifest.deployment_id
+    assert await store.discard(manifest.deployment_id, wanting())
+    assert folders_of(store) == []
+
+
+async def test_an_artifact_that_is_wanted_again_is_not_removed(store):
+    name = (await store.receive(pieces(artifact()))).deployment_id
+    assert not await store.discard(name, wanting(name))
+    assert await store.discard(name, wanting())
+    assert not await store.discard(name, wanting())
+    assert (await store.receive(pieces(artifact()))).deployment_id == name
+    assert folders_of(store) == [name]
+
+
+async def test_a_removal_that_a_crash_cut_short_is_finished_at_the_next_start(store):
+    name = (await store.receive(pieces(artifact()))).deployment_id
+    store.path(name).rename(store.directory / f".removed-{name}-00000000")
+    await store.open()
+    assert folders_of(store) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "version", "code"),
+    [
+        (">=20", (20, 20, 0), None),
+        ("^20.1 || >=22", (22, 0, 0), None),
+        ("*", (24, 1, 2), None),
+        (">=22", (20, 20, 0), "unsupported_artifact"),
+        ("<20", (20, 0, 0), "unsupported_artifact"),
+        ("20.x", (22, 0, 0), "unsupported_artifact"),
+        ("a good one", (22, 0, 0), "invalid_manifest"),
+        (">=20" + " " * 1000, (22, 0, 0), "invalid_manifest"),
+    ],
+)
+async def test_an_artifact_that_wants_another_nodejs_is_refused(tmp_path, wanted, version, code):
+    store = ArtifactStore(tmp_path / "artifacts", node=version)
+    await store.open()
+    content = artifact(manifest=redigested(manifest_of(node=wanted)))
+    if code is None:
+        assert (await store.receive(pieces(content))).node == wanted
+        return
+    with pytest.raises(ArtifactError) as refusal:
+        await store.receive(pieces(content))
+    assert refusal.value.code == code
+    if code == "unsupported_artifact":
+        assert wanted in refusal.value.message
+        assert ".".join(map(str, version)) in refusal.value.message
+    assert folders_of(store) == []

@@ -228,7 +228,7 @@ async def test_a_deployment_in_use_is_not_deleted(world, newer):
     assert await refused(deployments.delete(world.deployment_id)) is ErrorCode.DEPLOYMENT_ACTIVE
     run_id = await world.new_run()
     await deployments.activate(newer)
-    with pytest.raises(EngineError, match="1 run of the deployment .* has not ended") as refusal:
+    with pytest.raises(EngineError, match=r"1 run of the deployment .* has not ended") as refusal:
         await deployments.delete(world.deployment_id)
     assert (refusal.value.code, refusal.value.status) == (ErrorCode.DEPLOYMENT_IN_USE, 409)
     await world.engine.runs.cancel(run_id)

@@ -14,7 +14,7 @@ from workflow_studio.worker.engine.environment import MAX_VALUE_BYTES, MAX_VARIA
 from workflow_studio.worker.store import tables
 
 MASTER = b"m" * 32
-SECRET = "the-value-that-nobody-may-see"  # noqa: S105  # not one
+SECRET = "the-value-that-nobody-may-see"
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ async def test_a_name_that_is_none_or_belongs_to_somebody_else_is_refused(engine
 
 
 async def test_a_name_that_belongs_to_somebody_else_says_whose_it_is(engine, deployment):
-    with pytest.raises(EngineError, match="NODE_OPTIONS belongs to Node.js"):
+    with pytest.raises(EngineError, match=r"NODE_OPTIONS belongs to Node\.js"):
         await engine.environment.change(deployment, {"NODE_OPTIONS": "--inspect"})
 
 

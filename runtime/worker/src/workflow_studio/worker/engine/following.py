@@ -62,6 +62,7 @@ class Following:
             stopping: Ends it.
         """
         at = start_index
+        silent = True  # until the first part is given
         with self._streams.grown.listening(name) as grown, self._ended.listening(run_id) as over:
             while True:
                 is_over = await self._is_over(run_id)
@@ -71,8 +72,9 @@ class Following:
                 if found["done"]:
                     yield StreamPart(begun, chunks, at, ends=True, done=True)
                     return
-                if chunks or not is_over:
+                if chunks or silent:
                     yield StreamPart(begun, chunks, at)
+                    silent = False
                 if chunks:
                     continue
                 loop = asyncio.get_running_loop()
@@ -82,7 +84,7 @@ class Following:
                     waiting = await _first(deadline, grown.wait_until(deadline))
                 elif waiting:
                     heard = (grown.wait_until(deadline), over.wait_until(deadline), stopping.wait())
-                    await _first(deadline, *heard)
+                    silent = not await _first(deadline, *heard)
                 if not waiting or stopping.is_set():
                     yield StreamPart(at, (), at, ends=True)
                     return
