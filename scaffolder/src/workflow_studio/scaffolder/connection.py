@@ -31,7 +31,9 @@ DEFAULT_URL: Final = "http://localhost:8787"
 LOCAL_KEY_FILE: Final = ".workflow-studio/worker/api-key"
 """Where a worker started in the app's folder writes the key it made up for itself, below that folder."""
 
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Names of this machine, in a URL."""
+
 _ENV_FILES: Final = (".env.local", ".env")
 _HINTS: Final = {
     "invalid_artifact": "Build it again: studio build",
@@ -161,7 +163,7 @@ def _target(directory: Path, url: str | None, profile: str | None, environment: 
     named = profile or environment.get(PROFILE_VARIABLE)
     if named:
         return _of_profile(named)
-    files = _from_files(directory)
+    files = app_variables(directory)
     if given := environment.get(URL_VARIABLE) or files.get(URL_VARIABLE):
         return Target(given.rstrip("/"), URL_VARIABLE)
     default = read_profiles().default_profile
@@ -177,7 +179,7 @@ def find_key(directory: Path, target: Target, environment: Mapping[str, str]) ->
     """Return the key for a worker and where it comes from, or None if there is none."""
     if key := environment.get(target.key_variable, "").strip():
         return key, target.key_variable
-    if target.profile is None and (key := _from_files(directory).get(KEY_VARIABLE, "").strip()):
+    if target.profile is None and (key := app_variables(directory).get(KEY_VARIABLE, "").strip()):
         return key, f"{KEY_VARIABLE} in an env file of the app"
     local = _local_key(directory, target.url)
     return (local, LOCAL_KEY_FILE) if local else None
@@ -199,7 +201,7 @@ def explain(error: ComputeClientError, url: str) -> StudioError:
     return DeployError(message, code=error.code, hint=hint if known_here else error.recovery or hint)
 
 
-def _from_files(directory: Path) -> dict[str, str]:
+def app_variables(directory: Path) -> dict[str, str]:
     """Return the variables of the app's ``.env`` files; the first file that sets one wins, as in the frameworks."""
     found: dict[str, str] = {}
     for name in reversed(_ENV_FILES):
@@ -212,7 +214,7 @@ def _from_files(directory: Path) -> dict[str, str]:
 
 def _local_key(directory: Path, url: str) -> str | None:
     """Return the key of the worker in this folder; it is sent to this machine only."""
-    if urlsplit(url).hostname not in _LOOPBACK:
+    if urlsplit(url).hostname not in LOOPBACK:
         return None
     try:
         return (directory / LOCAL_KEY_FILE).read_text(encoding="utf-8").strip() or None

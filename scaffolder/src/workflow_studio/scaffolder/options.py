@@ -136,19 +136,19 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def complete_runs(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
     """Offer the newest runs."""
-    for run in _ask_worker(context, lambda client: client.list_runs(limit=50).data):
+    for run in ask_worker(context, lambda client: client.list_runs(limit=50).data):
         if run.run_id.startswith(incomplete):
             yield run.run_id, f"{run.workflow_name.rsplit('//', 1)[-1]} {run.status}"
 
 
 def complete_deployments(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
     """Offer the newest deployments."""
-    for deployment in _ask_worker(context, lambda client: client.list_deployments(limit=50).data):
+    for deployment in ask_worker(context, lambda client: client.list_deployments(limit=50).data):
         if deployment.deployment_id.startswith(incomplete):
             yield deployment.deployment_id, deployment.status
 
 
-def _ask_worker(context: typer.Context, question: Callable[[Any], Any]) -> Any:
+def ask_worker(context: typer.Context, question: Callable[[Any], Any]) -> Any:
     """Ask the worker that the line typed so far names; a worker that does not answer offers nothing."""
     given = context.params
     try:

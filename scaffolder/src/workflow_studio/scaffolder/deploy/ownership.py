@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
 from workflow_studio.client import ComputeClient, ComputeClientError, ScopeError, UnauthorizedError
+from workflow_studio.scaffolder.checks import Check, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,49 +16,6 @@ DIAGNOSTICS_PATH: Final = "/api/workflow-studio/diagnostics/remote-ownership"
 TOKEN_VARIABLE: Final = "WORKFLOW_STUDIO_DIAGNOSTICS_TOKEN"  # noqa: S105 - the name of a variable, not a token
 _TIMEOUT: Final = 20.0
 _LONGEST_ANSWER: Final = 1_000_000
-
-
-class Verdict(StrEnum):
-    """What a check found."""
-
-    PASS = "pass"  # noqa: S105 - a word, not a password
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check's outcome.
-
-    Attributes:
-        name: Stable, such as ``active_deployment``.
-        verdict: What it found.
-        message: In a sentence.
-        hint: What to do about it.
-    """
-
-    name: str
-    verdict: Verdict
-    message: str
-    hint: str | None = None
-
-    @property
-    def line(self) -> str:
-        """The check as a line: ``[FAIL] active_deployment: …``."""
-        return f"[{self.verdict.upper()}] {self.name}: {self.message}"
-
-    def to_json(self) -> dict[str, str]:
-        """Return the check as a ``--json`` document has it."""
-        shown = {"name": self.name, "verdict": str(self.verdict), "message": self.message}
-        return shown | ({"hint": self.hint} if self.hint else {})
-
-
-def exit_code(checks: list[Check]) -> int:
-    """Return 0 if all checks passed, 1 if one failed, 2 if there are only warnings."""
-    verdicts = {check.verdict for check in checks}
-    if Verdict.FAIL in verdicts:
-        return 1
-    return 2 if Verdict.WARN in verdicts else 0
 
 
 def check_worker(client: ComputeClient, url: str) -> Iterator[Check]:

@@ -3,19 +3,17 @@
 # Typer reads the annotations when the command runs, so they are not postponed here.
 import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+from workflow_studio.scaffolder.checks import Check, Verdict, exit_code, show_checks
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.deploy.ownership import (
     TOKEN_VARIABLE,
-    Check,
     DiagnosticsError,
-    Verdict,
     check_app,
     check_worker,
-    exit_code,
     read_diagnostics,
 )
 from workflow_studio.scaffolder.errors import UsageError
@@ -23,8 +21,6 @@ from workflow_studio.scaffolder.node import find_node
 from workflow_studio.scaffolder.options import with_connection
 from workflow_studio.scaffolder.output import get_output
 from workflow_studio.scaffolder.worker.config_file import DEFAULT_TARGET, target_world
-
-_STYLES: Final = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
 
 @with_connection()
@@ -58,10 +54,7 @@ def validate_ownership(
     if app_url:
         token = diagnostics_token or os.environ.get(TOKEN_VARIABLE)
         checks += _ask_app(app_url, token, worker_url=connection.url, target=target, strict=strict)
-    for check in checks:
-        output.print(check.line, style=_STYLES[check.verdict])
-        if check.hint:
-            output.print(f"       {check.hint}")
+    show_checks(output, checks)
     code = exit_code(checks)
     output.document({"ok": code != 1, "strict": strict, "checks": [check.to_json() for check in checks]})
     return code

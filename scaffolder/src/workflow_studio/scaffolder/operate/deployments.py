@@ -1,6 +1,7 @@
 """``studio deployments``."""
 
 # Typer reads the annotations when the command runs, so they are not postponed here.
+from datetime import datetime
 from typing import Final
 
 import typer
@@ -9,9 +10,10 @@ from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.deploy.actions import activate, deployments
 from workflow_studio.scaffolder.deploy.command import rollback
+from workflow_studio.scaffolder.operate.environment import register_environment
 from workflow_studio.scaffolder.operate.show import document, status, when
-from workflow_studio.scaffolder.options import DeploymentArgument, with_connection
-from workflow_studio.scaffolder.output import get_output
+from workflow_studio.scaffolder.options import DeploymentArgument, YesOption, confirm, with_connection
+from workflow_studio.scaffolder.output import Cell, get_output
 
 _ID: Final = "dep_3f0c8d5e6b7a49218c0d1e2f3a4b5c6d"  # of the examples
 
@@ -31,6 +33,8 @@ def register(app: typer.Typer) -> None:
         examples=(f"studio deployments activate {_ID}",),
     )
     add(group, "rollback", rollback, examples=("studio deployments rollback",))
+    add(group, "delete", delete_deployment, examples=(f"studio deployments delete {_ID} --yes",))
+    register_environment(group)
     app.add_typer(group, name="deployments")
 
 
@@ -44,11 +48,12 @@ def list_deployments(*, connection: Connection) -> None:
         output.note("The worker has no deployment yet. Make one: studio deploy")
     else:
         output.table(
-            ("deployment", "status", "workflows", "workflow", "uploaded", "activated"),
+            ("deployment", "status", "live runs", "workflows", "workflow", "uploaded", "activated"),
             [
                 (
                     entry.deployment_id,
                     status(entry.status),
+                    str(entry.live_runs),
                     str(len(entry.workflows)),
                     entry.sdk.workflow if entry.sdk else "",
                     when(entry.created_at),
@@ -66,16 +71,18 @@ def show_deployment(*, deployment: DeploymentArgument, connection: Connection) -
     output = get_output()
     with connection.client() as client:
         found = client.get_deployment(deployment)
-    facts = {
+    facts: dict[str, Cell] = {
         "Deployment": found.deployment_id,
-        "Status": found.status,
+        "Status": status(found.status),
+        "Live runs": str(found.live_runs),
         "Digest": found.digest,
         "Made with": f"workflow {found.sdk.workflow}, @workflow/core {found.sdk.core}" if found.sdk else "",
         "Node.js": found.node,
-        "Uploaded": when(found.created_at),
-        "Activated": when(found.activated_at),
+        "Uploaded": _by(found.created_at, found.created_by),
+        "Activated": _by(found.activated_at, found.activated_by),
+        "Retired": when(found.retired_at),
     }
-    output.facts({name: text for name, text in facts.items() if text})
+    output.facts({name: cell for name, cell in facts.items() if cell})
     output.print()
     output.table(
         ("kind", "id"),
@@ -92,3 +99,18 @@ def activate_deployment(*, deployment: DeploymentArgument, connection: Connectio
         active = activate(client, deployment, output)
     output.print(active.deployment_id)
     output.document({"deploymentId": active.deployment_id, "status": active.status, "url": connection.url})
+
+
+@with_connection()
+def delete_deployment(*, deployment: DeploymentArgument, yes: YesOption = False, connection: Connection) -> None:
+    """Delete a deployment with its artifact and its variables; one that is active or has live runs is kept."""
+    output = get_output()
+    confirm(f"Delete {deployment} from the worker at {connection.url}?", yes=yes)
+    with connection.client() as client:
+        client.delete_deployment(deployment)
+    output.print(f"{deployment} deleted")
+    output.document({"deploymentId": deployment, "deleted": True})
+
+
+def _by(moment: datetime | None, key: str | None) -> str:
+    return f"{when(moment)} by {key}" if moment and key else when(moment)

@@ -9,12 +9,13 @@ import typer
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.operate.fetch import events_of, hooks_of, pages, steps_of, workflow_id
+from workflow_studio.scaffolder.operate.moments import Moment
 from workflow_studio.scaffolder.operate.run_details import run_document, show_details
 from workflow_studio.scaffolder.operate.show import document, status, took, when
 from workflow_studio.scaffolder.operate.timeline import short_name
 from workflow_studio.scaffolder.operate.watch import MAX_INTERVAL, Watcher
 from workflow_studio.scaffolder.operate.watch_display import display_for
-from workflow_studio.scaffolder.options import RunArgument, RunsArgument, with_connection
+from workflow_studio.scaffolder.options import RunArgument, RunsArgument, complete_deployments, with_connection
 from workflow_studio.scaffolder.output import get_output
 
 RUN_ID = "wrun_01K0ABCDEFGHJKMNPQRSTVWXYZ"
@@ -30,16 +31,23 @@ class RunStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+IntervalOption = Annotated[
+    float, typer.Option("--interval", min=0.05, max=60, help="Seconds between looks at a quiet run.")
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add ``studio runs`` and its commands."""
-    group = typer.Typer(help="List, show, watch, cancel and wake runs.", no_args_is_help=True, rich_markup_mode=None)
+    group = typer.Typer(
+        help="List, show, watch, cancel, rerun and wake runs.", no_args_is_help=True, rich_markup_mode=None
+    )
     add(
         group,
         "list",
         list_runs,
         examples=(
             "studio runs list --status failed",
-            "studio runs list --workflow processOrder --limit 100",
+            "studio runs list --workflow processOrder --since 24h --limit 100",
             "studio runs list --json | jq -r '.runs[].runId'",
         ),
     )
@@ -59,6 +67,12 @@ def register(app: typer.Typer) -> None:
             "studio runs list --status running --json | jq -r '.runs[].runId' | xargs studio runs cancel",
         ),
     )
+    add(
+        group,
+        "rerun",
+        rerun_run,
+        examples=(f"studio runs rerun {RUN_ID}", f"studio runs rerun {RUN_ID} --deployment latest --watch"),
+    )
     add(group, "wake", wake_run, examples=(f"studio runs wake {RUN_ID}",))
     app.add_typer(group, name="runs")
 
@@ -66,10 +80,18 @@ def register(app: typer.Typer) -> None:
 @with_connection()
 def list_runs(
     *,
-    state: Annotated[RunStatus | None, typer.Option("--status", help="Only those that stand here.")] = None,
+    state: Annotated[
+        list[RunStatus] | None, typer.Option("--status", help="Only those that stand here; may be repeated.")
+    ] = None,
     workflow: Annotated[
         str | None, typer.Option("--workflow", metavar="NAME", help="Only those of this function, or workflow id.")
     ] = None,
+    deployment: Annotated[
+        str | None,
+        typer.Option("--deployment", metavar="ID", help="Only those of it.", autocompletion=complete_deployments),
+    ] = None,
+    since: Moment = None,
+    until: Moment = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many at most.")] = 20,
     connection: Connection,
 ) -> None:
@@ -78,7 +100,16 @@ def list_runs(
     with connection.client() as client:
         name = None if workflow is None else workflow_id(client, workflow)
         found = pages(
-            lambda size, cursor: client.list_runs(workflow_name=name, status=state, limit=size, cursor=cursor), limit
+            lambda size, cursor: client.list_runs(
+                workflow_name=name,
+                status=state,
+                deployment_id=deployment,
+                created_after=since,
+                created_before=until,
+                limit=size,
+                cursor=cursor,
+            ),
+            limit,
         )
     if found:
         output.table(
@@ -98,7 +129,11 @@ def list_runs(
         if len(found) == limit:
             output.note(f"These are the newest {limit}; --limit shows more.")
     else:
-        output.note("There is no such run." if state or workflow else "The worker has no run yet.")
+        output.note(
+            "There is no such run."
+            if any((state, workflow, deployment, since, until))
+            else "The worker has no run yet."
+        )
     output.document({"runs": [document(run) for run in found]})
 
 
@@ -125,24 +160,52 @@ def show_run(
 
 
 @with_connection()
-def watch_run(
-    *,
-    run: RunArgument,
-    interval: Annotated[
-        float, typer.Option("--interval", min=0.05, max=60, help="Seconds between looks at a quiet run.")
-    ] = MAX_INTERVAL,
-    connection: Connection,
-) -> int:
+def watch_run(*, run: RunArgument, interval: IntervalOption = MAX_INTERVAL, connection: Connection) -> int:
     """Watch a run until it ends: its events, steps and output as they come.
 
     Exit codes: 0 the run completed, 1 it failed or was cancelled, 130 you stopped watching (the run goes on). With
     --json every line is an object of its own, told apart by "type".
     """
-    output = get_output()
-    with connection.client() as client, display_for(output) as display:
+    return _watch(connection, run, interval)
+
+
+def _watch(connection: Connection, run: str, interval: float) -> int:
+    with connection.client() as client, display_for(get_output()) as display:
         ended = Watcher(client, run, display, interval=interval).run()
     display.end(ended)
     return 0 if ended.status == "completed" else 1
+
+
+@with_connection()
+def rerun_run(
+    *,
+    run: RunArgument,
+    deployment: Annotated[
+        str | None,
+        typer.Option(
+            "--deployment",
+            metavar="ID",
+            help="On this one, or `latest`; that of the run by default.",
+            autocompletion=complete_deployments,
+        ),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Watch the new run until it ends.")] = False,
+    interval: IntervalOption = MAX_INTERVAL,
+    connection: Connection,
+) -> int:
+    """Start a run anew, with the same input.
+
+    With --watch the exit code is that of `studio runs watch`.
+    """
+    output = get_output()
+    with connection.client() as client:
+        started = client.rerun_run(run, deployment_id=deployment)
+    if watch:
+        output.note(f"{started.run_id} on {started.deployment_id}")
+        return _watch(connection, started.run_id, interval)
+    output.print(started.run_id)
+    output.document(document(started))
+    return 0
 
 
 @with_connection()
