@@ -263,7 +263,8 @@ def methods(kind):
 def test_both_clients_have_the_same_methods():
     blocking, awaiting = methods(ComputeClient), methods(AsyncComputeClient)
     assert blocking.pop("close") == awaiting.pop("aclose")
-    assert blocking == awaiting
+    followed = {name: str(shape).replace("AsyncIterator", "Iterator") for name, shape in awaiting.items()}
+    assert {name: str(shape) for name, shape in blocking.items()} == followed
 
 
 def test_all_names_what_is_public():

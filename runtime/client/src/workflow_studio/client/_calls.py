@@ -18,6 +18,8 @@ from workflow_studio.compute.api import (
     Executor,
     Health,
     Hook,
+    OutputLevel,
+    OutputPage,
     Page,
     RerunRequest,
     RerunResponse,
@@ -185,6 +187,26 @@ def list_run_steps(run_id: str, part: Listing) -> Call[Page[Step]]:
 
 def list_run_hooks(run_id: str, part: Listing) -> Call[Page[Hook]]:
     return Call("GET", f"/v1/runs/{_segment(run_id)}/hooks", Page[Hook], part.query())
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPart:
+    """Which part of a run's output."""
+
+    step_id: str | None = None
+    level: OutputLevel | None = None
+    limit: int | None = None
+    cursor: str | None = None
+
+
+def list_run_output(run_id: str, part: OutputPart) -> Call[OutputPage]:
+    query = {"stepId": part.step_id, "level": part.level, "limit": part.limit, "cursor": part.cursor}
+    return Call("GET", f"/v1/runs/{_segment(run_id)}/output", OutputPage, query)
+
+
+def await_run_output(run_id: str, part: OutputPart, wait_ms: int) -> Call[OutputPage]:
+    call = list_run_output(run_id, part)
+    return replace(call, query={**call.query, "waitMs": wait_ms}, repeatable=False, wait_ms=wait_ms)
 
 
 def get_run_step(step_id: str, run_id: str | None, resolve_data: ResolveData) -> Call[Step]:

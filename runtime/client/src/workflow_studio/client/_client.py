@@ -15,11 +15,11 @@ from workflow_studio.client import _calls as calls
 from workflow_studio.client._core import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Options, Prepared, is_passing
 from workflow_studio.client._errors import ComputeClientError
 from workflow_studio.client._upload import Progress, chunks_of
-from workflow_studio.client._waiting import Polls
+from workflow_studio.client._waiting import BREATH, Polls
 from workflow_studio.compute.api import ResumeRequest, TriggerRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
         Executor,
         Health,
         Hook,
+        OutputLevel,
+        OutputLine,
+        OutputPage,
         Page,
         RerunResponse,
         ResolveData,
@@ -282,6 +285,66 @@ class ComputeClient:
         """Return the events of one step, hook or wait."""
         part = calls.Listing(limit, cursor, sort_order, resolve_data)
         return self._send(calls.list_events_by_correlation_id(correlation_id, run_id, part))
+
+    def list_run_output(
+        self,
+        run_id: str,
+        *,
+        step_id: str | None = None,
+        level: OutputLevel | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        wait_ms: int = 0,
+    ) -> OutputPage:
+        """Return what a run has printed, oldest first.
+
+        Args:
+            run_id: The run.
+            step_id: Only what this step printed.
+            level: Only lines of this level and more urgent ones.
+            limit: How many at most.
+            cursor: The ``cursor`` of another page: only what comes after it, now or later.
+            wait_ms: How many milliseconds to wait for a line or the run's end; at most 25,000 of them count.
+        """
+        part = calls.OutputPart(step_id, level, limit, cursor)
+        if wait_ms:
+            return self._send(calls.await_run_output(run_id, part, wait_ms))
+        return self._send(calls.list_run_output(run_id, part))
+
+    def follow_run_output(
+        self,
+        run_id: str,
+        *,
+        step_id: str | None = None,
+        level: OutputLevel | None = None,
+        cursor: str | None = None,
+    ) -> Iterator[OutputLine]:
+        """Yield what a run has printed and what it prints, as it does so, until the run has ended.
+
+        A worker that restarts meanwhile is asked again.
+
+        Args:
+            run_id: The run.
+            step_id: Only what this step prints.
+            level: Only lines of this level and more urgent ones.
+            cursor: Where to begin: the ``cursor`` of a page of :meth:`list_run_output`, or a line's ``position``.
+        """
+        polls = Polls(None)
+        while True:
+            part = calls.OutputPart(step_id, level, cursor=cursor)
+            try:
+                page = self._send(calls.await_run_output(run_id, part, polls.wait_ms()))
+            except ComputeClientError as error:
+                if not is_passing(error):
+                    raise
+                polls.failed()
+                page = self._send(calls.list_run_output(run_id, part))
+            yield from page.data
+            cursor = page.cursor or cursor
+            if page.finished and not page.has_more:
+                return
+            if not page.has_more:
+                time.sleep(BREATH if page.data else polls.pause())
 
     def get_run_step(self, step_id: str, *, run_id: str | None = None, resolve_data: ResolveData = "all") -> Step:
         """Return a step; step ids are unique within a run, so name the run where there may be doubt."""

@@ -12,6 +12,10 @@ SHORTEST: Final = 1.0
 """Seconds between two polls at least: a worker that cannot wait, or is too old to, answers at once."""
 
 
+BREATH: Final = 0.2
+"""Seconds before the next look at what has just grown: what is printed meanwhile comes all at once."""
+
+
 class Polls:
     """How long each poll may take, and what comes between two of them.
 
