@@ -9,8 +9,9 @@ import time
 import pytest
 
 from tests.worker.artifacts.archives import FILES, artifact, manifest_of, redigested
-from tests.worker.routes.conftest import ADMIN, WORKFLOW, make_settings, running, secret_of
+from tests.worker.routes.conftest import ADMIN, WORKFLOW, Driver, make_settings, running, secret_of
 from workflow_studio.compute.payload import dumps, dumps_arguments
+from workflow_studio.worker.app import create_app
 from workflow_studio.worker.engine import following
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.upkeep import put_in_order
@@ -366,3 +367,35 @@ async def test_a_stream_is_given_in_clear_where_it_is_stored_sealed(tmp_path):
         await close(worker, run_id)
         read = await worker.get(f"/v1/runs/{run_id}/streams/strm_1_user", params={"format": "raw"})
         assert read.content == b"in clear"
+
+
+@pytest.mark.node
+async def test_a_deployments_code_sees_its_variables_as_they_are_now(tmp_path):
+    show = b"module.exports.POST = async () => Response.json({ ok: true });"
+    files = {
+        "flow.js": show,
+        "step.js": show,
+        "webhook.js": b"exports.GET = async () => new Response(JSON.stringify([process.env.A, process.env.B]));",
+    }
+    env_file = tmp_path / "app.env"
+    env_file.write_text("A=file\nB=file\n")
+    app = create_app(make_settings(tmp_path / "data", env_file=env_file, shutdown_grace=5))
+    async with app.router.lifespan_context(app):
+        worker = Driver(app, None)
+        async with worker.http:
+            name = await upload(worker, artifact(files))
+            await worker.post(f"/v1/deployments/{name}/activate")
+            started = {"workflowName": WORKFLOW}
+            run = await worker.post("/v1/runs", json=started, headers={"idempotency-key": "k"})
+            await worker.event(run.json()["runId"], "hook_created", "hook_1", token="a-token", isWebhook=True)
+
+            async def seen():
+                return (await worker.get("/.well-known/workflow/v1/webhook/a-token", key=None)).json()
+
+            assert await seen() == ["file", "file"]
+            await put(worker, f"/v1/deployments/{name}/env", {"B": SECRET})
+            assert await seen() == ["file", SECRET]
+            await put(worker, f"/v1/deployments/{name}/env", {"B": None})
+            assert await seen() == ["file", "file"]
+            older = artifact(manifest=redigested(manifest_of(node="<20")))
+            assert code_of(await worker.post("/v1/deployments", content=older), 400) == "unsupported_artifact"
