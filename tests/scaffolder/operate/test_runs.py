@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.scaffolder.operate.support import studio, studio_json
 from tests.worker.routes.conftest import WORKFLOW
+from workflow_studio.client import ComputeClient
 from workflow_studio.scaffolder.cli import main
 
 if TYPE_CHECKING:
@@ -18,32 +19,6 @@ if TYPE_CHECKING:
     Capture = pytest.CaptureFixture[str]
 
 UNKNOWN = "wrun_" + "0" * 26
-TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\d\d:\d\d:\d\d\.\d{3}")
-LENGTH = re.compile(r"\b\d+(\.\d+)? (ms|s)\b")
-
-
-def plain(text: str) -> list[str]:
-    """Return lines with times and lengths replaced, and runs of spaces made one."""
-    text = LENGTH.sub("L", TIME.sub("T", text))
-    return [re.sub(" +", " ", line).strip() for line in text.splitlines()]
-
-
-def studio(capsys: Capture, *arguments: str, expect: int = 0) -> tuple[list[str], list[str]]:
-    capsys.readouterr()
-    code = main(arguments)
-    out, err = capsys.readouterr()
-    assert code == expect, out + err
-    assert "Traceback" not in err
-    return plain(out), plain(err)
-
-
-def studio_json(capsys: Capture, *arguments: str, expect: int = 0) -> dict[str, Any]:
-    capsys.readouterr()
-    code = main([*arguments, "--json"])
-    out, err = capsys.readouterr()
-    assert (code, err) == (expect, ""), out + err
-    document: dict[str, Any] = json.loads(out)
-    return document
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +138,49 @@ def test_list_follows_pages(worker: LiveWorker, run: str, capsys: Capture, monke
     assert [entry["runId"] for entry in found] == [*reversed(others), run]
 
 
+def test_list_filters_by_deployment_and_time(worker: LiveWorker, run: str, deployment: str, capsys: Capture) -> None:
+    def found(*arguments: str) -> bool:
+        listed = studio_json(capsys, "runs", "list", "--limit", "1000", *arguments)["runs"]
+        return run in [entry["runId"] for entry in listed]
+
+    assert found("--deployment", deployment, "--since", "10m")
+    assert found("--status", "failed", "--status", "running", "--since", "2020-01-01")
+    assert not found("--status", "failed", "--status", "completed")
+    assert not found("--until", "10m")
+    assert not found("--deployment", "dep_" + "0" * 32)
+    assert not found("--since", "2999-01-01T00:00:00Z")
+    error = studio_json(capsys, "runs", "list", "--since", "yesterday", expect=2)["error"]
+    assert "24h" in error["message"]
+
+
+# rerun --------------------------------------------------------------------------------------------------------------
+
+
+def test_rerun_starts_a_run_with_the_same_input(worker: LiveWorker, run: str, deployment: str, capsys: Capture) -> None:
+    (again,), err = studio(capsys, "runs", "rerun", run)
+    assert err == []
+    assert studio_json(capsys, "runs", "show", again)["run"]["input"] == ["order-17"]
+    document = studio_json(capsys, "runs", "rerun", run, "--deployment", "latest")
+    assert (document["rerunOf"], document["deploymentId"]) == (run, deployment)
+
+
+def test_rerun_and_watch_until_the_new_run_ends(
+    worker: LiveWorker, run: str, deployment: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rerun_run = ComputeClient.rerun_run
+
+    def rerun_and_complete(client: ComputeClient, *arguments: Any, **options: Any) -> Any:
+        started = rerun_run(client, *arguments, **options)
+        worker.event(started.run_id, "run_started")
+        worker.fail(started.run_id, "card refused again")
+        return started
+
+    monkeypatch.setattr(ComputeClient, "rerun_run", rerun_and_complete)
+    out, err = studio(capsys, "runs", "rerun", run, "--watch", expect=1)
+    assert err[0].endswith(f" on {deployment}")
+    assert out[-2:] == ["f failed after L", "Error card refused again (USER_ERROR)"]
+
+
 # cancel and wake ----------------------------------------------------------------------------------------------------
 
 
@@ -259,7 +277,7 @@ def test_an_error_while_watching_is_a_line_too(worker: LiveWorker, capsys: Captu
 # refusals -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["show", "watch", "cancel", "wake"])
+@pytest.mark.parametrize("command", ["show", "watch", "cancel", "rerun", "wake"])
 def test_a_run_that_is_not_there(worker: LiveWorker, capsys: Capture, command: str) -> None:
     out, err = studio(capsys, "runs", command, UNKNOWN, expect=1)
     assert out == []
