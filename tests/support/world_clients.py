@@ -14,6 +14,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sqlalchemy import select
+
 from tests.support.invariants import durable_violations, queue_violations
 from tests.support.reference_model import Model, Refused
 from workflow_studio.compute.world_errors import WorldError
@@ -51,12 +53,14 @@ class InFlight:
         begun: Whether run_started or step_started was accepted.
         known: The events that a replay has loaded or recorded itself, by id.
         conflict: Whether a replay was refused a token.
+        loaded: The newest slot that a replay has loaded: at least what there was when it was taken.
     """
 
     delivery: Delivery
     begun: bool = False
     known: set[str] = field(default_factory=set)
     conflict: bool = False
+    loaded: int = 0
 
 
 class Clients:
@@ -68,6 +72,7 @@ class Clients:
         self.run_ids: list[str] = []
         self.in_flight: dict[str, InFlight] = {}
         self.owed: set[str] = set()  # runs whose wake-up was lost with the app that should have published it
+        self.replayed: dict[str, int] = {}  # run -> newest slot that an acknowledged replay has loaded
         self._keys = itertools.count()
         self._runner = asyncio.Runner()
         place.empty()
@@ -165,7 +170,16 @@ class Clients:
     def check_queue(self, *, at_rest: bool = False) -> None:
         """Look for runs that nothing wakes or that something wakes in vain."""
         now = None if at_rest else self.clock.now
-        breaches = self.do(self.database.read(lambda connection: queue_violations(connection, now=now)))
+        r = tables.runs.c
+
+        def read(connection: Connection) -> tuple[list[str], dict[str, int]]:
+            rows = connection.execute(select(r.run_id, r.replayed_slot)).all()
+            return queue_violations(connection, now=now), {row.run_id: row.replayed_slot for row in rows}
+
+        breaches, replayed = self.do(self.database.read(read))
+        assert replayed == {run_id: self.replayed.get(run_id, 0) for run_id in self.model.runs}, (
+            "what replays have seen"
+        )
         self.owed = {run_id for run_id in self.owed if any(run_id in breach for breach in breaches)}
         expect_none(breach for breach in breaches if not any(run_id in breach for run_id in self.owed))
 
@@ -189,14 +203,22 @@ class Clients:
 
     def claim(self, workflow: int = 9, step: int = 9) -> list[InFlight]:
         """Take what is due."""
-        claimed = [InFlight(delivery) for delivery in self.do(self.world.claim(workflow, step))]
+        claimed = [
+            InFlight(delivery, loaded=self._slots(delivery)) for delivery in self.do(self.world.claim(workflow, step))
+        ]
         assert not {one.delivery.id for one in claimed} & self.in_flight.keys()
         self.in_flight |= {one.delivery.id: one for one in claimed}
         return claimed
 
+    def _slots(self, delivery: Delivery) -> int:
+        run = self.model.runs.get(delivery.run_id or "")
+        return len(run.log) if run and delivery.kind == "workflow" else 0
+
     def end(self, one: InFlight, how: str = "ack", seconds: float | None = None) -> None:
         """Tell what became of a delivery: ``ack`` (with ``seconds``: come again), ``fail``, ``lost`` or ``return``."""
         del self.in_flight[one.delivery.id]
+        if how == "ack" and one.delivery.run_id:
+            self.replayed[one.delivery.run_id] = max(self.replayed.get(one.delivery.run_id, 0), one.loaded)
         leases, delivery_id = self.engine.leases, one.delivery.id
         endings = {
             "ack": lambda: leases.complete(delivery_id) if seconds is None else leases.defer(delivery_id, seconds),
@@ -216,6 +238,7 @@ class Clients:
         if isinstance(answer, Refused):
             self.end(one, "ack" if answer.name == "RunExpiredError" else "fail")
         else:
+            one.loaded = self._slots(one.delivery)
             one.begun, one.known = True, {event["eventId"] for event in self.model.runs[run_id].log}
 
     def write_in_replay(self, one: InFlight, call: Call, **how: int) -> None:

@@ -137,14 +137,36 @@ class World(RuleBasedStateMachine):
         if how == "only the event":
             clients.owed.add(run_id)
 
-    @rule(run=RUNS, drawn=OF_APPS, app_dies=st.booleans(), repeats=st.sampled_from([0, 0, 2]))
-    def app_tells(self, run, drawn, app_dies, repeats):
+    @rule(
+        run=RUNS,
+        drawn=OF_APPS,
+        then=st.sampled_from(["wake", "wake", "nothing", "restart", "sweep"]),
+        repeats=st.sampled_from([0, 0, 2]),
+    )
+    def app_tells(self, run, drawn, then, repeats):
+        """Tell a run something and wake it; or the app dies in between, and the worker may find out or may not yet."""
         call = self.call(run, drawn)
-        told = not isinstance(self.clients.create(call, repeats=repeats), Refused)
-        if told and app_dies:
-            self.clients.owed.add(call.run_id)
-        elif told:
+        if isinstance(self.clients.create(call, repeats=repeats), Refused):
+            return
+        if then == "wake":
             self.clients.wake([call.run_id])
+            return
+        self.clients.owed.add(call.run_id)
+        if then != "nothing":
+            self.worker_looks(restart=then == "restart")
+
+    def parked_hooks(self):
+        replayed = {one.delivery.run_id for one in self.clients.in_flight.values() if one.delivery.kind == "workflow"}
+        runs = [(run_id, run) for run_id, run in self.model.runs.items() if run_id not in replayed]
+        return sorted((run_id, of) for run_id, run in runs for of in run.hooks)
+
+    @precondition(lambda self: self.parked_hooks())
+    @rule(data=st.data(), restart=st.booleans())
+    def a_wake_up_is_lost(self, data, restart):
+        run_id, of = data.draw(st.sampled_from(self.parked_hooks()))
+        self.clients.create(Call(run_id, "hook_received", of, {"payload": b"p"}))
+        self.clients.owed.add(run_id)
+        self.worker_looks(restart=restart)
 
     @rule(run=RUNS, what=st.sampled_from(["wake", "wake", "cancel"]))
     def public(self, run, what):
