@@ -65,7 +65,7 @@ CALLS = [
     (lambda client: client.revoke_key("key_1", force=True), "POST /v1/keys/key_1/revoke", {"force": True}, KEY),
     (
         lambda client: client.list_audit(actor="key_1", target="dep_1", after=NOON, limit=5),
-        "GET /v1/audit?limit=5&actor=key_1&target=dep_1&after=2026-01-02T12%3A00%3A00%2B00%3A00",
+        "GET /v1/audit?actor=key_1&target=dep_1&after=2026-01-02T12%3A00%3A00%2B00%3A00&limit=5",
         None,
         EMPTY,
     ),

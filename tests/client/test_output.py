@@ -31,8 +31,8 @@ def naps(monkeypatch):
     async def nap(seconds):
         slept.append(seconds)
 
-    monkeypatch.setattr("workflow_studio.client._client.time.sleep", slept.append)
-    monkeypatch.setattr("workflow_studio.client._async_client.asyncio.sleep", nap)
+    monkeypatch.setattr("workflow_studio.client._sync.base.time.sleep", slept.append)
+    monkeypatch.setattr("workflow_studio.client._async.base.anyio.sleep", nap)
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
     return slept
 

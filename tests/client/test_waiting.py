@@ -34,8 +34,8 @@ def clock(monkeypatch):
         sleep(seconds)
 
     monkeypatch.setattr(time, "monotonic", lambda: made.now)
-    monkeypatch.setattr("workflow_studio.client._client.time.sleep", sleep)
-    monkeypatch.setattr("workflow_studio.client._async_client.asyncio.sleep", nap)
+    monkeypatch.setattr("workflow_studio.client._sync.base.time.sleep", sleep)
+    monkeypatch.setattr("workflow_studio.client._async.base.anyio.sleep", nap)
     return made
 
 

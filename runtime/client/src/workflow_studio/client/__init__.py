@@ -2,6 +2,7 @@
 
 from workflow_studio.client._async_client import AsyncComputeClient
 from workflow_studio.client._client import ComputeClient
+from workflow_studio.client._correlation import correlated
 from workflow_studio.client._errors import (
     ComputeClientError,
     IdempotencyError,
@@ -9,6 +10,15 @@ from workflow_studio.client._errors import (
     ScopeError,
     TransportError,
     UnauthorizedError,
+)
+from workflow_studio.client._filters import (
+    AuditFilter,
+    CorrelatedFilter,
+    KeysFilter,
+    Listing,
+    OutputFilter,
+    Part,
+    RunsFilter,
 )
 from workflow_studio.client._upload import Progress
 from workflow_studio.compute.api import (
@@ -27,23 +37,30 @@ from workflow_studio.compute.api import (
     OutputPage,
     Page,
     RerunResponse,
+    ResumeRequest,
     ResumeResponse,
     Run,
     Sdk,
     Step,
+    Stream,
+    StreamLine,
+    TriggerRequest,
     TriggerResponse,
     Variable,
     Variables,
     WakeResponse,
 )
+from workflow_studio.compute.web import WebRequest, WebResponse
 
 __all__ = [
     "ActiveDeployment",
     "ApiKey",
     "AsyncComputeClient",
     "AuditEntry",
+    "AuditFilter",
     "ComputeClient",
     "ComputeClientError",
+    "CorrelatedFilter",
     "CreatedApiKey",
     "DeadMessage",
     "Deployment",
@@ -53,21 +70,33 @@ __all__ = [
     "Health",
     "Hook",
     "IdempotencyError",
+    "KeysFilter",
+    "Listing",
+    "OutputFilter",
     "OutputLine",
     "OutputPage",
     "Page",
+    "Part",
     "Progress",
     "RateLimitedError",
     "RerunResponse",
+    "ResumeRequest",
     "ResumeResponse",
     "Run",
+    "RunsFilter",
     "ScopeError",
     "Sdk",
     "Step",
+    "Stream",
+    "StreamLine",
     "TransportError",
+    "TriggerRequest",
     "TriggerResponse",
     "UnauthorizedError",
     "Variable",
     "Variables",
     "WakeResponse",
+    "WebRequest",
+    "WebResponse",
+    "correlated",
 ]

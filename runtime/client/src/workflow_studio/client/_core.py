@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
 from tenacity import retry_if_exception, stop_after_attempt
 
+from workflow_studio.client._correlation import next_correlation_id
 from workflow_studio.client._errors import (
     NOT_THE_WORKER,
     ComputeClientError,
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
-    from workflow_studio.client._calls import Call
+    from workflow_studio.client._calls.base import Call
+    from workflow_studio.compute.ids import CorrelationId
 
-T = TypeVar("T", bound=BaseModel)
+T = TypeVar("T")
 
 CORRELATION_HEADER: Final = "x-workflow-correlation-id"
 DEFAULT_TIMEOUT: Final = 10.0
@@ -76,7 +76,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Generic[T]):
     """A call with everything that stays the same over its attempts.
 
     Attributes:
@@ -85,52 +85,56 @@ class Prepared:
         correlation_id: Names the call in the worker's logs.
     """
 
-    call: Call[Any]
+    call: Call[T]
     options: Options
-    correlation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    correlation_id: CorrelationId = field(default_factory=next_correlation_id)
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of ``httpx.Client.build_request``."""
-        headers = {"accept": "application/json", CORRELATION_HEADER: self.correlation_id}
-        if self.options.api_key:
-            headers["authorization"] = f"Bearer {self.options.api_key}"
-        if self.call.idempotency_key is not None:
-            headers["idempotency-key"] = self.call.idempotency_key
+        call = self.call
+        headers = [entry for entry in call.headers if entry[0].lower() != CORRELATION_HEADER]
+        headers.append((CORRELATION_HEADER, self.correlation_id))
+        if not any(name.lower() == "accept" for name, _ in headers):
+            headers.append(("accept", "application/json"))
+        if self.options.api_key and call.with_key:
+            headers.append(("authorization", f"Bearer {self.options.api_key}"))
+        if call.idempotency_key is not None:
+            headers.append(("idempotency-key", call.idempotency_key))
         arguments: dict[str, Any] = {
-            "method": self.call.verb,
-            "url": self.options.base_url.rstrip("/") + self.call.path,
-            "params": {name: value for name, value in self.call.query.items() if value is not None},
+            "method": call.verb,
+            "url": self.options.base_url.rstrip("/") + call.path,
             "headers": headers,
         }
-        if self.call.wait_ms:
+        if call.content is not None:
+            arguments["content"] = call.content
+        if parameters := {name: value for name, value in call.query.items() if value is not None}:
+            arguments["params"] = parameters
+        if call.wait_ms:
             limit = self.options.timeout
-            arguments["timeout"] = httpx.Timeout(limit, read=limit + self.call.wait_ms / 1000)
-        if self.call.body is not None:
-            headers["content-type"] = "application/json"
-            arguments["content"] = self.call.body.model_dump_json(exclude_unset=True)
+            arguments["timeout"] = httpx.Timeout(limit, read=limit + call.wait_ms / 1000)
         return arguments
 
     def upload_arguments(self, size: int) -> dict[str, Any]:
         """Return the arguments of ``httpx.Client.build_request`` for an archive, but for its content."""
         arguments = self.arguments()
-        arguments["headers"] |= {"content-type": "application/gzip", "content-length": str(size)}
+        arguments["headers"] += [("content-type", "application/gzip"), ("content-length", str(size))]
         return arguments | {"timeout": self.options.upload_timeout}
 
     def unreachable(self, error: httpx.TransportError) -> TransportError:
         """Return the error for an attempt that got no answer."""
         return from_transport(error, self.options.base_url, self.correlation_id)
 
-    def answer(self, response: httpx.Response, kind: type[T]) -> T:
+    def answer(self, response: httpx.Response) -> T:
         """Return the answer that a response holds.
 
         Raises:
             ComputeClientError: If it is a refusal or no answer of a worker.
         """
-        if not response.is_success:
+        if self.call.refusals and not response.is_success:
             raise from_response(response, self.correlation_id)
         try:
-            return kind.model_validate_json(b"{}" if response.status_code == 204 else response.content)
-        except ValidationError as error:
+            return self.call.read(response)
+        except ValueError as error:
             raise TransportError(
                 f"The answer to {self.call.verb} {self.call.path} is not one that a worker gives.",
                 status=response.status_code,
@@ -143,26 +147,45 @@ class Prepared:
         """Return the arguments of ``tenacity.Retrying`` and its asynchronous twin."""
         return {
             "sleep": sleep,
-            "stop": stop_after_attempt(1 + (self.options.retries if self.call.repeatable else 0)),
-            "retry": retry_if_exception(is_passing),
+            "stop": stop_after_attempt(1 + self.options.retries),
+            "retry": retry_if_exception(self._may_be_repeated),
             "wait": seconds_to_wait,
             "reraise": True,
         }
 
+    def _may_be_repeated(self, error: BaseException) -> bool:
+        if not is_passing(error):
+            return False
+        if self.call.repeatable or isinstance(error, RateLimitedError):
+            return True  # one too many is refused before anything is done about it
+        return isinstance(error, TransportError) and not error.may_have_arrived
+
 
 def is_passing(error: BaseException) -> bool:
     """Tell whether an attempt failed for a reason that may be gone the next time."""
+    if not isinstance(error, ComputeClientError):
+        return False
+    if error.retry_after is not None and error.retry_after > _LONGEST_WAIT:
+        return False
     if isinstance(error, TransportError):
         return error.code != "unexpected_response"
-    if isinstance(error, RateLimitedError):
-        return error.retry_after is None or error.retry_after <= _LONGEST_WAIT
-    return isinstance(error, ComputeClientError) and error.status is not None and error.status >= 500
+    return isinstance(error, RateLimitedError) or (error.status is not None and error.status >= 500)
 
 
 def seconds_to_wait(state: RetryCallState) -> float:
-    """Return the pause before the next attempt: what the worker asked for, or twice as long each time."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, RateLimitedError) and error.retry_after is not None:
+    """Return the pause before the next attempt."""
+    return backoff(state.attempt_number, state.outcome.exception() if state.outcome else None)
+
+
+def backoff(failures: int, error: BaseException | None) -> float:
+    """Return how many seconds to pause: what the worker asked for, or any time up to a limit that doubles.
+
+    Whoever failed together shall not come back together, so the whole time is up to chance ("full jitter").
+
+    Args:
+        failures: How often in a row it has failed.
+        error: How it failed.
+    """
+    if isinstance(error, ComputeClientError) and error.retry_after is not None:
         return error.retry_after
-    backoff = min(_FIRST_BACKOFF * 2.0 ** (state.attempt_number - 1), _LONGEST_BACKOFF)
-    return backoff * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
+    return random.uniform(0, min(_FIRST_BACKOFF * 2.0 ** (failures - 1), _LONGEST_BACKOFF))  # noqa: S311 - no secret

@@ -12,7 +12,11 @@ ComputeClientError           the worker refused, or failed: status, code, messag
 
 from __future__ import annotations
 
+import math
 import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
 
 import httpx
 from pydantic import ValidationError
@@ -30,7 +34,10 @@ class ComputeClientError(Exception):
         recovery: What to do next, where something can be said.
         required: The scope that is missing, for :class:`ScopeError`.
         correlation_id: Names the call in the worker's logs.
+        retry_after: Seconds to wait, where the worker said so.
     """
+
+    retry_after: float | None = None
 
     def __init__(
         self,
@@ -67,17 +74,17 @@ class IdempotencyError(ComputeClientError):
 
 
 class RateLimitedError(ComputeClientError):
-    """Too many requests.
-
-    Attributes:
-        retry_after: Seconds to wait, where the worker said so.
-    """
-
-    retry_after: float | None = None
+    """Too many requests; ``retry_after`` says how long to wait."""
 
 
 class TransportError(ComputeClientError):
-    """There was no answer from a worker: it could not be reached, took too long, or something else answered."""
+    """There was no answer from a worker: it could not be reached, took too long, or something else answered.
+
+    Attributes:
+        may_have_arrived: Whether the worker may have the call, and may have done what it asks for.
+    """
+
+    may_have_arrived = True
 
 
 _CLASSES: dict[str, type[ComputeClientError]] = {
@@ -87,6 +94,8 @@ _CLASSES: dict[str, type[ComputeClientError]] = {
     ErrorCode.IDEMPOTENCY_CONFLICT: IdempotencyError,
     ErrorCode.RATE_LIMITED: RateLimitedError,
 }
+
+_NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
@@ -116,32 +125,42 @@ def from_response(response: httpx.Response, correlation_id: str) -> ComputeClien
         required=body.required,
         correlation_id=response.headers.get("x-workflow-correlation-id", correlation_id),
     )
-    if isinstance(error, RateLimitedError):
-        error.retry_after = _seconds(response.headers.get("retry-after"))
+    error.retry_after = _seconds(response.headers.get("retry-after"))
     return error
 
 
 def from_transport(error: httpx.TransportError, base_url: str, correlation_id: str) -> TransportError:
     """Return the error for a call that got no answer."""
-    if isinstance(error, httpx.TimeoutException):
-        return TransportError(
-            f"The worker at {base_url} did not answer in time.",
-            code="timeout",
-            recovery="Try again, or allow more time.",
-            correlation_id=correlation_id,
-        )
-    reason = _ERRNO.sub("", str(error)) or type(error).__name__
-    return TransportError(
-        f"The worker at {base_url} could not be reached: {reason}.",
-        code="unreachable",
-        recovery="Check that it runs and that the URL is right.",
+    made = TransportError(
+        f"The worker at {base_url} did not answer in time.",
+        code="timeout",
+        recovery="Try again, or allow more time.",
         correlation_id=correlation_id,
     )
+    if not isinstance(error, httpx.TimeoutException):
+        reason = _ERRNO.sub("", str(error)) or type(error).__name__
+        made = TransportError(
+            f"The worker at {base_url} could not be reached: {reason}.",
+            code="unreachable",
+            recovery="Check that it runs and that the URL is right.",
+            correlation_id=correlation_id,
+        )
+    made.may_have_arrived = not isinstance(error, _NOTHING_SENT)
+    return made
 
 
 def _seconds(header: str | None) -> float | None:
+    """Return what ``Retry-After`` says, be it seconds or a date (source: RFC 9110, 10.2.3)."""
     try:
         seconds = float(header or "")
     except ValueError:
-        return None
-    return seconds if 0 <= seconds < float("inf") else None
+        seconds = _seconds_until(header or "")
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _seconds_until(date: str) -> float:
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return math.nan
+    return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()

@@ -41,3 +41,13 @@ async def async_chunks_of(path: Path, size: int, on_progress: Progress | None) -
             sent += len(chunk)
             if on_progress is not None:
                 on_progress(sent, size)
+
+
+def size_of(path: Path) -> int:
+    """Return the size of a file, in bytes."""
+    return path.stat().st_size
+
+
+async def async_size_of(path: Path) -> int:
+    """Return the size of a file, in bytes, off the event loop."""
+    return (await anyio.Path(path).stat()).st_size

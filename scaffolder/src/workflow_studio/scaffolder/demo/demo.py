@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workflow_studio.client import ComputeClient, ComputeClientError
+from workflow_studio.compute.ids import RunId
 from workflow_studio.scaffolder.build.artifact import build_artifact
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.demo.app import (
@@ -186,7 +187,7 @@ class Demo:
             run_id = place_order(app_url)
         except DemoError as error:
             raise app.failed(error.message) from error
-        run = client.wait_for_run(run_id, within=_RUN_SECONDS)
+        run = client.wait_for_run(RunId(run_id), within=_RUN_SECONDS)
         if not run.finished:
             raise self._worker().failed(f"Run {run_id} is still {run.status} after {_RUN_SECONDS} s.")
         if run.status != "completed":

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from workflow_studio.compute.api import DeploymentStatus
+from workflow_studio.compute.ids import DeploymentId
 from workflow_studio.scaffolder.build.artifact import ARTIFACT_PATH, STATE_DIR
 from workflow_studio.scaffolder.errors import DeployError, UsageError
 
@@ -45,7 +46,7 @@ def upload(client: ComputeClient, artifact: Path, output: Output) -> Deployment:
 def activate(client: ComputeClient, deployment_id: str, output: Output) -> Deployment:
     """Have new runs use a deployment."""
     with output.status(f"Activating {deployment_id}"):
-        return client.activate_deployment(deployment_id)
+        return client.activate_deployment(DeploymentId(deployment_id))
 
 
 def deployments(client: ComputeClient) -> list[Deployment]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from workflow_studio.compute.ids import KeyId
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.operate.fetch import pages
@@ -45,10 +46,11 @@ def list_audit(
 ) -> None:
     """List the calls that changed something, or were refused to, newest first."""
     output = get_output()
+    key = None if actor is None else KeyId(actor)
     with connection.client() as client:
         found = pages(
             lambda size, cursor: client.list_audit(
-                actor=actor, target=target, action=action, after=since, before=until, limit=size, cursor=cursor
+                actor=key, target=target, action=action, after=since, before=until, limit=size, cursor=cursor
             ),
             limit,
         )

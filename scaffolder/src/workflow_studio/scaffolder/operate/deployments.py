@@ -6,6 +6,7 @@ from typing import Final
 
 import typer
 
+from workflow_studio.compute.ids import DeploymentId
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.deploy.actions import activate, deployments
@@ -70,7 +71,7 @@ def show_deployment(*, deployment: DeploymentArgument, connection: Connection) -
     """Show one deployment: what made it and what is in it."""
     output = get_output()
     with connection.client() as client:
-        found = client.get_deployment(deployment)
+        found = client.get_deployment(DeploymentId(deployment))
     facts: dict[str, Cell] = {
         "Deployment": found.deployment_id,
         "Status": status(found.status),
@@ -107,7 +108,7 @@ def delete_deployment(*, deployment: DeploymentArgument, yes: YesOption = False,
     output = get_output()
     confirm(f"Delete {deployment} from the worker at {connection.url}?", yes=yes)
     with connection.client() as client:
-        client.delete_deployment(deployment)
+        client.delete_deployment(DeploymentId(deployment))
     output.print(f"{deployment} deleted")
     output.document({"deploymentId": deployment, "deleted": True})
 

@@ -11,6 +11,7 @@ import typer
 from dotenv.parser import parse_stream
 
 from workflow_studio.client import Variables
+from workflow_studio.compute.ids import DeploymentId
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.errors import UsageError
@@ -49,7 +50,7 @@ def list_variables(*, deployment: DeploymentArgument, connection: Connection) ->
     """List the names of a deployment's variables; values cannot be read back."""
     output = get_output()
     with connection.client() as client:
-        found = client.list_variables(deployment)
+        found = client.list_variables(DeploymentId(deployment))
     _show(output, found)
 
 
@@ -81,7 +82,7 @@ def set_variables(
     if not values:
         raise UsageError("There is nothing to set.", hint="Name variables, or give a file with --env-file.")
     with connection.client() as client:
-        found = client.set_variables(deployment, dict(values))
+        found = client.set_variables(DeploymentId(deployment), dict(values))
     output.note(f"Set {', '.join(sorted(values))}.")
     _show(output, found)
 
@@ -91,7 +92,7 @@ def unset_variables(*, deployment: DeploymentArgument, names: NamesArgument, con
     """Unset variables of a deployment's code."""
     output = get_output()
     with connection.client() as client:
-        found = client.set_variables(deployment, dict.fromkeys(names))
+        found = client.set_variables(DeploymentId(deployment), dict.fromkeys(names))
     output.note(f"Unset {', '.join(sorted(names))}.")
     _show(output, found)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from workflow_studio.client import ComputeClient, Event, Hook, Page, Step
     from workflow_studio.compute.api import ResolveData
+    from workflow_studio.compute.ids import RunId
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -39,7 +40,7 @@ def pages(ask: Callable[[int, str | None], Page[T]], most: int | None = None) ->
     return found
 
 
-def steps_of(client: ComputeClient, run_id: str, data: ResolveData = "none") -> list[Step]:
+def steps_of(client: ComputeClient, run_id: RunId, data: ResolveData = "none") -> list[Step]:
     """Return a run's steps, oldest first."""
     return pages(
         lambda limit, cursor: client.list_run_steps(
@@ -48,12 +49,12 @@ def steps_of(client: ComputeClient, run_id: str, data: ResolveData = "none") -> 
     )
 
 
-def events_of(client: ComputeClient, run_id: str, data: ResolveData = "none") -> list[Event]:
+def events_of(client: ComputeClient, run_id: RunId, data: ResolveData = "none") -> list[Event]:
     """Return a run's log, oldest first."""
     return pages(lambda limit, cursor: client.list_run_timeline(run_id, limit=limit, cursor=cursor, resolve_data=data))
 
 
-def hooks_of(client: ComputeClient, run_id: str, data: ResolveData = "none") -> list[Hook]:
+def hooks_of(client: ComputeClient, run_id: RunId, data: ResolveData = "none") -> list[Hook]:
     """Return a run's live hooks."""
     return pages(lambda limit, cursor: client.list_run_hooks(run_id, limit=limit, cursor=cursor, resolve_data=data))
 

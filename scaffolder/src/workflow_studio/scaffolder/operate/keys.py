@@ -8,6 +8,7 @@ import typer
 
 from workflow_studio.client import ApiKey, CreatedApiKey
 from workflow_studio.compute.api import KeyState
+from workflow_studio.compute.ids import KeyId
 from workflow_studio.compute.scopes import Scope
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
@@ -113,7 +114,7 @@ def show_key(*, key: KeyArgument, connection: Connection) -> None:
     """Show a key, without its secret; `current` is the one this command uses."""
     output = get_output()
     with connection.client() as client:
-        found = client.get_current_key() if key == "current" else client.get_key(key)
+        found = client.get_current_key() if key == "current" else client.get_key(KeyId(key))
     output.facts(_facts(found))
     output.document({"key": document(found)})
 
@@ -138,7 +139,7 @@ def rotate_key(
 ) -> None:
     """Make a key that takes the place of another; that one goes on for a while. The secret is shown once."""
     with connection.client() as client:
-        made = client.rotate_key(key, overlap_seconds=overlap, expires_in_days=expires_in_days)
+        made = client.rotate_key(KeyId(key), overlap_seconds=overlap, expires_in_days=expires_in_days)
     _show_secret(get_output(), made)
 
 
@@ -154,7 +155,7 @@ def revoke_key(
     output = get_output()
     confirm(f"Revoke {key} of the worker at {connection.url}, for ever?", yes=yes)
     with connection.client() as client:
-        revoked = client.revoke_key(key, force=force)
+        revoked = client.revoke_key(KeyId(key), force=force)
     output.print(f"{revoked.key_id} {revoked.state}")
     output.document({"key": document(revoked)})
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from workflow_studio.compute.ids import DeploymentId, RunId
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.operate.fetch import events_of, hooks_of, pages, steps_of, workflow_id
@@ -99,11 +100,12 @@ def list_runs(
     output = get_output()
     with connection.client() as client:
         name = None if workflow is None else workflow_id(client, workflow)
+        place = None if deployment is None else DeploymentId(deployment)
         found = pages(
             lambda size, cursor: client.list_runs(
                 workflow_name=name,
                 status=state,
-                deployment_id=deployment,
+                deployment_id=place,
                 created_after=since,
                 created_before=until,
                 limit=size,
@@ -151,10 +153,10 @@ def show_run(
     output = get_output()
     resolve: Literal["all", "none"] = "all" if data else "none"
     with connection.client() as client:
-        found = client.get_run(run, resolve_data=resolve)
-        steps = steps_of(client, run, resolve)
-        events = events_of(client, run)
-        hooks = [] if found.finished else hooks_of(client, run)
+        found = client.get_run(RunId(run), resolve_data=resolve)
+        steps = steps_of(client, RunId(run), resolve)
+        events = events_of(client, RunId(run))
+        hooks = [] if found.finished else hooks_of(client, RunId(run))
     show_details(output, found, steps, events, hooks, tokens=tokens)
     output.document(run_document(found, steps, events, hooks, tokens=tokens))
 
@@ -171,7 +173,7 @@ def watch_run(*, run: RunArgument, interval: IntervalOption = MAX_INTERVAL, conn
 
 def _watch(connection: Connection, run: str, interval: float) -> int:
     with connection.client() as client, display_for(get_output()) as display:
-        ended = Watcher(client, run, display, interval=interval).run()
+        ended = Watcher(client, RunId(run), display, interval=interval).run()
     display.end(ended)
     return 0 if ended.status == "completed" else 1
 
@@ -199,7 +201,8 @@ def rerun_run(
     """
     output = get_output()
     with connection.client() as client:
-        started = client.rerun_run(run, deployment_id=deployment)
+        place = None if deployment is None else DeploymentId(deployment)
+        started = client.rerun_run(RunId(run), deployment_id=place)
     if watch:
         output.note(f"{started.run_id} on {started.deployment_id}")
         return _watch(connection, started.run_id, interval)
@@ -215,7 +218,7 @@ def cancel_runs(*, runs: RunsArgument, connection: Connection) -> None:
     cancelled = []
     with connection.client() as client:
         for run in runs:
-            cancelled.append(client.cancel_run(run))
+            cancelled.append(client.cancel_run(RunId(run)))
             output.print(f"{cancelled[-1].run_id} {cancelled[-1].status}")
     output.document({"runs": [document(run) for run in cancelled]})
 
@@ -225,7 +228,7 @@ def wake_run(*, run: RunArgument, connection: Connection) -> None:
     """End a run's sleeps now."""
     output = get_output()
     with connection.client() as client:
-        woken = client.wake_run(run)
+        woken = client.wake_run(RunId(run))
     count = woken.woken_waits
     output.print(f"{woken.run_id}: {count} sleep{'' if count == 1 else 's'} ended")
     output.document({"runId": woken.run_id, "wokenWaits": count})

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workflow_studio.client import ComputeClient, Event, Run, Step
+    from workflow_studio.compute.ids import RunId
 
 MAX_INTERVAL: Final = 1.0
 """Seconds between two looks at a run in which nothing happens."""
@@ -48,7 +49,7 @@ class Watcher:
     def __init__(
         self,
         client: ComputeClient,
-        run_id: str,
+        run_id: RunId,
         display: Display,
         *,
         interval: float = MAX_INTERVAL,

@@ -1,0 +1,65 @@
+"""Make the client that blocks from the one for asyncio: ``python -m tests.support.blocking_client --write``."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+CLIENT: Final = Path(__file__).parents[2] / "runtime/client/src/workflow_studio/client"
+SOURCE: Final = CLIENT / "_async"
+TARGET: Final = CLIENT / "_sync"
+
+_RULES: Final = (
+    (r"\basync (def|with|for)\b", r"\1"),
+    (r"\bawait ", ""),
+    (r"\b__aenter__\b", "__enter__"),
+    (r"\b__aexit__\b", "__exit__"),
+    (r"\b(aclose|aread|aiter_lines)\b", lambda match: match[1][1:]),
+    (r"\basync_(chunks|size)_of\b", r"\1_of"),
+    (r"\bclient\._async\b", "client._sync"),
+    (r"\banyio\b", "time"),
+    (r"\bAsync(?=[A-Z])", ""),
+)
+_DOCSTRING: Final = re.compile(r'^"""The methods of the client for asyncio.*?"""\n', re.DOTALL)
+_FIX: Final = ["check", "--select=I,UP028", "--fix-only", "--unsafe-fixes", "--quiet"]
+_HEAD: Final = "# Made from {source} by tests.support.blocking_client; change that.\n\n"
+
+
+def blocking(source: str) -> str:
+    """Return the blocking twin of a module."""
+    source = _DOCSTRING.sub('"""The methods of the client that blocks, by what they are about."""\n', source)
+    for pattern, replacement in _RULES:
+        source = re.sub(pattern, replacement, source)
+    return source
+
+
+def rendered() -> dict[str, str]:
+    """Return the modules of the blocking half by name, formatted as the project's are."""
+    modules = {}
+    for file in sorted(SOURCE.glob("*.py")):
+        head = _HEAD.format(source=f"_async/{file.name}")
+        text = head + blocking(file.read_text(encoding="utf-8"))
+        target = str(TARGET / file.name)
+        for command in (_FIX, ["format", "--quiet"]):
+            ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", target, "-"]
+            text = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout
+        modules[file.name] = text
+    return modules
+
+
+def main() -> None:
+    """Write the modules, if asked to; tell which of them are not what they should be otherwise."""
+    TARGET.mkdir(exist_ok=True)
+    for name, text in rendered().items():
+        file = TARGET / name
+        if "--write" in sys.argv[1:]:
+            file.write_text(text, encoding="utf-8")
+        elif not file.exists() or file.read_text(encoding="utf-8") != text:
+            sys.exit(f"{file} is not up to date: run python -m tests.support.blocking_client --write")
+
+
+if __name__ == "__main__":
+    main()
