@@ -12,6 +12,7 @@ from workflow_studio.worker.engine.dead_letters import DeadLetters, DeadMessage
 from workflow_studio.worker.engine.deliveries import Deliveries
 from workflow_studio.worker.engine.deployments import Deployment, Deployments
 from workflow_studio.worker.engine.dispatcher import Capacity, Dispatcher
+from workflow_studio.worker.engine.doorbell import InProcessDoorbell
 from workflow_studio.worker.engine.encryption import Keyring
 from workflow_studio.worker.engine.endings import Endings
 from workflow_studio.worker.engine.environment import Environment, VariableKeys
@@ -30,12 +31,14 @@ from workflow_studio.worker.engine.retirement import Retirement
 from workflow_studio.worker.engine.runs import Runs
 from workflow_studio.worker.engine.signals import Signals
 from workflow_studio.worker.engine.starts import Starts
+from workflow_studio.worker.engine.stream_rows import DatabaseStreams
 from workflow_studio.worker.engine.streams import Streams
 from workflow_studio.worker.engine.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workflow_studio.worker import parts
     from workflow_studio.worker.ports import ExecutorPool
     from workflow_studio.worker.store import Database, StoreLockedError
 
@@ -52,10 +55,11 @@ class Engine:
         master_key: The secret that all encryption keys are derived from; None stores payloads as they come.
         max_waiting: How many callers may wait for the ends of runs at once; the next ones are answered without.
         audit_retention_days: How long entries of the audit log are kept.
-
         variable_key_file: Where the key is kept that variables of deployments are sealed with where there is no master
             key; without either, none can be set.
         output_limits: How much is kept of what a run prints.
+        doorbell: Tells the dispatcher of messages that are due; by itself, within this process.
+        streams: Keeps the chunks of streams; by itself, in the database.
 
     Attributes:
         world: Answers the World's methods.
@@ -77,7 +81,7 @@ class Engine:
         output: What runs print.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # named, and each is a choice of its own
         self,
         database: Database,
         *,
@@ -87,6 +91,8 @@ class Engine:
         audit_retention_days: int = DEFAULT_RETENTION_DAYS,
         variable_key_file: Path | None = None,
         output_limits: OutputLimits | None = None,
+        doorbell: parts.Doorbell | None = None,
+        streams: parts.Streams | None = None,
     ) -> None:
         owner = uuid.uuid4().hex
         deliveries = Deliveries()
@@ -94,7 +100,7 @@ class Engine:
         self._clock = clock
         idempotency = IdempotencyKeys(clock)
         admission = Admission()
-        self.queue = Queue(database, clock, idempotency, admission)
+        self.queue = Queue(database, clock, idempotency, admission, doorbell or InProcessDoorbell())
         self.leases = Leases(database, self.queue, deliveries, clock, owner)
         self.dead_letters = DeadLetters(database, self.queue, clock)
         self.retirement = Retirement(database)
@@ -108,7 +114,7 @@ class Engine:
         queries = Queries(database, self.ended, for_people=True)
         starts = Starts(self.queue, clock, self.keyring, admission)
         self.runs = Runs(database, queries, self.queue, clock, idempotency, starts, endings)
-        self.streams = Streams(database, clock, self.keyring, Signals())
+        self.streams = Streams(streams or DatabaseStreams(database, clock), self.keyring, Signals())
         self.following = Following(self.streams, self.runs, self.ended)
         self.recovery = Recovery(database, self.queue, clock, owner)
         self.housekeeping = Housekeeping(database, clock)

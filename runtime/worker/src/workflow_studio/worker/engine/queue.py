@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.idempotency import IdempotencyKeys
     from workflow_studio.worker.engine.params import Publish
+    from workflow_studio.worker.parts import Doorbell
     from workflow_studio.worker.ports import IdempotencyKey
     from workflow_studio.worker.store import Database, Transaction
 
@@ -75,24 +76,32 @@ _PENDING_REPLAY: Final = (
 class Queue:
     """The messages of this worker: publishing and looking. :mod:`.leases` delivers them."""
 
-    def __init__(self, database: Database, clock: Clock, idempotency: IdempotencyKeys, admission: Admission) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        idempotency: IdempotencyKeys,
+        admission: Admission,
+        doorbell: Doorbell,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._idempotency = idempotency
         self._admission = admission
-        self._on_ready: list[Callable[[], None]] = []
+        self._doorbell = doorbell
 
     def on_ready(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called whenever a commit has made messages ready, or ready earlier."""
-        self._on_ready.append(callback)
+        self._doorbell.on_ring(callback)
 
-    def announce(self, transaction: Transaction) -> None:
-        """Tell the dispatcher once the transaction is committed."""
-        transaction.after_commit(self._ready)
+    def announce(self, transaction: Transaction, run_at: int | None = None) -> None:
+        """Tell the dispatcher once the transaction is committed.
 
-    def _ready(self) -> None:
-        for callback in self._on_ready:
-            callback()
+        Args:
+            transaction: Makes messages ready, or ready earlier.
+            run_at: When the first of them is due; now if None.
+        """
+        self._doorbell.ring(transaction, self._clock() if run_at is None else run_at)
 
     async def publish(self, params: Publish, repeat: IdempotencyKey | None = None) -> dict[str, Any]:
         """Store a message, unless one that says the same is pending.
@@ -176,7 +185,7 @@ class Queue:
             if run_at < pending.run_at:
                 hasten(transaction, pending.message_id, run_at)
             # A claim may have passed over it while it was locked.
-            self.announce(transaction)
+            self.announce(transaction, min(run_at, pending.run_at))
             return str(pending.message_id)
         if envelope is not None:
             return self._insert(transaction, "workflow", envelope, now=now, run_at=run_at)
@@ -207,7 +216,7 @@ class Queue:
         message_id = new_id("msg", now)
         row = {"message_id": message_id, "status": "ready", "run_at": run_at, "created_at": now, **_NEW, **values}
         transaction.execute(_INSERT, row)
-        self.announce(transaction)
+        self.announce(transaction, run_at)
         return message_id
 
     def retry_unresolved(self, transaction: Transaction) -> None:

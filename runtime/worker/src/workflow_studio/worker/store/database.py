@@ -55,8 +55,20 @@ class Backend(Protocol):
         """Close all connections and let go of the lock."""
 
 
+def open_backend(location: str | Path) -> Backend:
+    """Open a database, create what is missing, and bring its schema up to date; see :meth:`Database.open`."""
+    if is_postgres(location):
+        # Imported only where it is used: psycopg is an extra.
+        from workflow_studio.worker.store._postgres import PostgresBackend  # noqa: PLC0415
+
+        return PostgresBackend.open(str(location))
+    from workflow_studio.worker.store._sqlite_backend import SqliteBackend  # noqa: PLC0415
+
+    return SqliteBackend.open(path_of(location))
+
+
 class Database:
-    """The worker's durable state. Make one with :meth:`open`."""
+    """The worker's durable state. Make one with :meth:`open`, or of a backend that is open."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -76,14 +88,7 @@ class Database:
             StoreVersionError: If a newer worker wrote it.
             StoreError: If it cannot be opened.
         """
-        if is_postgres(location):
-            # Imported only where it is used: psycopg is an extra.
-            from workflow_studio.worker.store._postgres import PostgresBackend  # noqa: PLC0415
-
-            return cls(PostgresBackend.open(str(location)))
-        from workflow_studio.worker.store._sqlite_backend import SqliteBackend  # noqa: PLC0415
-
-        return cls(SqliteBackend.open(path_of(location)))
+        return cls(open_backend(location))
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in a transaction and return its result once it is durable.
