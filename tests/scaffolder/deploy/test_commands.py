@@ -88,15 +88,24 @@ def test_compute_list_follows_the_pages(worker: FakeWorker, capsys: Capture) -> 
     worker.deployments = [
         deployment(C, "created"),
         deployment(B, "active", "2025-06-02T10:00:00Z"),
-        deployment(A, "inactive", "2025-06-01T10:00:00Z"),
+        deployment(A, "retired", "2025-06-01T10:00:00Z"),
     ]
     assert main(["compute", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["deployment", "status", "workflows", "workflow", "uploaded", "activated"]
-    assert [line.split()[:4] for line in lines[1:]] == [
-        [C, "created", "1", "4.8.9"],
-        [B, "active", "1", "4.8.9"],
-        [A, "inactive", "1", "4.8.9"],
+    assert lines[0].split() == [
+        "deployment",
+        "status",
+        "live",
+        "runs",
+        "workflows",
+        "workflow",
+        "uploaded",
+        "activated",
+    ]
+    assert [line.split()[:5] for line in lines[1:]] == [
+        [C, "created", "0", "1", "4.8.9"],
+        [B, "active", "0", "1", "4.8.9"],
+        [A, "retired", "0", "1", "4.8.9"],
     ]
     assert main(["compute", "list", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -117,8 +126,8 @@ def test_rollback_goes_to_the_deployment_that_was_active_before(worker: FakeWork
     worker.deployments = [
         deployment("dep_" + "f" * 32, "created"),
         deployment(C, "active", "2025-06-03T10:00:00Z"),
-        deployment(B, "inactive", "2025-06-01T10:00:00Z"),
-        deployment(A, "inactive", "2025-06-02T10:00:00Z"),
+        deployment(B, "retired", "2025-06-01T10:00:00Z"),
+        deployment(A, "retired", "2025-06-02T10:00:00Z"),
     ]
     assert main(["rollback", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["deploymentId"] == A

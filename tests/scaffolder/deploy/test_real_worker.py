@@ -93,7 +93,7 @@ def test_deploying_twice_and_going_back(folder: Folder) -> None:
     assert statuses(folder) == {second["deploymentId"]: "created", first["deploymentId"]: "active"}
 
     folder.studio("compute", "activate", "--deployment-id", second["deploymentId"])
-    assert statuses(folder) == {second["deploymentId"]: "active", first["deploymentId"]: "inactive"}
+    assert statuses(folder) == {second["deploymentId"]: "active", first["deploymentId"]: "retired"}
     assert folder.studio("rollback")["deploymentId"] == first["deploymentId"]
     assert folder.studio("rollback")["deploymentId"] == second["deploymentId"]
     assert folder.studio("rollback", "--deployment-id", first["deploymentId"])["status"] == "active"
