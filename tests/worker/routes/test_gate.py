@@ -1,14 +1,23 @@
+import asyncio
+import io
+import logging
 import re
 import uuid
+from types import SimpleNamespace
 
 import pytest
 from fastapi.routing import APIRoute
 
+from tests.support.until import until
 from tests.worker.routes.conftest import ADMIN, make_settings, running, secret_of
 from workflow_studio.compute import wire
 from workflow_studio.compute.scopes import Scope
 from workflow_studio.worker.auth import Needs
+from workflow_studio.worker.engine import NewKey
 from workflow_studio.worker.gate import WEBHOOK_PREFIX
+from workflow_studio.worker.origin import name_requests_in_log
+
+READ = {"name": "nothing-in-it-yet", "waitMs": 20_000}
 
 SCOPES = {
     ("POST", "/v1/deployments"): "deploy:write",
@@ -37,6 +46,7 @@ SCOPES = {
     ("GET", "/v1/hooks/{hook_id}"): "runs:read",
     ("GET", "/v1/events"): "runs:read",
     ("GET", "/v1/events/correlation/{correlation_id}"): "runs:read",
+    ("GET", "/v1/runs/{run_id}/output"): "runs:read",
     ("GET", "/v1/executors"): "runs:read",
     ("GET", "/v1/queue/dead"): "runs:read",
     ("POST", "/v1/queue/dead/{message_id}/retry"): "runs:write",
@@ -212,28 +222,118 @@ async def test_plain_http_is_refused_where_https_is_required(tmp_path):
         assert (await worker.get("/v1/health", key=None)).status_code == 200
 
 
-async def test_requests_are_counted_per_key(tmp_path):
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still, for the minutes that requests are counted in."""
+    still = SimpleNamespace(now=1_800_000_010.0)
+    still.time = lambda: still.now
+    for module in ("limits.aio.storage.memory", "limits.aio.strategies", "workflow_studio.worker.limits"):
+        monkeypatch.setattr(f"{module}.time", still)
+    return still
+
+
+async def test_requests_are_counted_per_key_and_every_answer_says_how_many_are_left(tmp_path, clock):
     async with running(make_settings(tmp_path, rate_limit_per_minute=3)) as worker:
-        for _ in range(3):
-            assert (await worker.get("/v1/runs", key=secret_of("runs:read"))).status_code == 200
+        for left in (2, 1, 0):
+            response = await worker.get("/v1/runs" if left else "/v1/nothing", key=secret_of("runs:read"))
+            assert response.status_code == (200 if left else 404)
+            assert response.headers["ratelimit-policy"] == '"key";q=3;w=60'
+            assert re.fullmatch(rf'"key";r={left};t=\d+', response.headers["ratelimit"])
         refused = await worker.get("/v1/runs", key=secret_of("runs:read"))
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
-        assert 1 <= int(refused.headers["retry-after"]) <= 60
-        assert (await worker.get("/v1/runs")).status_code == 200
+        wait = int(refused.headers["retry-after"])
+        assert 1 <= wait <= 60
+        assert refused.headers["ratelimit"] == f'"key";r=0;t={wait}'
+        assert (await worker.get("/v1/runs")).status_code == 200, "another key has its own count"
+        clock.now += wait - 2
+        assert (await worker.get("/v1/runs", key=secret_of("runs:read"))).status_code == 429
+        clock.now += 2
+        assert (await worker.get("/v1/runs", key=secret_of("runs:read"))).status_code == 200
 
 
-async def test_webhook_calls_are_counted_per_address(tmp_path):
+async def test_a_burst_at_the_turn_of_a_minute_is_not_twice_the_limit(tmp_path, clock):
+    clock.now -= clock.now % 60
+    clock.now += 59.9
+    async with running(make_settings(tmp_path, rate_limit_per_minute=10)) as worker:
+        before = [(await worker.get("/v1/runs", key=secret_of("runs:read"))).status_code for _ in range(10)]
+        clock.now += 0.2
+        after = [(await worker.get("/v1/runs", key=secret_of("runs:read"))).status_code for _ in range(10)]
+    assert before == [200] * 10
+    assert after.count(200) <= 1
+
+
+async def test_webhook_calls_are_counted_per_address(tmp_path, clock):
     async with running(make_settings(tmp_path, rate_limit_per_minute=2)) as worker:
-        statuses = [(await worker.post(WEBHOOK_PREFIX + "x", key=None)).status_code for _ in range(3)]
-        assert statuses == [404, 404, 429]
+        answers = [await worker.post(WEBHOOK_PREFIX + "x", key=None) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [404, 404, 429]
+        assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"address";q=2;w=60'}
         assert (await worker.get("/v1/runs")).status_code == 200
 
 
-async def test_who_guesses_keys_is_told_to_wait_and_who_has_one_is_not(tmp_path):
+async def test_who_guesses_keys_is_told_to_wait_and_who_has_one_is_not(tmp_path, clock):
     async with running(make_settings(tmp_path, failed_logins_per_minute=2)) as worker:
-        statuses = [(await worker.get("/v1/runs", key="guess")).status_code for _ in range(4)]
-        assert statuses == [401, 401, 429, 429]
+        answers = [await worker.get("/v1/runs", key="guess") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [401, 401, 429, 429]
+        assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"failed";q=2;w=60'}
         assert (await worker.get("/v1/runs")).status_code == 200
+        assert "ratelimit" not in (await worker.get("/v1/health", key=None)).headers
+
+
+async def test_a_key_has_so_many_long_polls_open_and_no_more(tmp_path):
+    async with running(make_settings(tmp_path, max_streams_per_key=2)) as worker:
+        run_id = await worker.start()
+        held = worker.services.streams
+
+        async def poll(key=ADMIN, wait_ms=20_000):
+            return await worker.get(f"/v1/runs/{run_id}", key, params={"waitMs": wait_ms})
+
+        polls = [asyncio.ensure_future(poll()), asyncio.ensure_future(worker.call("streams.read", READ))]
+        await until(lambda: held.open("admin") == 2)
+        refused = await poll()
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
+        assert refused.headers["retry-after"] == "1"
+        assert (await worker.call("streams.read", READ)).status_code == 429
+        assert (await poll(wait_ms=0)).status_code == 200, "what does not wait holds nothing"
+        assert (await poll(key=secret_of("runs:read"), wait_ms=1)).status_code == 200, "another key has its own"
+        polls.pop().cancel()
+        await until(lambda: held.open("admin") == 1)
+        polls.append(asyncio.ensure_future(poll()))
+        await until(lambda: held.open("admin") == 2)
+        await worker.post(f"/v1/runs/{run_id}/cancel")
+        assert [answer.json()["status"] for answer in await asyncio.gather(*polls)] == ["cancelled"] * 2
+        assert held.open("admin") == 0
+
+
+async def test_every_log_line_of_a_request_names_it_and_no_other_line_does(worker, monkeypatch):
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    name_requests_in_log()
+    log = logging.getLogger("workflow_studio.worker.test")
+    left_behind = []
+
+    async def listing(*_args, **_more):
+        log.error("during")
+        go_on = asyncio.Event()
+
+        async def later():
+            await go_on.wait()
+            log.error("after")
+
+        left_behind.append((go_on, asyncio.ensure_future(later())))
+        await worker.services.engine.keys.create(NewKey("p", "e", ["admin"]))
+        return {"data": [], "cursor": None, "hasMore": False}
+
+    monkeypatch.setattr(worker.services.engine.runs, "list", listing)
+    await worker.get("/v1/runs", headers={"x-workflow-correlation-id": "order-17"})
+    for go_on, task in left_behind:
+        go_on.set()
+        await task
+    lines = written.getvalue().splitlines()
+    assert [line.partition("ERROR ")[2] for line in lines] == [
+        "workflow_studio.worker.test [order-17]: during",
+        "workflow_studio.worker.test [-]: after",
+    ]
 
 
 async def test_websockets_are_refused(worker):

@@ -35,6 +35,9 @@ class Body:
         receive: Receives it.
         limit: The longest body, in bytes; None for as long as it likes.
         patience: Seconds that it may take, and for each 8 KiB of it one more.
+
+    Attributes:
+        complete: Whether all of it was received.
     """
 
     def __init__(self, receive: Receive, *, limit: int | None, patience: float) -> None:
@@ -43,7 +46,7 @@ class Body:
         self._patience = patience
         self._received = 0
         self._deadline: float | None = None
-        self._complete = False
+        self.complete = False
 
     async def __call__(self) -> Message:
         """Receive the next part.
@@ -51,7 +54,7 @@ class Body:
         Raises:
             BodyRefusedError: If the body is too long or too slow.
         """
-        if self._complete:
+        if self.complete:
             return await self._receive()  # whoever reads on waits for the client to leave
         loop = asyncio.get_running_loop()
         if self._deadline is None:
@@ -62,7 +65,7 @@ class Body:
         except TimeoutError:
             raise _too_slow() from None
         self._received += len(message.get("body", b""))
-        self._complete = not message.get("more_body", False)
+        self.complete = not message.get("more_body", False)
         if self._limit is not None and self._received > self._limit:
             raise too_large(self._limit)
         return message
@@ -166,6 +169,5 @@ def _too_slow() -> BodyRefusedError:
             ErrorCode.REQUEST_TIMEOUT,
             "The body did not arrive in time.",
             "Send it faster, or raise the worker's body_timeout.",
-            headers={"connection": "close"},
         )
     )

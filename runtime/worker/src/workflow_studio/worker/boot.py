@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import resource
@@ -22,6 +21,7 @@ from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, 
 from workflow_studio.worker.limits import StreamLimit
 from workflow_studio.worker.ports import ExecutorUnavailableError
 from workflow_studio.worker.services import Services
+from workflow_studio.worker.stopping import Stopping
 from workflow_studio.worker.store import Database
 from workflow_studio.worker.upkeep import kept_up
 
@@ -39,6 +39,13 @@ COMPUTE_KEY_ID: Final = "WORKFLOW_COMPUTE_API_KEY"
 
 FIRST_KEY_ID: Final = "first"
 """The id of the key that is made where there is none."""
+
+
+_EXECUTORS_GRACE: Final = 5.0
+"""Seconds that executors get to end."""
+
+_LAST_GRACE: Final = 2.0
+"""Seconds that they get when the deliveries have taken all the time there was."""
 
 
 @asynccontextmanager
@@ -85,6 +92,8 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         dispatcher = engine.dispatcher(
             runner, Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)
         )
+        stopping = Stopping(settings.shutdown_grace)
+        stopping.at_once(dispatcher.pause)
         try:
             await dispatcher.start()
             async with kept_up(engine, artifacts):
@@ -93,15 +102,18 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
                     engine=engine,
                     artifacts=artifacts,
                     pool=runner,
-                    stopping=asyncio.Event(),
+                    stopping=stopping,
                     streams=StreamLimit(settings.max_streams_per_key),
                 )
         finally:
             # What is under way on a database that is another worker's now is under way there, too, or soon will be.
-            grace = 0.0 if database.is_lost else settings.shutdown_grace
+            stopping.set()
+            grace = 0.0 if database.is_lost else stopping.left()
             with anyio.CancelScope(shield=True):
                 await dispatcher.stop(grace=grace)
-                await runner.close(grace=min(5.0, grace))
+                # Executors that have nothing more to do end in a moment, also when the deliveries took all the time.
+                patience = 0.0 if database.is_lost else max(_LAST_GRACE, stopping.left())
+                await runner.close(grace=min(_EXECUTORS_GRACE, settings.shutdown_grace, patience))
     finally:
         with anyio.CancelScope(shield=True):
             await database.close()

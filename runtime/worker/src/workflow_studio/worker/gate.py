@@ -17,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.worker.bodies import Body, JsonBody, is_json, too_large
+from workflow_studio.worker.connections import MAX_HEAD
 from workflow_studio.worker.engine.audit import Act, Operation
 from workflow_studio.worker.origin import Origin, in_course_of
 from workflow_studio.worker.problems import Problem, problem, shutting_down, translate, unexpected
@@ -98,14 +99,14 @@ class Gate:
         headers = Headers(scope=scope)
         request = Origin(_correlation_id(headers.get(CORRELATION_HEADER)))
         scope["workflow_studio.correlation_id"] = request.request_id
-        answer = _Answer(send, request, self._settle)
+        answer = _Answer(send, request, self._settle, has_body=_has_body(headers))
         with in_course_of(request):
             await self._handle(scope, headers, receive, answer)
 
     async def _handle(self, scope: Scope, headers: Headers, receive: Receive, answer: _Answer) -> None:
         try:
             await self._admit(scope, headers, answer)
-            await self._app(scope, self._body(scope, headers, receive), answer)
+            await self._app(scope, self._body(scope, headers, receive, answer), answer)
         except asyncio.CancelledError:
             if answer.started:
                 raise
@@ -125,6 +126,13 @@ class Gate:
         await refusal.response()(scope, receive, answer)
 
     async def _admit(self, scope: Scope, headers: Headers, answer: _Answer) -> None:
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD:
+            raise problem(
+                431,
+                ErrorCode.REQUEST_TOO_LARGE,
+                f"The head of the request is longer than {MAX_HEAD} bytes.",
+                "Send fewer and shorter headers.",
+            )
         if scope["path"] == HEALTH_PATH:
             return
         if self._require_https and scope.get("scheme") != "https":
@@ -139,7 +147,9 @@ class Gate:
             answer.headers |= (await self._limits.count("address", address)).headers()
             return
         try:
-            key = await self._authenticator.authenticate(headers.get("authorization"))
+            given = headers.getlist("authorization")
+            # Of two, a proxy in front may have looked at the other.
+            key = await self._authenticator.authenticate(given[0] if len(given) == 1 else None)
         except Problem as refusal:
             refusal.headers |= (await self._limits.count("failed", address)).headers()
             raise
@@ -150,13 +160,13 @@ class Gate:
         if scope["method"] not in _READS:
             request.act = Act(key, request.request_id, address, lambda: _operation(scope))
 
-    def _body(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
+    def _body(self, scope: Scope, headers: Headers, receive: Receive, answer: _Answer) -> Receive:
         is_upload = scope["path"] == UPLOAD_PATH
         limit = None if is_upload else self._max_body
         length = headers.get("content-length", "")
         if limit is not None and length.isdecimal() and int(length[:20]) > limit:
             raise too_large(limit)
-        body = Body(receive, limit=limit, patience=self._body_timeout)
+        body = answer.body = Body(receive, limit=limit, patience=self._body_timeout)
         checked = scope["method"] not in _READS and not is_upload and not is_public(scope["path"]) and is_json(headers)
         return JsonBody(body) if checked else body
 
@@ -170,12 +180,21 @@ class Gate:
 class _Answer:
     """Sends an answer with what belongs on every one, and knows whether it has begun."""
 
-    def __init__(self, send: Send, request: Origin, settle: Callable[[Act, int, str | None], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        send: Send,
+        request: Origin,
+        settle: Callable[[Act, int, str | None], Awaitable[None]],
+        *,
+        has_body: bool,
+    ) -> None:
         self.request = request
         self.headers: dict[str, str] = {}
         self.started = False
+        self.body: Body | None = None
         self._send = send
         self._settle = settle
+        self._has_body = has_body
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -186,6 +205,8 @@ class _Answer:
             headers[CORRELATION_HEADER] = self.request.request_id
             for name, value in self.headers.items():
                 headers[name] = value
+            if self._has_body and (self.body is None or not self.body.complete):
+                headers["connection"] = "close"  # nobody waits for the rest of a body that was refused
         await self._send(message)
 
 
@@ -200,6 +221,10 @@ def _operation(scope: Scope) -> Operation | None:
         return None
     named = [str(value) for value in scope.get("path_params", {}).values()]
     return Operation(operation_id(route), named[-1] if named else None, route.status_code or 200)
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _correlation_id(given: str | None) -> str:

@@ -61,7 +61,8 @@ class RateLimits:
     """
 
     def __init__(self, per_key: int, failed_logins: int) -> None:
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._storage = MemoryStorage()
+        self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         of_callers = RateLimitItemPerMinute(per_key)
         self._items = {"key": of_callers, "address": of_callers, "failed": RateLimitItemPerMinute(failed_logins)}
 
@@ -73,9 +74,14 @@ class RateLimits:
         """
         item = self._items[policy]
         admitted = await self._limiter.hit(item, policy, name)
-        stats = await self._limiter.get_window_stats(item, policy, name)
-        seconds = max(1, math.ceil(stats.reset_time - time.time()))
-        standing = Standing(policy, item.amount, stats.remaining, seconds)
+        before, before_left, now, _ = await self._storage.get_sliding_window(item.key_for(policy, name), _WINDOW)
+        weight = before * before_left / _WINDOW + now
+        # The library's own reset time is 0 at the turn of a minute.
+        seconds = _WINDOW - time.time() % _WINDOW
+        if before and now < item.amount:
+            seconds = min(seconds, (weight - min(math.floor(weight), item.amount)) * _WINDOW / before)
+        seconds = math.floor(seconds) + 1
+        standing = Standing(policy, item.amount, max(0, item.amount - math.floor(weight)), seconds)
         if admitted:
             return standing
         raise problem(

@@ -18,6 +18,7 @@ from pydantic_settings import SettingsError
 from workflow_studio.worker import check
 from workflow_studio.worker.announce import CannotListenError, in_url, ready, refuse
 from workflow_studio.worker.app import create_app
+from workflow_studio.worker.connections import protocol
 from workflow_studio.worker.engine import EngineError
 from workflow_studio.worker.env_file import EnvFileError
 from workflow_studio.worker.execution import NodeNotFoundError
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 server_header=False,
                 proxy_headers=True,
                 forwarded_allow_ips=settings.trusted_proxies,
+                http=protocol(head_timeout=settings.body_timeout),
                 timeout_graceful_shutdown=max(1, round(settings.shutdown_grace)),
             )
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

@@ -87,7 +87,6 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
-        self._stopping = False
         queue.on_ready(self._wake.set)
         leases.deliveries.on_waiting(self._wake.set)
 
@@ -115,15 +114,18 @@ class Dispatcher:
             asyncio.create_task(_repeat(self._housekeeping.sweep, _TIDY_EVERY_SECONDS), name="housekeeping"),
         ]
 
+    def pause(self) -> None:
+        """Claim nothing more; what is in flight goes on."""
+        for loop in self._loops:
+            loop.cancel()
+
     async def stop(self, *, grace: float) -> None:
         """Claim nothing more and wait for the deliveries in flight.
 
         Deliveries that are still not done after ``grace`` seconds are given up; they are made again after the next
         start, as further attempts.
         """
-        self._stopping = True
-        for loop in self._loops:
-            loop.cancel()
+        self.pause()
         await asyncio.gather(*self._loops, return_exceptions=True)
         if self._tasks:
             _, late = await asyncio.wait(set(self._tasks), timeout=grace)

@@ -2,7 +2,6 @@
 
 # FastAPI reads the annotations of the routes, so they are not postponed here.
 
-import json
 from typing import Annotated
 
 from fastapi import APIRouter, Header
@@ -30,9 +29,7 @@ async def rerun_run(
 ) -> RerunResponse:
     """Start a run with the input of another one, on its deployment or a named one. The body is optional."""
     wanted = body or RerunRequest()
-    content = json.dumps(wanted.model_dump(mode="json", exclude_unset=True), sort_keys=True).encode()
-    endpoint = f"POST /v1/runs/{run_id}/rerun"
-    repeat = idempotent.idempotency_key(idempotency_key, project=key.project_id, endpoint=endpoint, content=content)
+    repeat = idempotent.key_of_body(idempotency_key, key, f"POST /v1/runs/{run_id}/rerun", wanted)
     if repeat is None:
         raise problem(
             400,

@@ -2,7 +2,6 @@
 
 # FastAPI reads the annotations of the routes, so they are not postponed here.
 
-import json
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
@@ -47,8 +46,7 @@ async def trigger(
     idempotency_key: Annotated[str | None, Header(description="Required; a repeat starts nothing twice.")] = None,
 ) -> TriggerResponse:
     """Start a run. The same `Idempotency-Key` gets the same answer for 24 hours."""
-    content = json.dumps(body.model_dump(mode="json", exclude_unset=True), sort_keys=True).encode()
-    repeat = idempotent.idempotency_key(idempotency_key, project=key.project_id, endpoint=_ENDPOINT, content=content)
+    repeat = idempotent.key_of_body(idempotency_key, key, _ENDPOINT, body)
     if repeat is None:
         raise problem(
             400,
