@@ -90,6 +90,7 @@ def test_500_runs_complete_though_the_worker_is_killed_ten_times(make_fleet: Mak
     fleet.check(interruptions=KILLS)
     fleet.worker.stop()
     fleet.check_logs(tmp_path / "copy")
+    fleet.check_streams(tmp_path / "copy")
 
 
 def test_100_runs_complete_though_executors_are_killed_ten_times(make_fleet: MakeFleet, tmp_path: Path) -> None:
@@ -107,6 +108,7 @@ def test_100_runs_complete_though_executors_are_killed_ten_times(make_fleet: Mak
     fleet.check(interruptions=KILLS)
     fleet.worker.stop()
     fleet.check_logs(tmp_path / "copy")
+    fleet.check_streams(tmp_path / "copy")
 
 
 def _busy_executors(worker: Worker) -> list[int]:

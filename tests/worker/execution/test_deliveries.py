@@ -198,3 +198,54 @@ async def test_work_goes_on_after_the_answer_in_the_background(
     (_, _, context) = world.calls[0]
     assert world.made("streams.close") == [{"name": "late", "runId": "r"}]
     assert context.delivery_id is None  # the delivery is over: nothing is said in its name any more
+
+
+FLUSHES = """const {{ waitUntil }} = globalThis[Symbol.for('@vercel/request-context')].get();
+    module.exports.POST = async () => {{
+        const flushing = {flushing};
+        void Promise.resolve().then(() => {{}}).then(() => waitUntil(flushing));
+        await world.events.create('r', {{ eventType: 'step_completed', correlationId: 's' }});
+        return Response.json({{ ok: true }});
+    }};"""
+
+
+async def test_a_step_ends_after_what_it_streamed(make_pool: Any, artifact: Any, delivery: Any, world: Any) -> None:
+    world.answers["streams.write"] = lambda _: asyncio.sleep(0.2)
+    flushing = "world.writeToStream('news', 'r', 'x').then(() => sleep(10)).then(() => world.closeStream('news', 'r'))"
+    artifact(step=FLUSHES.format(flushing=flushing))
+    assert await make_pool().deliver(delivery()) == Handled()
+    assert [method for method, _, _ in world.calls] == ["streams.write", "streams.close", "events.create"]
+
+
+@pytest.mark.parametrize("writing", ["sleep(50)", "world.writeToStream('news', 'r', 'x')"])
+async def test_a_step_does_not_wait_for_a_writer_that_is_never_let_go(
+    make_pool: Any, artifact: Any, delivery: Any, world: Any, writing: str
+) -> None:
+    artifact(step=FLUSHES.format(flushing=f"{writing}.then(() => new Promise(() => {{}}))"))
+    assert await make_pool().deliver(delivery()) == Handled()
+    assert world.calls[-1][0] == "events.create"
+
+
+async def test_a_step_does_not_wait_for_a_stream_that_goes_on(
+    make_pool: Any, artifact: Any, delivery: Any, world: Any
+) -> None:
+    flushing = "(async () => { for (;;) { await world.writeToStream('news', 'r', 'x'); await sleep(20); } })()"
+    artifact(step=FLUSHES.format(flushing=flushing))
+    assert await make_pool().deliver(delivery()) == Handled()
+    assert len(world.made("streams.write")) > 3
+    assert len(world.made("events.create")) == 1
+
+
+async def test_a_step_does_not_wait_for_the_streams_of_another(
+    make_pool: Any, artifact: Any, delivery: Any, world: Any
+) -> None:
+    world.answers["streams.close"] = lambda _: asyncio.sleep(1)
+    flushing = "request.headers.get('name') === 'slow' ? world.closeStream('slow', 'r') : Promise.resolve()"
+    artifact(step=FLUSHES.replace("async ()", "async (request)").format(flushing=flushing))
+    pool = make_pool()
+    slow = asyncio.create_task(pool.deliver(delivery(headers={"name": "slow"})))
+    fast = asyncio.create_task(pool.deliver(delivery(headers={"name": "fast"})))
+    assert await asyncio.gather(slow, fast) == [Handled(), Handled()]
+    made = [(method, context.delivery_id) for method, _, context in world.calls]
+    assert [method for method, _ in made] == ["streams.close", "events.create", "events.create"]
+    assert made[0][1] != made[1][1], "the other one ended first"

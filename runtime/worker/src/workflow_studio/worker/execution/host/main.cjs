@@ -20,6 +20,7 @@ const { createWork, describe } = require('./work.cjs');
 
 const HEARTBEAT_MS = 1000;
 const DEFAULT_SPEC_VERSION = 3;
+const STREAM_WRITES = new Set(['streams.write', 'streams.close']);
 
 /**
  * @typedef {object} Settings
@@ -60,20 +61,25 @@ function main(settings) {
     onDrained: () => void connection.flush().then(() => process.exit(0)),
   });
 
-  provideWaitUntil(work.count);
+  provideWaitUntil((task) => void work.finish(task));
   providePort(settings.port);
   provideWorld(
     createWorld({
       /** @type {import('./connection.cjs').WorldCall} */
-      call: (method, params, { signal }) => {
-        // Whoever sees that a step or a run has ended sees all it printed.
-        if (method === 'events.create') work.flushOutput();
-        return connection.call(
+      call: async (method, params, { signal }) => {
+        if (method === 'events.create') {
+          // Whoever sees that a step or a run has ended sees all it printed.
+          work.flushOutput();
+          if (params.event.eventType === 'step_completed') await work.flushed();
+        }
+        const answered = connection.call(
           method,
           params,
           work.currentDelivery(),
           eitherOf(signal, work.currentSignal()),
         );
+        if (STREAM_WRITES.has(method)) work.writes(answered);
+        return answered;
       },
       specVersion,
       deploymentId,

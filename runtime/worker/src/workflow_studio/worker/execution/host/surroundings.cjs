@@ -33,13 +33,12 @@ function provideWorld(world) {
  * Provide `waitUntil`: bundles flush streams in the background with it, after
  * the delivery they belong to is acknowledged (source: @vercel/functions).
  *
- * @param {(change: 1 | -1) => void} onChange Called when the number of pending
- *   promises changes.
+ * @param {(task: Promise<unknown>) => void} onTask Called with each promise, in
+ *   a form that never rejects and does not last for ever.
  */
-function provideWaitUntil(onChange) {
+function provideWaitUntil(onTask) {
   /** @param {unknown} promise */
   const waitUntil = (promise) => {
-    onChange(1);
     /** @type {NodeJS.Timeout} */
     let timer;
     const limit = new Promise((resolve) => {
@@ -49,10 +48,8 @@ function provideWaitUntil(onChange) {
     const settled = Promise.resolve(promise).catch((error) => {
       console.error('A background task failed:', error);
     });
-    void Promise.race([settled, limit]).finally(() => {
-      clearTimeout(timer);
-      onChange(-1);
-    });
+    const ended = Promise.race([settled, limit]);
+    onTask(ended.then(() => clearTimeout(timer)));
   };
   const context = Object.freeze({ waitUntil });
   Object.defineProperty(globalThis, Symbol.for('@vercel/request-context'), {

@@ -3,6 +3,7 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { MAX_FRAME_SIZE } = require('./connection.cjs');
+const { createBackground } = require('./background.cjs');
 const { createOutput } = require('./output.cjs');
 
 const MAX_MESSAGE_LENGTH = 4000;
@@ -50,6 +51,12 @@ function createWork({ artifact, send, onDrained }) {
   const currentRequest = new AsyncLocalStorage();
   /** @type {Map<string, AbortController>} */
   const requests = new Map();
+  /** @type {WeakMap<object, ReturnType<typeof createBackground>>} */
+  const backgrounds = new WeakMap();
+  const currentBackground = () => {
+    const printout = currentPrintout.getStore();
+    return printout && backgrounds.get(printout);
+  };
   let inFlight = 0;
   let isDraining = false;
 
@@ -60,7 +67,24 @@ function createWork({ artifact, send, onDrained }) {
   };
 
   return {
-    count,
+    /**
+     * Keep the process until a task of the calling code is done.
+     *
+     * @param {Promise<unknown>} task Never rejects.
+     */
+    async finish(task) {
+      count(1);
+      await Promise.all([task, currentBackground()?.finish(task)]);
+      count(-1);
+    },
+    /**
+     * Note that the calling code writes to a stream.
+     *
+     * @param {Promise<unknown>} write
+     */
+    writes: (write) => currentBackground()?.writes(write),
+    /** Resolves when what the calling code left to be flushed is flushed. */
+    flushed: async () => currentBackground()?.flushed(),
     inFlight: () => inFlight,
     /** The delivery in whose course the calling code runs. */
     currentDelivery: () => currentPrintout.getStore()?.delivery,
@@ -75,6 +99,7 @@ function createWork({ artifact, send, onDrained }) {
     async deliver(frame) {
       const { delivery, kind } = frame;
       const printout = output.open(delivery, kind === 'workflow');
+      backgrounds.set(printout, createBackground());
       count(1);
       const outcome = await currentPrintout
         .run(printout, () => artifact().deliver(frame))
