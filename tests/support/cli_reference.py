@@ -20,6 +20,7 @@ COMMANDS = (
     ("runs", "show"),
     ("runs", "watch"),
     ("runs", "cancel"),
+    ("runs", "logs"),
     ("runs", "rerun"),
     ("runs", "wake"),
     ("deployments",),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 import pytest
@@ -17,10 +18,14 @@ from workflow_studio.compute import wire
 from workflow_studio.compute.payload import dumps, dumps_arguments
 from workflow_studio.worker.app import create_app
 from workflow_studio.worker.engine.clock import new_id
+from workflow_studio.worker.ports import Delivery, Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from workflow_studio.worker.engine import Engine
+    from workflow_studio.worker.ports import Level
 
 STEP = "step//./w//charge"
 
@@ -31,6 +36,8 @@ class LiveWorker:
 
     url: str
     http: httpx.Client
+    engine: Engine
+    loop: asyncio.AbstractEventLoop
 
     def event(self, run_id: str, kind: str, correlation_id: str | None = None, **data: Any) -> None:
         event: dict[str, Any] = {"eventType": kind, "specVersion": 3}
@@ -77,6 +84,14 @@ class LiveWorker:
         else:
             self.event(run, "step_completed", step, result=dumps("charged"))
 
+    def prints(self, run: str, *lines: tuple[Level, str], step: str | None = "step_1", dropped: int = 0) -> None:
+        """Have a step of a run, or its workflow function, print lines."""
+        kind: Literal["step", "workflow"] = "step" if step else "workflow"
+        delivery = Delivery("dlv_1", "msg_1", kind, "queue", "dep_1", 1, b"", run_id=run, step_id=step)
+        made = [Line(time.time_ns() // 1_000_000, level, text) for level, text in lines]
+        appending = self.engine.output.append(delivery, made, dropped=dropped)
+        asyncio.run_coroutine_threadsafe(appending, self.loop).result(30)
+
     def complete(self, run: str, result: Any = None) -> None:
         self.event(run, "run_completed", output=dumps(result))
 
@@ -92,7 +107,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorker]:
     ready = threading.Event()
     startup = server.startup
 
+    loops: list[asyncio.AbstractEventLoop] = []
+
     async def started(sockets: Any = None) -> None:
+        loops.append(asyncio.get_running_loop())
         await startup(sockets)
         ready.set()
 
@@ -104,7 +122,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorker]:
         port = server.servers[0].sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=url, headers={"authorization": f"Bearer {ADMIN}"}, trust_env=False) as http:
-            yield LiveWorker(url, http)
+            yield LiveWorker(url, http, app.state.services.engine, loops[0])
     finally:
         app.state.services.stopping.set()
         server.should_exit = True

@@ -274,10 +274,64 @@ def test_an_error_while_watching_is_a_line_too(worker: LiveWorker, capsys: Captu
     assert document["error"]["code"] == "run_not_found"
 
 
+# logs ---------------------------------------------------------------------------------------------------------------
+
+
+def test_logs_say_when_how_urgent_and_by_which_step(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    worker.prints(run, ("info", "about to charge"), ("warn", "slow card"))
+    worker.prints(run, ("error", "now what"), step=None)
+    out, err = studio(capsys, "runs", "logs", run)
+    assert out == [
+        "T info charge: about to charge",
+        "T warn charge: slow card",
+        "T error workflow: now what",
+    ]
+    assert err == []
+    assert studio(capsys, "runs", "logs", run, "--level", "warn")[0] == out[1:]
+    assert studio(capsys, "runs", "logs", run, "--step", "charge")[0] == out[:2]
+    document = studio_json(capsys, "runs", "logs", run, "--step", "step_1", "--level", "warn")
+    assert [line["text"] for line in document["lines"]] == ["slow card"]
+    assert document["dropped"] == 0
+
+
+def test_logs_of_a_silent_run_and_of_one_that_said_too_much(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    assert studio(capsys, "runs", "logs", run) == ([], ["The run has printed nothing."])
+    worker.prints(run, ("info", "the last words"), dropped=7)
+    out, err = studio(capsys, "runs", "logs", run)
+    assert out == ["T info charge: the last words"]
+    assert err == ["The oldest 7 lines of this run are not kept."]
+
+
+def test_logs_follow_a_run_until_it_ends(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    worker.prints(run, ("info", "first"))
+
+    def go_on() -> None:
+        worker.prints(run, ("info", "second"))
+        worker.complete(run)
+
+    later = threading.Timer(0.3, go_on)
+    later.start()
+    assert main(["runs", "logs", run, "--follow", "--json"]) == 0
+    later.join()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["type"], line["line"]["text"]) for line in lines] == [("output", "first"), ("output", "second")]
+
+
+def test_watch_shows_output_where_it_happened(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    worker.prints(run, ("error", "card refused"))
+    worker.complete(run)
+    out, _ = studio(capsys, "runs", "watch", run)
+    assert out[4:7] == ["T step_completed charge", "T error charge: card refused", "T run_completed"]
+    assert main(["runs", "watch", run, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["type"] for line in lines][5:] == ["output", "event", "end"]
+    assert lines[5]["line"]["text"] == "card refused"
+
+
 # refusals -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["show", "watch", "cancel", "rerun", "wake"])
+@pytest.mark.parametrize("command", ["show", "watch", "logs", "cancel", "rerun", "wake"])
 def test_a_run_that_is_not_there(worker: LiveWorker, capsys: Capture, command: str) -> None:
     out, err = studio(capsys, "runs", command, UNKNOWN, expect=1)
     assert out == []

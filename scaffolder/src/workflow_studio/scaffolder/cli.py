@@ -59,7 +59,7 @@ COMMANDS: dict[str, CommandSpec] = {
     "build": CommandSpec("build.command", "Build this app's workflows into an artifact."),
     "deploy": CommandSpec("deploy.command", "Build, upload and activate this app's workflows."),
     "rollback": CommandSpec("deploy.command", "Activate an earlier deployment again."),
-    "runs": CommandSpec("operate.runs", "List, show, watch, cancel, rerun and wake runs."),
+    "runs": CommandSpec("operate.runs", "List, show, watch, cancel, rerun and wake runs; what they printed."),
     "deployments": CommandSpec("operate.deployments", "What is deployed, and which deployment new runs use."),
     "keys": CommandSpec("operate.keys", "Make, list, rotate and revoke API keys."),
     "audit": CommandSpec("operate.audit", "Who changed what on the worker."),

@@ -10,6 +10,7 @@ from workflow_studio.compute.ids import DeploymentId, RunId
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.operate.fetch import events_of, hooks_of, pages, steps_of, workflow_id
+from workflow_studio.scaffolder.operate.logs import show_logs
 from workflow_studio.scaffolder.operate.moments import Moment
 from workflow_studio.scaffolder.operate.run_details import run_document, show_details
 from workflow_studio.scaffolder.operate.show import document, status, took, when
@@ -19,6 +20,7 @@ from workflow_studio.scaffolder.operate.watch_display import display_for
 from workflow_studio.scaffolder.options import RunArgument, RunsArgument, complete_deployments, with_connection
 from workflow_studio.scaffolder.output import get_output
 
+_SUMMARY = "List, show, watch, cancel, rerun and wake runs; what they printed."
 RUN_ID = "wrun_01K0ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -40,7 +42,9 @@ IntervalOption = Annotated[
 def register(app: typer.Typer) -> None:
     """Add ``studio runs`` and its commands."""
     group = typer.Typer(
-        help="List, show, watch, cancel, rerun and wake runs.", no_args_is_help=True, rich_markup_mode=None
+        help=_SUMMARY,
+        no_args_is_help=True,
+        rich_markup_mode=None,
     )
     add(
         group,
@@ -67,6 +71,12 @@ def register(app: typer.Typer) -> None:
             f"studio runs cancel {RUN_ID}",
             "studio runs list --status running --json | jq -r '.runs[].runId' | xargs studio runs cancel",
         ),
+    )
+    add(
+        group,
+        "logs",
+        show_logs,
+        examples=(f"studio runs logs {RUN_ID} --level warn", f"studio runs logs {RUN_ID} --step charge --follow"),
     )
     add(
         group,

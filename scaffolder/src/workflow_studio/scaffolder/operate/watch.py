@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
+from heapq import merge
 from typing import TYPE_CHECKING, Final, Protocol
 
-from workflow_studio.client import TransportError
+from workflow_studio.client import ComputeClientError, TransportError
+from workflow_studio.compute.api import OutputLine
+from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.scaffolder.operate.fetch import PAGE, steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from workflow_studio.client import ComputeClient, Event, Run, Step
+    from workflow_studio.client import ComputeClient, Event, Page, Run, Step
+    from workflow_studio.compute.api import OutputPage
     from workflow_studio.compute.ids import RunId
 
 MAX_INTERVAL: Final = 1.0
@@ -30,6 +35,9 @@ class Display(Protocol):
 
     def event(self, event: Event, step: Step | None) -> None:
         """Show an event, and the step it is about."""
+
+    def line(self, line: OutputLine) -> None:
+        """Show a line that the run's code printed."""
 
     def trouble(self, error: TransportError) -> None:
         """Show that the worker cannot be reached for the moment."""
@@ -61,6 +69,8 @@ class Watcher:
         self._interval = interval
         self._sleep = sleep
         self._cursor: str | None = None
+        self._output_cursor: str | None = None
+        self._keeps_output = True
         self._steps: dict[str, Step] = {}
 
     def run(self) -> Run:
@@ -94,20 +104,49 @@ class Watcher:
         self._display.status(run, self._steps)
         news = False
         while True:
-            page = self._client.list_run_timeline(self._run_id, limit=PAGE, cursor=self._cursor)
-            if page.data:
-                news = True
-                self._refresh_steps(page.data)
-            for event in page.data:
-                self._display.event(event, self._steps.get(event.correlation_id or ""))
-            self._cursor = page.cursor or self._cursor
-            if not page.has_more or not page.data:
+            events, printed = self._events_page(), self._output_page()
+            lines = printed.data if printed else ()
+            news = news or bool(events.data or lines)
+            self._refresh_steps(events.data)
+            # Each is in order; both together are told by the time.
+            happened: Iterable[Event | OutputLine] = events.data
+            for entry in merge(happened, lines, key=_moment):
+                self._show(entry)
+            # Only now: what fails before is asked for again.
+            self._cursor = events.cursor or self._cursor
+            self._output_cursor = (printed.cursor if printed else None) or self._output_cursor
+            if not (events.has_more and events.data) and not (printed and printed.has_more and lines):
                 break
         self._display.status(run, self._steps)
         if not run.finished:
             return run, news
         return self._client.get_run(self._run_id, resolve_data="all"), news
 
+    def _events_page(self) -> Page[Event]:
+        return self._client.list_run_timeline(self._run_id, limit=PAGE, cursor=self._cursor)
+
+    def _output_page(self) -> OutputPage | None:
+        if not self._keeps_output:
+            return None
+        try:
+            return self._client.list_run_output(self._run_id, limit=PAGE, cursor=self._output_cursor)
+        except ComputeClientError as error:
+            if error.code != ErrorCode.NOT_FOUND:
+                raise
+            self._keeps_output = False  # an older worker
+            return None
+
+    def _show(self, entry: Event | OutputLine) -> None:
+        if isinstance(entry, OutputLine):
+            self._display.line(entry)
+        else:
+            self._display.event(entry, self._steps.get(entry.correlation_id or ""))
+
     def _refresh_steps(self, events: tuple[Event, ...]) -> None:
         if any(event.event_type.startswith("step_") for event in events):
             self._steps = {step.step_id: step for step in steps_of(self._client, self._run_id)}
+
+
+def _moment(entry: Event | OutputLine) -> datetime:
+    found = entry.at if isinstance(entry, OutputLine) else entry.created_at
+    return found or datetime.min.replace(tzinfo=UTC)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from workflow_studio.client import Event, Run, Step, TransportError
+    from workflow_studio.compute.api import OutputLine
     from workflow_studio.scaffolder.output import Output
 
 _ACTIVE_STEPS: Final = 6
@@ -27,6 +28,9 @@ _EVENT_STYLES: Final = {
     "step_failed": "red",
     "step_retrying": "yellow",
 }
+
+LEVEL_STYLES: Final = {"debug": "dim", "warn": "yellow", "error": "red"}
+"""How lines of output look, by their level."""
 
 
 class TextDisplay:
@@ -43,6 +47,10 @@ class TextDisplay:
     def event(self, event: Event, step: Step | None) -> None:
         """Print an event: its time, its type, what it is about."""
         self._output.print(line_of(event, step), style=_EVENT_STYLES.get(event.event_type))
+
+    def line(self, line: OutputLine) -> None:
+        """Print a line that the run's code printed."""
+        self._output.print(text_of(line), style=LEVEL_STYLES.get(line.level))
 
     def trouble(self, error: TransportError) -> None:
         """Say once that the worker is away."""
@@ -104,6 +112,10 @@ class JsonDisplay:
         about = {"step": short_name(step.step_name)} if step else {}
         self._output.line({"type": "event", **about, "event": event_document(event)})
 
+    def line(self, line: OutputLine) -> None:
+        """Write a line that the run's code printed."""
+        self._output.line({"type": "output", "line": document(line)})
+
     def trouble(self, error: TransportError) -> None:
         """Write that the worker is away."""
         self._output.line({"type": "trouble", "code": error.code, "message": error.message})
@@ -128,6 +140,14 @@ def display_for(output: Output) -> Iterator[AnyDisplay]:
             yield LiveDisplay(output, live)
     else:
         yield TextDisplay(output)
+
+
+def text_of(line: OutputLine) -> str:
+    """Return a line of output as it is shown: its time, who printed it, how urgent it is, its text."""
+    moment = line.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+    source = short_name(line.step_name) if line.step_name else "workflow" if line.step_id is None else line.step_id
+    attempt = f" ({line.attempt})" if line.attempt > 1 else ""
+    return f"{moment}  {line.level:<5}  {source}{attempt}: {line.text}"
 
 
 def line_of(event: Event, step: Step | None) -> str:
