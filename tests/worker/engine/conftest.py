@@ -27,10 +27,10 @@ class Clock:
         self.now += milliseconds
 
 
-def make_manifest(mark="0"):
+def make_manifest(mark="0", workflows=(WORKFLOW,)):
     return Manifest.describe(
         files=tuple(ArtifactFile(path=path, sha256=mark * 64, size=1) for path in sorted(REQUIRED_FILES)),
-        workflows=(WORKFLOW,),
+        workflows=workflows,
         steps=("step//./workflows/demo//add",),
         classes=(),
         sdk=SdkVersions(workflow="4.8.9", core="4.8.9", spec_version=3),

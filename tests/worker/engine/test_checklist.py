@@ -221,6 +221,9 @@ class Executors:
         await self.pool.close(grace=0)
 
 
+OF_SDK = "workflow//./workflows/app//naps"
+
+
 class FixedClock:
     """For the ids of runs."""
 
@@ -232,7 +235,7 @@ class FixedClock:
 async def executors(database, tmp_path, helpers):
     _, driver_of, make_manifest = helpers
     engine = Engine(database)
-    deployment, _ = await engine.deployments.register(make_manifest())
+    deployment, _ = await engine.deployments.register(make_manifest(workflows=(driver_of.workflow, OF_SDK)))
     await engine.deployments.activate(deployment.id)
     driver = driver_of(engine, FixedClock(), deployment.id)
     started = Executors(engine, driver, tmp_path)
@@ -299,7 +302,7 @@ def of_sdk(executors):
 @pytest.mark.timeout(300)
 async def test_60_sleeps_in_a_row_do_not_hit_48_attempts(of_sdk, database):
     driver = of_sdk.driver
-    name = "workflow//./workflows/app//naps"
+    name = OF_SDK
     run_id = driver.new_run_id()
     await driver.create(run_id, "run_created", **driver.run_data(workflowName=name, input=b"devl[[1],60]"))
     body = {"queueName": f"__wkf_workflow_{name}", "body": wire.encode({"runId": run_id}), "runId": run_id}
