@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from workflow_studio.compute.web import WebRequest as WebRequest  # webhook handlers are asked with these
+from workflow_studio.compute.web import WebResponse as WebResponse
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -129,26 +132,6 @@ class Undelivered:
 Outcome = Handled | Failed | Undelivered
 
 
-@dataclass(frozen=True, slots=True)
-class WebRequest:
-    """An HTTP request on its way to a webhook handler."""
-
-    method: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class WebResponse:
-    """A webhook handler's answer."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-
-Level = Literal["debug", "info", "warn", "error"]
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warn", "error")
 """What a line can be, from the least to the most urgent."""
 
