@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from workflow_studio.compute.web import WebRequest as WebRequest  # webhook handlers are asked with these
-from workflow_studio.compute.web import WebResponse as WebResponse
+from workflow_studio.compute.web import WebRequest as WebRequest  # noqa: PLC0414, TC001 - for those who ask a pool
+from workflow_studio.compute.web import WebResponse as WebResponse  # noqa: PLC0414, TC001 - and get this
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,6 +132,7 @@ class Undelivered:
 Outcome = Handled | Failed | Undelivered
 
 
+Level = Literal["debug", "info", "warn", "error"]
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warn", "error")
 """What a line can be, from the least to the most urgent."""
 
