@@ -1,9 +1,11 @@
 import asyncio
+import signal
 from functools import partial
 
 import pytest
 
 from tests.support.until import until
+from tests.support.worker_process import ADMIN, received, worker_process
 from tests.worker.routes.conftest import Driver, FakePool, make_settings
 from workflow_studio.worker.app import create_app
 from workflow_studio.worker.stopping import Stopping
@@ -72,3 +74,22 @@ async def test_a_worker_that_is_about_to_end_takes_up_nothing_new(tmp_path):
     app = create_app(make_settings(tmp_path, shutdown_grace=0), pool=after)
     async with app.router.lifespan_context(app):
         await until(lambda: len(after.deliveries) > taken)
+
+
+@pytest.mark.node
+def test_a_process_ends_in_time_whoever_holds_on_to_it(tmp_path):
+    """Someone sends a body for ever, someone waits for a stream, someone is connected and says nothing."""
+    head = f"host: x\r\nauthorization: Bearer {ADMIN}\r\n"
+    read = b"\xa2dnameasfwaitMs\x19\x4e\x20"
+    poll = f"POST /v1/world/streams/read HTTP/1.1\r\n{head}content-type: application/cbor\r\n"
+    with worker_process(tmp_path, SHUTDOWN_GRACE="2") as worker:
+        with worker.connect() as sending, worker.connect() as polling, worker.connect() as silent:
+            sending.sendall(f"POST /v1/deployments HTTP/1.1\r\n{head}content-length: 1000000\r\n\r\nx".encode())
+            polling.sendall(f"{poll}content-length: {len(read)}\r\n\r\n".encode() + read)
+            silent.sendall(f"GET /v1/keys/current HTTP/1.1\r\n{head}\r\n".encode())
+            assert b"200 OK" in silent.recv(65536)  # by now the others are in, too
+            worker.process.send_signal(signal.SIGTERM)
+            assert worker.process.wait(timeout=20) == 0
+            assert received(polling).startswith(b"HTTP/1.1 200")
+            assert b"shutting down" in received(sending)
+        assert "Traceback" not in worker.log.read_text()

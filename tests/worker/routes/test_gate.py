@@ -186,6 +186,16 @@ async def test_an_unforeseen_error_shows_nothing_of_itself(worker, monkeypatch, 
     assert "the word is swordfish" in caplog.text
 
 
+async def test_the_token_of_a_webhook_is_not_logged(worker, monkeypatch, caplog):
+    async def broken(*_args, **_more):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(type(worker.services), "world", broken)
+    assert (await worker.post(WEBHOOK_PREFIX + "swordfish", key=None)).status_code == 500
+    assert WEBHOOK_PREFIX in caplog.text
+    assert "swordfish" not in caplog.text
+
+
 async def test_a_long_body_is_refused_whether_or_not_it_says_so(tmp_path):
     async def chunks():
         for _ in range(20):

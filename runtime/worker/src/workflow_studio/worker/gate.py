@@ -115,7 +115,7 @@ class Gate:
         except Exception as error:
             refusal = translate(error)
             if refusal is None:
-                logger.exception("%s: unexpected error at %s", answer.request.request_id, scope["path"])
+                logger.exception("%s: unexpected error at %s", answer.request.request_id, _place(scope["path"]))
                 refusal = unexpected(answer.request.request_id)
             if answer.started:
                 raise
@@ -221,6 +221,11 @@ def _operation(scope: Scope) -> Operation | None:
         return None
     named = [str(value) for value in scope.get("path_params", {}).values()]
     return Operation(operation_id(route), named[-1] if named else None, route.status_code or 200)
+
+
+def _place(path: str) -> str:
+    """Return an address as it may be logged: the token of a webhook is a secret."""
+    return f"{WEBHOOK_PREFIX}…" if path.startswith(WEBHOOK_PREFIX) else path
 
 
 def _has_body(headers: Headers) -> bool:
