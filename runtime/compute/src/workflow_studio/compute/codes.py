@@ -46,6 +46,7 @@ class ErrorCode(StrEnum):
     HOOK_NOT_FOUND = "hook_not_found"
     WORLD_ERROR = "world_error"
     EXECUTOR_UNAVAILABLE = "executor_unavailable"
+    COMPUTE_FAILED = "compute_failed"
     INTERNAL_ERROR = "internal_error"
 
 

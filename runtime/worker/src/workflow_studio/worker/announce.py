@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from workflow_studio.worker.engine import EngineError
 from workflow_studio.worker.env_file import EnvFileError
 from workflow_studio.worker.execution import NodeNotFoundError
+from workflow_studio.worker.loading import PartError
 from workflow_studio.worker.store import StoreError, StoreLockedError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def explained(error: Exception) -> list[Refusal]:
 
 
 def _explained(error: Exception) -> Refusal:
-    if isinstance(error, EngineError):
+    if isinstance(error, EngineError | PartError):
         return Refusal(str(error.code), error.message, error.recovery)
     if isinstance(error, StoreError):
         code = "database_in_use" if isinstance(error, StoreLockedError) else "database_failed"

@@ -20,6 +20,7 @@ from workflow_studio.worker.routes import (
     diagnostics,
     environment,
     health,
+    ingress,
     keys,
     output,
     queue,
@@ -51,6 +52,7 @@ _ROUTERS: Final = (
     keys.router,
     audit.router,
     world.router,
+    ingress.router,
     webhooks.router,
 )
 

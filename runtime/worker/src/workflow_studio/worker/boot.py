@@ -14,15 +14,28 @@ import anyio.to_thread
 
 from workflow_studio.compute.scopes import Scope
 from workflow_studio.worker.artifacts import ArtifactStore
+from workflow_studio.worker.builtin_compute import BuiltinCompute
+from workflow_studio.worker.composition import (
+    COMPUTE,
+    QUEUE,
+    STREAMS,
+    alive,
+    choose,
+    open_database,
+    storage_of,
+)
+from workflow_studio.worker.computing import serving
 from workflow_studio.worker.engine import MAX_WAITING, Capacity, Engine, EngineError, NewKey, OutputLimits, SeedApiKey
+from workflow_studio.worker.engine.clock import system_clock
+from workflow_studio.worker.engine.doorbell import InProcessDoorbell
 from workflow_studio.worker.engine.keys import new_secret
+from workflow_studio.worker.engine.stream_rows import DatabaseStreams
 from workflow_studio.worker.env_file import read_env_file
 from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
 from workflow_studio.worker.limits import StreamLimit
 from workflow_studio.worker.ports import ExecutorUnavailableError
 from workflow_studio.worker.services import Services
 from workflow_studio.worker.stopping import Stopping
-from workflow_studio.worker.store import Database
 from workflow_studio.worker.upkeep import kept_up
 
 if TYPE_CHECKING:
@@ -60,13 +73,17 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         StoreError: If the database cannot be opened.
         NodeNotFoundError: If there is no Node.js to run executors with.
         EngineError: If a key in the settings is not allowed.
+        PartError: If a part that the settings choose is not what it must be, or does not start.
         OSError: If the data directory cannot be written.
     """
     # First what may be wrong in the settings: a refusal leaves no half-made folder behind.
+    storage = storage_of(settings)
     runner = pool if pool is not None else await anyio.to_thread.run_sync(executor_options, settings)
     await anyio.to_thread.run_sync(_make_private, settings.data_dir)
-    database = await anyio.to_thread.run_sync(Database.open, settings.database)
+    database = await anyio.to_thread.run_sync(open_database, storage, settings)
     try:
+        doorbell = choose(QUEUE, settings, InProcessDoorbell)
+        streams = choose(STREAMS, settings, lambda: DatabaseStreams(database, system_clock))
         engine = Engine(
             database,
             master_key=settings.master_key_bytes(),
@@ -74,7 +91,11 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
             audit_retention_days=settings.audit_retention_days,
             variable_key_file=settings.variable_key_path,
             output_limits=OutputLimits(lines=settings.output_lines_per_run, size=settings.output_bytes_per_run),
+            doorbell=doorbell,
+            streams=streams,
         )
+        builtin = BuiltinCompute(engine, settings.external_url)
+        compute = choose(COMPUTE, settings, lambda: builtin)
         node = runner.node if isinstance(runner, ExecutorOptions) else None
         artifacts = ArtifactStore(
             settings.artifact_dir, settings.artifact_limits, node=None if node is None else node.version
@@ -94,26 +115,34 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         )
         stopping = Stopping(settings.shutdown_grace)
         stopping.at_once(dispatcher.pause)
-        try:
-            await dispatcher.start()
-            async with kept_up(engine, artifacts):
-                yield Services(
-                    settings=settings,
-                    engine=engine,
-                    artifacts=artifacts,
-                    pool=runner,
-                    stopping=stopping,
-                    streams=StreamLimit(settings.max_streams_per_key),
-                )
-        finally:
-            # What is under way on a database that is another worker's now is under way there, too, or soon will be.
-            stopping.set()
-            grace = 0.0 if database.is_lost else stopping.left()
-            with anyio.CancelScope(shield=True):
-                await dispatcher.stop(grace=grace)
-                # Executors that have nothing more to do end in a moment, also when the deliveries took all the time.
-                patience = 0.0 if database.is_lost else max(_LAST_GRACE, stopping.left())
-                await runner.close(grace=min(_EXECUTORS_GRACE, settings.shutdown_grace, patience))
+        async with (
+            alive(QUEUE, doorbell, settings, stopping.left),
+            alive(STREAMS, streams, settings, stopping.left),
+        ):
+            try:
+                await dispatcher.start()
+                async with (
+                    serving(engine, builtin, compute, settings, stopping.left) as computing,
+                    kept_up(engine, artifacts),
+                ):
+                    yield Services(
+                        settings=settings,
+                        engine=engine,
+                        artifacts=artifacts,
+                        pool=runner,
+                        compute=computing,
+                        stopping=stopping,
+                        streams=StreamLimit(settings.max_streams_per_key),
+                    )
+            finally:
+                # What is under way on a database that is another worker's now is under way there, too, or soon will be.
+                stopping.set()
+                grace = 0.0 if database.is_lost else stopping.left()
+                with anyio.CancelScope(shield=True):
+                    await dispatcher.stop(grace=grace)
+                    # Executors with nothing more to do end in a moment, also when the deliveries took all the time.
+                    patience = 0.0 if database.is_lost else max(_LAST_GRACE, stopping.left())
+                    await runner.close(grace=min(_EXECUTORS_GRACE, settings.shutdown_grace, patience))
     finally:
         with anyio.CancelScope(shield=True):
             await database.close()

@@ -87,12 +87,17 @@ def load(kind: Kind[T], path: str, context: FactoryContext[T]) -> T:
             "Make it a plain function, and do what must be awaited in the part's start().",
         )
     made: T = part
-    check(kind, made, path)
+    check(kind, made, f"What {path} makes")
     return made
 
 
-def check(kind: Kind[T], part: Any, origin: str) -> None:
+def check(kind: Kind[T], part: Any, what: str) -> None:
     """Check that a part has the methods it must have, and that they can be called as they will be.
+
+    Args:
+        kind: What it shall be.
+        part: The part.
+        what: What it is called, at the beginning of a sentence.
 
     Raises:
         PartError: Naming what is wrong, all of it.
@@ -100,7 +105,7 @@ def check(kind: Kind[T], part: Any, origin: str) -> None:
     wrong = list(_wrongs(kind, part))
     if wrong:
         raise PartError(
-            f"What {origin} makes is no {kind.name} for {kind.setting.upper()}: {'; '.join(wrong)}.",
+            f"{what} is no {kind.name} for {kind.setting.upper()}: {'; '.join(wrong)}.",
             f"See {kind.manual} for what a {kind.name} must have.",
         )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from workflow_studio.worker.artifacts import ArtifactStore
+    from workflow_studio.worker.computing import Computing
     from workflow_studio.worker.engine import Engine
     from workflow_studio.worker.execution import ExecutorStatus
     from workflow_studio.worker.limits import StreamLimit
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _POLLS: Final = frozenset({"runs.get", "streams.read"})
+_ASKED_OF_COMPUTE: Final = frozenset({"deployments.current", "queue.publish"})
 _WAIT: Final = "waitMs"
 
 
@@ -46,6 +48,7 @@ class Services:
         engine: The use cases.
         artifacts: Uploaded artifacts.
         pool: The executors.
+        compute: Takes what callers ask for.
         stopping: Set when the worker is about to end; whoever waits for something to happen stops waiting.
         streams: Counts the long polls and streams of each key.
     """
@@ -54,6 +57,7 @@ class Services:
     engine: Engine
     artifacts: ArtifactStore
     pool: Pool
+    compute: Computing
     stopping: asyncio.Event
     streams: StreamLimit
 
@@ -75,6 +79,7 @@ class Services:
         Raises:
             WorldError: If the World refuses.
             EngineError: ``idempotency_conflict``.
+            Problem: If a custom Compute fails.
         """
         if method in _POLLS and params.get(_WAIT):
             return await self.poll(
@@ -83,6 +88,8 @@ class Services:
                 request,
             )
         context = CallContext(idempotency=repeat, caller=None if request is None else caller_of(request))
+        if method in _ASKED_OF_COMPUTE:
+            return await self.compute.world(method, params, context)
         return await self.engine.world.call(method, params, context)
 
     async def poll(self, ask: Callable[[Any], Awaitable[T]], wait_ms: Any, request: Request | None) -> T:

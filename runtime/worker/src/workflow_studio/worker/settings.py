@@ -6,20 +6,33 @@ import base64
 import binascii
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from workflow_studio.compute.scopes import Scope
 from workflow_studio.worker.artifacts import ArtifactLimits
 from workflow_studio.worker.artifacts.limits import MIB
+from workflow_studio.worker.loading import BUILT_IN
 
 ENV_PREFIX: Final = "WORKFLOW_STUDIO_WORKER_"
 _MASTER_KEY_SIZE: Final = 32
+_IMPORT_PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def _is_a_part(value: str) -> str:
+    if value != BUILT_IN and _IMPORT_PATH.fullmatch(value) is None:
+        raise ValueError(f"must be {BUILT_IN}, or a factory such as package.module:factory")
+    return value
+
+
+Part = Annotated[str, AfterValidator(_is_a_part)]
+"""Which part the worker uses: :data:`.loading.BUILT_IN`, or ``package.module:factory``; see :mod:`.parts`."""
 
 
 class SeedApiKeySetting(BaseModel):
@@ -50,6 +63,10 @@ class WorkerSettings(BaseSettings):
         port: The port to listen on; ``PORT`` counts where this is not set.
         data_dir: Where the database and the artifacts are kept.
         database_url: ``postgresql://…``, as libpq takes it, to keep the state there rather than in the data folder.
+        storage: The part that keeps the state: ``built-in`` or the import path of a factory.
+        queue: The part that tells of messages that are due, likewise.
+        streams: The part that keeps the chunks of streams, likewise.
+        compute: The part that takes what callers ask for, likewise.
         public_url: The worker's address as others see it, for webhook addresses.
         require_https: Refuse what did not come over HTTPS, by itself or by ``x-forwarded-proto``.
         trusted_proxies: The proxies whose ``x-forwarded-for`` and ``x-forwarded-proto`` count, as uvicorn takes them.
@@ -90,6 +107,10 @@ class WorkerSettings(BaseSettings):
     port: int = Field(default=8787, ge=0, le=65535, validation_alias=AliasChoices(f"{ENV_PREFIX}PORT", "PORT"))
     data_dir: Path = Path(".workflow-studio/worker")
     database_url: SecretStr | None = None
+    storage: Part = BUILT_IN
+    queue: Part = BUILT_IN
+    streams: Part = BUILT_IN
+    compute: Part = BUILT_IN
     public_url: str = ""
     require_https: bool = False
     trusted_proxies: str = "127.0.0.1"

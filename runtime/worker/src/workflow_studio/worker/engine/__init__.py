@@ -24,6 +24,7 @@ from workflow_studio.worker.engine.idempotency import IdempotencyKeys
 from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, NewKey, SeedApiKey
 from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.engine.output import Output, OutputLimits, OutputQuery
+from workflow_studio.worker.engine.outside_calls import OutsideCalls
 from workflow_studio.worker.engine.queries import Queries
 from workflow_studio.worker.engine.queue import Queue
 from workflow_studio.worker.engine.recovery import Recovery
@@ -79,6 +80,7 @@ class Engine:
         recovery: Takes up what a crash left behind.
         housekeeping: Deletes what nobody will ask for any more.
         output: What runs print.
+        outside: Makes calls that have their effect elsewhere, once each.
     """
 
     def __init__(  # noqa: PLR0913  # named, and each is a choice of its own
@@ -99,6 +101,7 @@ class Engine:
         self._database = database
         self._clock = clock
         idempotency = IdempotencyKeys(clock)
+        self.outside = OutsideCalls(database, idempotency)
         admission = Admission()
         self.queue = Queue(database, clock, idempotency, admission, doorbell or InProcessDoorbell())
         self.leases = Leases(database, self.queue, deliveries, clock, owner)

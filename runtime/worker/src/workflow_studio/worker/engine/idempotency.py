@@ -6,7 +6,7 @@ It is named by project, key and endpoint, and counts for 24 hours; then :mod:`.h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import and_, bindparam, delete, insert, select
 
@@ -57,18 +57,9 @@ class IdempotencyKeys:
         """
         if key is None:
             return work()
-        now = self._clock()
-        # A repeat that arrives while the first is under way waits here for its commit.
-        transaction.lock("idempotency", key.project, key.endpoint, key.key)
-        name = {"project": key.project, "at": key.endpoint, "named": key.key}
-        row = transaction.execute(_RECORD, name).first()
-        if row is not None and row.created_at > now - RETENTION_MS:
-            if row.request_hash != key.digest:
-                raise _conflict()
-            known: T = wire.decode(row.answer)
+        known: T | None = self.find(transaction, key)
+        if known is not None:
             return known
-        if row is not None:
-            transaction.execute(_FORGET, name)
         answer = work()
         transaction.execute(
             _REMEMBER,
@@ -78,13 +69,42 @@ class IdempotencyKeys:
                 "key": key.key,
                 "request_hash": key.digest,
                 "answer": wire.encode(answer),
-                "created_at": now,
+                "created_at": self._clock(),
             },
         )
         return answer
 
+    def find(self, transaction: Transaction, key: IdempotencyKey) -> Any:
+        """Return the answer that a request got before; None if there is none that still counts.
 
-def _conflict() -> EngineError:
+        Until the transaction ends, repeats of the request wait.
+
+        Raises:
+            EngineError: ``idempotency_conflict``, if the key names another request.
+        """
+        # A repeat that arrives while the first is under way waits here for its commit.
+        transaction.lock("idempotency", key.project, key.endpoint, key.key)
+        row = transaction.execute(_RECORD, _name(key)).first()
+        if row is None:
+            return None
+        if row.created_at <= self._clock() - RETENTION_MS:
+            self.forget(transaction, key)
+            return None
+        if row.request_hash != key.digest:
+            raise conflict()
+        return wire.decode(row.answer)
+
+    def forget(self, transaction: Transaction, key: IdempotencyKey) -> None:
+        """Delete the record of a request."""
+        transaction.execute(_FORGET, _name(key))
+
+
+def _name(key: IdempotencyKey) -> dict[str, str]:
+    return {"project": key.project, "at": key.endpoint, "named": key.key}
+
+
+def conflict() -> EngineError:
+    """Return the refusal of a key that names another request."""
     return EngineError(
         ErrorCode.IDEMPOTENCY_CONFLICT,
         "The idempotency key was used for another request within the last 24 hours.",

@@ -19,13 +19,10 @@ from workflow_studio.compute.api import (
     WakeResponse,
 )
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.compute.payload import dumps, dumps_arguments
 from workflow_studio.compute.scopes import Scope
-from workflow_studio.compute.world_errors import HookNotFoundError
 from workflow_studio.worker import idempotent
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine import audit, params
-from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.problems import problem
 from workflow_studio.worker.routes import presenting
@@ -54,17 +51,7 @@ async def trigger(
             "Starting a run needs the header Idempotency-Key.",
             "Send any string that is new for a new run and the same for a repeat, such as a UUID.",
         )
-    optional: dict[str, Any] = {} if body.spec_version is None else {"spec_version": body.spec_version}
-    run = await worker.engine.runs.start(
-        body.workflow_name,
-        dumps_arguments(body.arguments()),
-        deployment_id=body.deployment_id,
-        run_id=body.run_id,
-        repeat=repeat,
-        caller=by,
-        **optional,
-    )
-    return TriggerResponse(run_id=run["runId"], status=run["status"], deployment_id=run["deploymentId"])
+    return await worker.compute.trigger(body, repeat, by)
 
 
 @router.get("", dependencies=[needs(Scope.RUNS_READ)], response_model=Page[Run], response_model_exclude_unset=True)
@@ -81,31 +68,10 @@ async def list_runs(worker: Worker, part: Annotated[RunsListing, Query()]) -> Pa
     dependencies=[needs(Scope.RUNS_WRITE)],
     response_model=ResumeResponse,
 )
-async def resume_run(body: ResumeRequest, worker: Worker, request: Request) -> ResumeResponse:
+async def resume_run(body: ResumeRequest, worker: Worker, by: By) -> ResumeResponse:
     """Hand a payload to a hook that a run waits on, named by its token or its id, and have the run go on."""
     audit.describe(target=body.run_id)
-    run = await worker.engine.runs.get(body.run_id, with_payloads=False)
-    hook_id = body.hook_id
-    if body.token is not None:
-        hook = await worker.world("hooks.getByToken", {"token": body.token, "resolveData": "none"})
-        if hook["runId"] != body.run_id:
-            raise HookNotFoundError(body.token)
-        hook_id = hook["hookId"]
-    event = {
-        "eventType": "hook_received",
-        "correlationId": hook_id,
-        "eventData": {"payload": worker.engine.keyring.seal(body.run_id, dumps(body.payload))},
-        "specVersion": run.get("specVersion", 3),
-    }
-    await worker.world("events.create", {"runId": body.run_id, "event": event}, request=request)
-    # If the worker dies here, recovery sees that the run has an event it was not replayed with.
-    try:
-        await worker.engine.runs.resume(body.run_id)
-    except EngineError as error:
-        # A replay that was under way may have taken the payload and ended the run.
-        if error.code != ErrorCode.RUN_FINISHED:
-            raise
-    return ResumeResponse(accepted=True)
+    return await worker.compute.resume(body, by)
 
 
 @router.get("/{run_id}", dependencies=[needs(Scope.RUNS_READ)], response_model=Run, response_model_exclude_unset=True)

@@ -18,7 +18,7 @@ from workflow_studio.worker.services import Worker
 logger = logging.getLogger(__name__)
 router = APIRouter(tags=["webhooks"])
 
-_HOP_BY_HOP: Final = frozenset(
+HOP_BY_HOP: Final = frozenset(
     {
         "connection",
         "keep-alive",
@@ -31,14 +31,14 @@ _HOP_BY_HOP: Final = frozenset(
         "upgrade",
     }
 )
-_NOT_PASSED_ON: Final = _HOP_BY_HOP | {"content-length"}
+_NOT_PASSED_ON: Final = HOP_BY_HOP | {"content-length"}
 # What HTTP allows in a header (source: RFC 9110, 5.1 and 5.5). The deployment's code is not trusted to keep to it.
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def _public_url(request: Request, base: str) -> str:
+def public_url(request: Request, base: str) -> str:
     """Return the address as the sender wrote it, but at the worker's public address."""
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     query: bytes = request.scope["query_string"]
@@ -53,11 +53,11 @@ async def webhook(token: str, request: Request, worker: Worker) -> Response:
     run = await worker.world("runs.get", {"runId": hook["runId"], "resolveData": "none"})
     call = WebRequest(
         method=request.method,
-        url=_public_url(request, worker.settings.external_url),
+        url=public_url(request, worker.settings.external_url),
         headers=tuple(
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in request.headers.raw
-            if name.decode("latin-1") not in _HOP_BY_HOP
+            if name.decode("latin-1") not in HOP_BY_HOP
         ),
         body=await request.body(),
     )
