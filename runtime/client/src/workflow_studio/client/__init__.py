@@ -49,6 +49,7 @@ from workflow_studio.compute.api import (
     Variable,
     Variables,
     WakeResponse,
+    WebhookResponse,
 )
 from workflow_studio.compute.web import WebRequest, WebResponse
 
@@ -98,5 +99,6 @@ __all__ = [
     "WakeResponse",
     "WebRequest",
     "WebResponse",
+    "WebhookResponse",
     "correlated",
 ]

@@ -13,7 +13,14 @@ from workflow_studio.client._async.timeline import AsyncTimeline
 from workflow_studio.compute.messages import create_consumer
 
 if TYPE_CHECKING:
-    from workflow_studio.compute.interface import Consumer, MessageHandler
+    from workflow_studio.compute.interface import (
+        CanResume,
+        CanTakeWebhooks,
+        CanTrigger,
+        Compute,
+        Consumer,
+        MessageHandler,
+    )
 
 
 class AsyncComputeClient(AsyncRuns, AsyncTimeline, AsyncStreams, AsyncDeployments, AsyncKeys, AsyncOperations):
@@ -22,7 +29,7 @@ class AsyncComputeClient(AsyncRuns, AsyncTimeline, AsyncStreams, AsyncDeployment
     Every method may raise :class:`ComputeClientError` or one of its subclasses. Calls that may be repeated without
     harm are, when the worker is out of reach, fails (5xx) or asks to slow down (429).
 
-    It is a :class:`workflow_studio.compute.interface.Compute` that can trigger and resume.
+    It is a :class:`workflow_studio.compute.interface.Compute` that can trigger, resume and take webhooks.
 
     Args:
         base_url: The worker's URL.
@@ -38,3 +45,9 @@ class AsyncComputeClient(AsyncRuns, AsyncTimeline, AsyncStreams, AsyncDeployment
     def create_consumer(self, queue_name_prefix: str, handler: MessageHandler, /) -> Consumer:
         """Return what takes the deliveries of all queues whose names begin so."""
         return create_consumer(queue_name_prefix, handler)
+
+
+if TYPE_CHECKING:
+
+    def _is_a_compute(client: AsyncComputeClient) -> tuple[Compute, CanTrigger, CanResume, CanTakeWebhooks]:
+        return client, client, client, client

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from workflow_studio.client._filters import Part
-    from workflow_studio.compute.api import DeadMessage, Executor, Health, Page
+    from workflow_studio.compute.api import DeadMessage, Executor, Health, Page, WebhookResponse
     from workflow_studio.compute.ids import DeploymentId, MessageId
     from workflow_studio.compute.interface import Message, Published, PublishOptions
     from workflow_studio.compute.web import WebRequest, WebResponse
@@ -51,6 +51,15 @@ class AsyncOperations(AsyncBase):
             TransportError: If there was no answer. The call is repeated only if it cannot have arrived.
         """
         return await self._send(calls.call_webhook(token, request))
+
+    async def webhook_ingress(self, provider: str, request: WebRequest, /) -> WebhookResponse:
+        """Hand a call of another service to the worker's Compute, if that takes some.
+
+        Args:
+            provider: Whose call it is.
+            request: The call; of its address, the query counts. Its ``Authorization`` is not passed on.
+        """
+        return await self._send(calls.webhook_ingress(provider, request))
 
     async def get_deployment_id(self) -> DeploymentId:
         """Return the deployment that new runs use, as an app asks for it: the key needs the scope ``world:proxy``."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from workflow_studio.client._calls.base import Call, answer, query, segment
 from workflow_studio.client._filters import Part
 from workflow_studio.compute import wire
-from workflow_studio.compute.api import DeadMessage, Executor, Health, Page
+from workflow_studio.compute.api import DeadMessage, Executor, Health, Page, WebhookResponse
 from workflow_studio.compute.ids import DeploymentId, MessageId
 from workflow_studio.compute.interface import Published
 from workflow_studio.compute.messages import envelope
@@ -76,6 +76,19 @@ def call_webhook(token: str, request: WebRequest) -> Call[WebResponse]:
         wait_ms=_WEBHOOK_MS,
         with_key=False,
         refusals=False,
+    )
+
+
+def webhook_ingress(provider: str, request: WebRequest) -> Call[WebhookResponse]:
+    query_string = urlsplit(request.url).query
+    # What the other service's own credentials open is none of the worker's business.
+    return Call(
+        "POST",
+        f"/v1/webhooks/{segment(provider)}{f'?{query_string}' if query_string else ''}",
+        answer(WebhookResponse),
+        content=request.body or None,
+        headers=_without(request.headers, _OF_THE_CONNECTION | {"authorization", "idempotency-key"}),
+        repeatable=False,
     )
 
 
