@@ -59,13 +59,13 @@ COMMANDS: dict[str, CommandSpec] = {
     "build": CommandSpec("build.command", "Build this app's workflows into an artifact."),
     "deploy": CommandSpec("deploy.command", "Build, upload and activate this app's workflows."),
     "rollback": CommandSpec("deploy.command", "Activate an earlier deployment again."),
-    "runs": CommandSpec("operate.runs", "List, show, watch, cancel, rerun and wake runs; what they printed."),
+    "runs": CommandSpec("operate.runs", "Look at runs, watch, cancel, rerun and wake them."),
     "deployments": CommandSpec("operate.deployments", "What is deployed, and which deployment new runs use."),
     "keys": CommandSpec("operate.keys", "Make, list, rotate and revoke API keys."),
     "audit": CommandSpec("operate.audit", "Who changed what on the worker."),
     "compute": CommandSpec("deploy.compute_command", "The single steps of a deployment, and who executes workflows."),
     "worker": CommandSpec("worker.command", "Run a worker on this machine."),
-    "doctor": CommandSpec("doctor.command", "Say what is right and wrong with this machine, app and worker."),
+    "doctor": CommandSpec("doctor.command", "Say what is wrong with this machine, app or worker."),
     "demo": CommandSpec("demo.command", "Make, deploy and run an example app in a temporary folder."),
 }
 

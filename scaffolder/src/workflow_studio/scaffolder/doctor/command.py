@@ -29,7 +29,7 @@ def doctor(
     api_key: KeyOption = None,
     json: JsonFlag = False,  # noqa: ARG001 - read before the command runs
 ) -> int:
-    """Say what is right and wrong with this machine, app and worker.
+    """Say what is wrong with this machine, app or worker.
 
     Nothing is changed. Each line that is not right says what to do about it.
 

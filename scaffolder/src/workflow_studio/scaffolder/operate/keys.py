@@ -9,7 +9,7 @@ import typer
 from workflow_studio.client import ApiKey, CreatedApiKey
 from workflow_studio.compute.api import KeyState
 from workflow_studio.compute.ids import KeyId
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.operate.fetch import pages
@@ -60,7 +60,7 @@ def register(app: typer.Typer) -> None:
 @with_connection()
 def create_key(
     *,
-    scope: Annotated[list[Scope], typer.Option("--scope", help="What it may do; may be repeated.")],
+    scope: Annotated[list[ComputeScope], typer.Option("--scope", help="What it may do; may be repeated.")],
     name: Annotated[str | None, typer.Option("--name", help="What people call it.")] = None,
     project: Annotated[str | None, typer.Option("--project", help="Its project; that of your key by default.")] = None,
     environment: Annotated[

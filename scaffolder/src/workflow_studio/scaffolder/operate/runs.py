@@ -20,7 +20,7 @@ from workflow_studio.scaffolder.operate.watch_display import display_for
 from workflow_studio.scaffolder.options import RunArgument, RunsArgument, complete_deployments, with_connection
 from workflow_studio.scaffolder.output import get_output
 
-_SUMMARY = "List, show, watch, cancel, rerun and wake runs; what they printed."
+_SUMMARY = "Look at runs, watch, cancel, rerun and wake them."
 RUN_ID = "wrun_01K0ABCDEFGHJKMNPQRSTVWXYZ"
 
 

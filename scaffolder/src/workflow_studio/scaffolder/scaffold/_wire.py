@@ -23,7 +23,7 @@ _CONFIG_SUFFIXES = (".ts", ".mts", ".mjs", ".js", ".cjs", ".cts")
 def wire(plan: Plan, framework: Framework, detected: Detected) -> None:
     """Plan every edit; an edit that is refused becomes a manual step."""
     _wire_config(plan, framework)
-    _wire_package_json(plan)
+    _wire_package_json(plan, framework)
     _wire_tsconfig(plan)
     _wire_gitignore(plan, framework)
     prefix = f"{detected.src_dir}/" if detected.src_dir and framework.id == "nextjs" else ""
@@ -54,10 +54,13 @@ def _wire_config(plan: Plan, framework: Framework) -> None:
     plan.write(path, edited, f"wrap in {wrappers}" if edited != data else "")
 
 
-def _wire_package_json(plan: Plan) -> None:
+def _wire_package_json(plan: Plan, framework: Framework) -> None:
     data = plan.read("package.json") or b""
     present = dependencies(read_package_json(plan.root))
-    wanted = {"workflow": SDK_VERSION, "workflow-studio": LOCAL_PACKAGE}
+    # An app that has the framework has chosen what it builds with; Nitro 2 is for a person to replace.
+    has_it = not present.keys().isdisjoint({*framework.packages, "nitropack"})
+    of_framework = {} if has_it else framework.packages
+    wanted = {**of_framework, "workflow": SDK_VERSION, "workflow-studio": LOCAL_PACKAGE}
     missing = {name: spec for name, spec in wanted.items() if name not in present}
     studio = present.get("workflow-studio", LOCAL_PACKAGE)
     if not studio.startswith(("file:", "link:", "portal:", "workspace:")):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.scaffolder.errors import WorkerError
+from workflow_studio.scaffolder.worker.launch import ENV_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +46,10 @@ _SETTINGS: Final = {
     "rateLimitPerMinute": "rate_limit_per_minute",
 }
 _REFUSED: Final = {
-    "world": "This worker is a World of its own; take worker.world out.",
-    "compute": "This worker brings its own executors; take worker.compute out.",
+    "world": "This worker is a World of its own; take worker.world out. Its parts can be exchanged: "
+    f"{ENV_PREFIX}STORAGE, {ENV_PREFIX}QUEUE and {ENV_PREFIX}STREAMS name factories in Python.",
+    "compute": "A factory in JavaScript cannot run in this worker; take worker.compute out. "
+    f"{ENV_PREFIX}COMPUTE=package.module:factory names one in Python.",
     "storage.sqlitePath": "This worker keeps its database and its artifacts in one folder; name it with --data-dir.",
     "storage.artifactDir": "This worker keeps its database and its artifacts in one folder; name it with --data-dir.",
 }

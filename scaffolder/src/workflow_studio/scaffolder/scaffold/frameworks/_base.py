@@ -45,6 +45,7 @@ class Framework:
         guard: The template's file that refuses to start an app whose workflows would run in the wrong place, without
             suffix and relative to the source folder; an app that has such a file keeps its own.
         strips_types: A TypeScript file makes this framework demand TypeScript, so apps without it get JavaScript.
+        packages: The framework itself and what it builds with, by name: for an app that has none of them yet.
         advice: Looks at the app for things that cannot be edited safely; gets the source folder's prefix, the
             dependencies and a reader.
     """
@@ -61,6 +62,7 @@ class Framework:
     strips_types: bool = False
     items: Mapping[str, ArrayItem] = field(default_factory=dict)
     gitignore: tuple[str, ...] = ()
+    packages: Mapping[str, str] = field(default_factory=dict)
     advice: Callable[[str, Mapping[str, str], ReadText], list[Advice]] = lambda _src, _depends, _read: []
 
     def edit_config(self, source: Source) -> Source:
