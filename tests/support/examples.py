@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.template import FRAMEWORKS, ROOT, copy_template, files, render
+from tests.support.template import ROOT, TEMPLATES, copy_template, files, render
 
 EXAMPLES = ROOT / "examples"
 # Copier notes in it where the template was on the machine that rendered it.
@@ -16,6 +16,7 @@ ANSWERS_FILE = ".copier-answers.yml"
 MADE_BY_USE = frozenset(
     {
         "node_modules", "package-lock.json", "next-env.d.ts", "tsconfig.tsbuildinfo", "build", "dist", ".env",
+        ".venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache",
         ".next", ".nitro", ".output", ".svelte-kit", ".swc", ".well-known", ".workflow-data", ".workflow-studio",
     }
 )  # fmt: skip
@@ -46,7 +47,7 @@ def committed(framework: str) -> dict[str, bytes]:
 
 def write() -> None:
     """Make every example anew. What building them left there is kept."""
-    for framework in FRAMEWORKS:
+    for framework in TEMPLATES:
         folder = EXAMPLES / name_of(framework)
         with tempfile.TemporaryDirectory() as scratch:
             app = rendered(framework, Path(scratch))
@@ -60,7 +61,7 @@ def write() -> None:
 def outdated() -> list[str]:
     """Return the examples that are not what the template makes."""
     with tempfile.TemporaryDirectory() as scratch:
-        return [name_of(name) for name in FRAMEWORKS if rendered(name, Path(scratch)) != committed(name)]
+        return [name_of(name) for name in TEMPLATES if rendered(name, Path(scratch)) != committed(name)]
 
 
 def main(arguments: list[str] | None = None) -> int:

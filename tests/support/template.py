@@ -9,6 +9,9 @@ from copier import Settings, run_copy
 
 ROOT = Path(__file__).parents[2]
 FRAMEWORKS = ("nextjs", "nitro", "sveltekit")
+"""The frameworks in JavaScript, whose apps run the workflows themselves until they are told otherwise."""
+TEMPLATES = (*FRAMEWORKS, "fastapi")
+"""Everything there is a template for."""
 PARTS = ("copier.yml", "template", "runtime/compute/src/workflow_studio/compute/js")
 """What the template consists of."""
 

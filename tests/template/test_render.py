@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.support import examples
-from tests.support.template import FRAMEWORKS, ROOT, files, render
+from tests.support.template import FRAMEWORKS, ROOT, TEMPLATES, files, render
 from workflow_studio.compute import js
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ PACKAGE = {
     "index.cjs", "index.d.ts", "package.json", "types.d.ts", "world-remote.cjs", "world-remote.d.ts",
     *(f"lib/{name}" for name in LIBRARY),
 }  # fmt: skip
+PYTHON_PACKAGE = {
+    "__init__", "connection", "diagnostics", "errors", "install", "ownership", "requests", "settings", "streams",
+    "triggers", "webhooks",
+}  # fmt: skip
 STUDIO = {".copier-answers.yml", ".env.example", "workflow.config.ts"}
 OWNED_BY_STUDIO = {
     "nextjs": STUDIO
@@ -40,6 +44,7 @@ OWNED_BY_STUDIO = {
     "sveltekit": STUDIO
     | {"src/routes/api/workflow-studio/diagnostics/remote-ownership/+server.ts"}
     | {f"workflow-studio/{name}" for name in PACKAGE | {"sveltekit.cjs", "sveltekit.d.ts"}},
+    "fastapi": STUDIO - {"workflow.config.ts"} | {f"workflow_studio_app/{name}.py" for name in PYTHON_PACKAGE},
 }
 OWNED_BY_USER = {
     "nextjs": {
@@ -55,16 +60,20 @@ OWNED_BY_USER = {
         "src/routes/api/orders/+server.ts", "src/routes/api/orders/[runId]/+server.ts", "src/workflows/order.ts",
         "tsconfig.json", "vite.config.ts",
     },
+    "fastapi": {
+        ".gitignore", "README.md", "app/__init__.py", "app/main.py", "app/orders.py", "package.json", "pyproject.toml",
+        "tests/test_app.py", "tsconfig.json", "workflows/order.ts",
+    },
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", TEMPLATES)
 def test_a_new_app_is_complete(template: Path, tmp_path: Path, framework: str) -> None:
     made = files(render(template, tmp_path / "orders", framework))
     assert made.keys() == OWNED_BY_STUDIO[framework] | OWNED_BY_USER[framework]
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", TEMPLATES)
 def test_an_existing_app_gets_only_what_studio_owns(template: Path, tmp_path: Path, framework: str) -> None:
     assert files(render(template, tmp_path / "orders", framework, "existing")).keys() == OWNED_BY_STUDIO[framework]
 
@@ -80,7 +89,26 @@ def test_routes_follow_the_folder_of_the_app(template: Path, tmp_path: Path, mod
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_python_follows_the_folder_of_the_app(template: Path, tmp_path: Path, mode: str) -> None:
+    made = files(render(template, tmp_path / "orders", "fastapi", mode, app_dir="src/shop", project_name="orders"))
+    moved = {
+        re.sub(r"^app/", "src/shop/", re.sub(r"^(workflows/|workflow_studio_app/)", r"src/\1", path))
+        for path in OWNED_BY_STUDIO["fastapi"] | (OWNED_BY_USER["fastapi"] if mode == "new" else set())
+    }
+    assert made.keys() == moved
+    if mode == "new":
+        assert b'"workflow//./src/workflows/order//fulfilOrder"' in made["src/shop/orders.py"]
+        assert b"uvicorn --app-dir src shop.main:app" in made["README.md"]
+
+
+@pytest.mark.parametrize("name", ["my-shop", "src/1shop", "tests", "src/workflow_studio_app", "a.b"])
+def test_a_folder_that_is_no_python_package_is_refused(template: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="app_dir"):
+        render(template, tmp_path / "orders", "fastapi", app_dir=name)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("framework", TEMPLATES)
 def test_the_text_is_finished(template: Path, tmp_path: Path, framework: str, mode: str) -> None:
     for path, content in files(render(template, tmp_path / "orders", framework, mode)).items():
         text = content.decode()
@@ -94,12 +122,12 @@ def test_the_text_is_finished(template: Path, tmp_path: Path, framework: str, mo
             assert HEADER in text.splitlines()[0], path
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", TEMPLATES)
 def test_the_answers_are_kept_for_the_update(template: Path, tmp_path: Path, framework: str) -> None:
     render(template, tmp_path / "My Orders!", framework)
     answers = yaml.safe_load((tmp_path / "My Orders!/.copier-answers.yml").read_text())
     answers.pop("_src_path")
-    folder = {"nextjs": "app", "nitro": "server", "sveltekit": "src/routes"}[framework]
+    folder = {"nextjs": "app", "nitro": "server", "sveltekit": "src/routes", "fastapi": "app"}[framework]
     assert answers == {"framework": framework, "mode": "new", "project_name": "my-orders", "app_dir": folder}
 
 
@@ -137,11 +165,11 @@ def test_the_package_exports_what_the_configuration_names(template: Path, tmp_pa
             assert (folder / path).is_file()
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", TEMPLATES)
 def test_versions_are_pinned_exactly(template: Path, tmp_path: Path, framework: str) -> None:
     package = json.loads((render(template, tmp_path / "orders", framework) / "package.json").read_text())
     versions = {**package["dependencies"], **package["devDependencies"]}
-    assert versions.pop("workflow-studio") == "file:./workflow-studio"
+    assert versions.pop("workflow-studio", None) == (None if framework == "fastapi" else "file:./workflow-studio")
     assert versions["workflow"] == "4.8.9"
     assert all(re.fullmatch(r"\d+\.\d+\.\d+(-[a-z]+)?", version) for version in versions.values()), versions
 
@@ -186,7 +214,7 @@ def test_what_is_included_holds_no_template_syntax() -> None:
             assert not re.search(r"\{\{|\{%|\{#", path.read_text()), path
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", TEMPLATES)
 def test_the_example_is_what_the_template_makes(tmp_path: Path, framework: str) -> None:
     made = examples.rendered(framework, tmp_path)
     kept = examples.committed(framework)
