@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select, text, update
 
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import Authenticator
 from workflow_studio.worker.engine import ApiKey, housekeeping, leases, log
 from workflow_studio.worker.engine.deliveries import Deliveries
@@ -177,6 +177,6 @@ def heartbeats_are_ignored(monkeypatch):
 
 def everybody_is_let_in(monkeypatch):
     async def authenticate(self, authorization):
-        return ApiKey("nobody", "default", "default", (Scope.ADMIN,), None)
+        return ApiKey("nobody", "default", "default", (ComputeScope.ADMIN,), None)
 
     monkeypatch.setattr(Authenticator, "authenticate", authenticate)

@@ -7,7 +7,7 @@ import pytest
 from tests.worker.artifacts.archives import artifact
 from workflow_studio.compute import wire
 from workflow_studio.compute.payload import dumps_arguments
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.app import create_app
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.execution import ExecutorStatus
@@ -54,7 +54,9 @@ def secret_of(scope):
 
 def make_settings(folder, **changes):
     keys = [{"key_id": "admin", "scopes": ["admin"], "secret": ADMIN}]
-    keys += [{"key_id": scope, "scopes": [scope], "secret": secret_of(scope)} for scope in Scope if scope != "admin"]
+    keys += [
+        {"key_id": scope, "scopes": [scope], "secret": secret_of(scope)} for scope in ComputeScope if scope != "admin"
+    ]
     return WorkerSettings(**{"data_dir": folder, "seed_api_keys": keys, "shutdown_grace": 1} | changes)
 
 

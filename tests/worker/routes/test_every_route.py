@@ -6,7 +6,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from tests.worker.routes.conftest import ADMIN, FakePool, make_settings, running
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.app import create_app
 from workflow_studio.worker.auth import Needs
 from workflow_studio.worker.engine import NewKey
@@ -86,9 +86,9 @@ def test_every_address_names_one_scope_at_most_and_few_name_none():
 
 async def test_every_address_refuses_a_missing_a_malformed_a_revoked_and_an_expired_key(worker):
     keys = worker.services.engine.keys
-    revoked, secret_of_revoked = await keys.create(NewKey("p", "e", list(Scope)))
+    revoked, secret_of_revoked = await keys.create(NewKey("p", "e", list(ComputeScope)))
     await keys.revoke(revoked.key_id)
-    expired, secret_of_expired = await keys.create(NewKey("p", "e", list(Scope)))
+    expired, secret_of_expired = await keys.create(NewKey("p", "e", list(ComputeScope)))
     await keys.rotate(expired.key_id, overlap_ms=0)
     refused = [
         None,
@@ -113,7 +113,7 @@ async def test_every_address_refuses_a_missing_a_malformed_a_revoked_and_an_expi
 @pytest.mark.parametrize("scope", sorted({scope for scopes in GUARDED.values() for scope in scopes}))
 async def test_the_scope_an_address_needs_opens_it_and_no_other_scope_does(worker, scope):
     enough = await secret_with(worker, [scope])
-    others = await secret_with(worker, [other for other in Scope if other not in {scope, Scope.ADMIN}])
+    others = await secret_with(worker, [other for other in ComputeScope if other not in {scope, ComputeScope.ADMIN}])
     for verb, path in [name for name, scopes in GUARDED.items() if scope in scopes]:
         refused = await worker.send(verb, filled(path), key=others)
         assert (refused.status_code, refused.json()["code"], refused.json()["required"]) == (
@@ -132,7 +132,7 @@ async def entries_of(worker):
 @pytest.mark.parametrize(("verb", "path"), sorted(CHANGING))
 async def test_every_call_that_may_change_something_leaves_one_entry_whatever_comes_of_it(worker, verb, path):
     await worker.deploy()
-    powerless, secret = await worker.services.engine.keys.create(NewKey("p", "e", [Scope.WORLD_PROXY]))
+    powerless, secret = await worker.services.engine.keys.create(NewKey("p", "e", [ComputeScope.WORLD_PROXY]))
     body = {"scopes": ["runs:read"]} if path == "/v1/keys" else {}
     for key, actor, options in (
         (secret, powerless.key_id, {}),

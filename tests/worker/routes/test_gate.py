@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from tests.support.until import until
 from tests.worker.routes.conftest import ADMIN, make_settings, running, secret_of
 from workflow_studio.compute import wire
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import Needs
 from workflow_studio.worker.engine import NewKey
 from workflow_studio.worker.gate import WEBHOOK_PREFIX
@@ -121,7 +121,7 @@ async def test_a_wrong_key_is_refused_and_not_repeated(worker):
 
 @pytest.mark.parametrize("scope", sorted(set(SCOPES.values())))
 async def test_a_key_with_every_other_scope_is_refused(tmp_path, scope):
-    others = [other for other in Scope if other not in {scope, Scope.ADMIN}]
+    others = [other for other in ComputeScope if other not in {scope, ComputeScope.ADMIN}]
     keys = [{"key_id": "k", "scopes": others, "secret": "all-the-other-scopes"}]
     async with running(make_settings(tmp_path, seed_api_keys=keys)) as worker:
         for verb, path in [name for name, needed in SCOPES.items() if needed == scope]:

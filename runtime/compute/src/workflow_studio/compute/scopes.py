@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-class Scope(StrEnum):
+class ComputeScope(StrEnum):
     """One permission of an API key; the routes that ask for it are listed in ``docs/reference/http-api.md``."""
 
     TRIGGER_WRITE = "trigger:write"
@@ -22,4 +22,4 @@ class Scope(StrEnum):
 
     def granted_by(self, scopes: Collection[str]) -> bool:
         """Tell whether a key with ``scopes`` may do this; ``admin`` may do everything."""
-        return self in scopes or Scope.ADMIN in scopes
+        return self in scopes or ComputeScope.ADMIN in scopes

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from fastapi import Depends, Request
 
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.engine.keys import ApiKey, KeyExpiredError
 from workflow_studio.worker.problems import Problem, problem
 
@@ -80,7 +80,7 @@ class Needs:
         scope: The scope.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: ComputeScope) -> None:
         self.scope = scope
 
     def __call__(self, request: Request) -> ApiKey:
@@ -101,6 +101,6 @@ class Needs:
         return key
 
 
-def needs(scope: Scope) -> Any:
+def needs(scope: ComputeScope) -> Any:
     """Return the dependency of a route that only keys with ``scope`` may call."""
     return Depends(Needs(scope))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.artifacts import ArtifactStore
 from workflow_studio.worker.builtin_compute import BuiltinCompute
 from workflow_studio.worker.composition import (
@@ -203,7 +203,7 @@ async def _provide_keys(engine: Engine, settings: WorkerSettings) -> None:
     if settings.compute_api_key is not None:
         secret = settings.compute_api_key.get_secret_value()
         if all(seed.secret != secret for seed in seeds) and not await _is_made_here(engine, secret):
-            seeds.append(SeedApiKey(COMPUTE_KEY_ID, "default", "default", (Scope.ADMIN,), secret))
+            seeds.append(SeedApiKey(COMPUTE_KEY_ID, "default", "default", (ComputeScope.ADMIN,), secret))
     await engine.keys.seed(seeds)
     if await engine.keys.count() == 0:
         await _make_first_key(engine, settings.api_key_path)
@@ -222,7 +222,7 @@ async def _make_first_key(engine: Engine, path: Path) -> None:
     # The file comes first: a key that is stored and written down nowhere would lock everybody out for good.
     secret = new_secret()
     await anyio.to_thread.run_sync(_write_secret, path, secret)
-    first = NewKey("default", "default", (Scope.ADMIN,), name="Made by the worker, as there was no other")
+    first = NewKey("default", "default", (ComputeScope.ADMIN,), name="Made by the worker, as there was no other")
     await engine.keys.create(first, secret=secret, key_id=FIRST_KEY_ID)
     print(  # noqa: T201
         f"Made an API key with the scope admin and wrote it to {path}\nTo see it: cat {shlex.quote(str(path))}",

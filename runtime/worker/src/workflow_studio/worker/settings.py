@@ -15,7 +15,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field,
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.artifacts import ArtifactLimits
 from workflow_studio.worker.artifacts.limits import MIB
 from workflow_studio.worker.loading import BUILT_IN
@@ -51,7 +51,7 @@ class SeedApiKeySetting(BaseModel):
     key_id: str = Field(min_length=1, max_length=100, pattern=r"^[^/\x00-\x1f]+$")
     project_id: str = Field(default="default", min_length=1, max_length=100)
     environment: str = Field(default="production", min_length=1, max_length=100)
-    scopes: tuple[Scope, ...] = Field(min_length=1)
+    scopes: tuple[ComputeScope, ...] = Field(min_length=1)
     secret: Annotated[SecretStr, Field(min_length=16)]
 
 

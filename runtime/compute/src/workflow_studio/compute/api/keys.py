@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from workflow_studio.compute.api._base import Answer, Request
 from workflow_studio.compute.ids import KeyId
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 
 MAX_LIFETIME_DAYS: Final = 3650
 MAX_OVERLAP_SECONDS: Final = 30 * 24 * 60 * 60
@@ -97,7 +97,7 @@ class CreateApiKeyRequest(_Lifetime):
     name: str | None = Field(default=None, min_length=1, max_length=100)
     project_id: str | None = Field(default=None, min_length=1, max_length=100)
     environment: str | None = Field(default=None, min_length=1, max_length=100)
-    scopes: tuple[Scope, ...] = Field(min_length=1, max_length=len(Scope))
+    scopes: tuple[ComputeScope, ...] = Field(min_length=1, max_length=len(ComputeScope))
 
 
 class RotateApiKeyRequest(_Lifetime):

@@ -13,7 +13,7 @@ from sqlalchemy import true as sql_true
 
 from workflow_studio.compute.api import KeyState
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.store import tables
 
@@ -134,13 +134,13 @@ def check_scopes(scopes: Collection[str]) -> None:
     Raises:
         EngineError: ``invalid_request``.
     """
-    unknown = sorted(set(scopes) - set(Scope))
+    unknown = sorted(set(scopes) - set(ComputeScope))
     if unknown:
         raise EngineError(
             ErrorCode.INVALID_REQUEST,
             f"Unknown scope: {', '.join(unknown)}.",
             status=400,
-            recovery=f"Scopes are {', '.join(Scope)}.",
+            recovery=f"Scopes are {', '.join(ComputeScope)}.",
         )
 
 

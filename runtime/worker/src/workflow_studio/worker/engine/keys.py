@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, insert, or_, select, update
 
 from workflow_studio.compute.api import KeyState
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.engine import audit
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.errors import EngineError
@@ -358,9 +358,9 @@ class ApiKeys:
             key = require_key(transaction.connection, key_id)
             if key.revoked_at is not None:
                 return key
-            if not force and Scope.ADMIN in key.scopes and key.state(now) == KeyState.LIVE:
+            if not force and ComputeScope.ADMIN in key.scopes and key.state(now) == KeyState.LIVE:
                 others = transaction.execute(select(_T).where(live(now), _T.c.key_id != key_id))
-                if not any(Scope.ADMIN in key_of(row).scopes for row in others):
+                if not any(ComputeScope.ADMIN in key_of(row).scopes for row in others):
                     raise last_admin(key_id)
             transaction.execute(update(_T).where(_T.c.key_id == key_id).values(revoked_at=now))
             transaction.after_commit(self._forget)

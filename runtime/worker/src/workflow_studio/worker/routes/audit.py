@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from workflow_studio.compute.api import AuditEntry, Page
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine.audit import Entry
 from workflow_studio.worker.routes.presenting import time_of
@@ -52,7 +52,9 @@ def _shown(entry: Entry) -> AuditEntry:
     )
 
 
-@router.get("", dependencies=[needs(Scope.ADMIN)], response_model=Page[AuditEntry], response_model_exclude_unset=True)
+@router.get(
+    "", dependencies=[needs(ComputeScope.ADMIN)], response_model=Page[AuditEntry], response_model_exclude_unset=True
+)
 async def list_audit_entries(worker: Worker, part: Annotated[AuditListing, Query()]) -> Page[AuditEntry]:
     """List who changed what, or was refused to, newest first."""
     found, following = await worker.engine.audit.list(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from workflow_studio.compute.api import ActiveDeployment, Deployment, Page
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.problems import problem
@@ -34,7 +34,7 @@ _ARCHIVE: Final = {
     openapi_extra=_ARCHIVE,
 )
 async def create_deployment(
-    request: Request, response: Response, worker: Worker, key: Annotated[ApiKey, needs(Scope.DEPLOY_WRITE)]
+    request: Request, response: Response, worker: Worker, key: Annotated[ApiKey, needs(ComputeScope.DEPLOY_WRITE)]
 ) -> Deployment:
     """Upload an artifact: the body is the archive that `studio build` wrote. New runs do not use it yet."""
     async with worker.artifacts.receiving(request.stream()) as manifest:
@@ -44,7 +44,10 @@ async def create_deployment(
 
 
 @router.get(
-    "", dependencies=[needs(Scope.DEPLOY_READ)], response_model=Page[Deployment], response_model_exclude_unset=True
+    "",
+    dependencies=[needs(ComputeScope.DEPLOY_READ)],
+    response_model=Page[Deployment],
+    response_model_exclude_unset=True,
 )
 async def list_deployments(
     worker: Worker, limit: Annotated[int, Query(ge=1, le=100)] = 20, cursor: str | None = None
@@ -58,7 +61,7 @@ async def list_deployments(
     )
 
 
-@router.get("/active", dependencies=[needs(Scope.DEPLOY_READ)], response_model=ActiveDeployment)
+@router.get("/active", dependencies=[needs(ComputeScope.DEPLOY_READ)], response_model=ActiveDeployment)
 async def get_active_deployment(worker: Worker) -> ActiveDeployment:
     """Return the deployment that new runs use."""
     active = await worker.engine.deployments.active_id()
@@ -74,7 +77,7 @@ async def get_active_deployment(worker: Worker) -> ActiveDeployment:
 
 @router.get(
     "/{deployment_id}",
-    dependencies=[needs(Scope.DEPLOY_READ)],
+    dependencies=[needs(ComputeScope.DEPLOY_READ)],
     response_model=Deployment,
     response_model_exclude_unset=True,
 )
@@ -85,27 +88,27 @@ async def get_deployment(deployment_id: str, worker: Worker) -> Deployment:
 
 @router.post("/{deployment_id}/activate", response_model=Deployment, response_model_exclude_unset=True)
 async def activate_deployment(
-    deployment_id: str, worker: Worker, key: Annotated[ApiKey, needs(Scope.DEPLOY_WRITE)]
+    deployment_id: str, worker: Worker, key: Annotated[ApiKey, needs(ComputeScope.DEPLOY_WRITE)]
 ) -> Deployment:
     """Have new runs use a deployment. Runs that exist stay on theirs."""
     return presenting.deployment(await worker.engine.deployments.activate(deployment_id, by=key.key_id))
 
 
 @router.post("/rollback", response_model=Deployment, response_model_exclude_unset=True)
-async def rollback(worker: Worker, key: Annotated[ApiKey, needs(Scope.DEPLOY_WRITE)]) -> Deployment:
+async def rollback(worker: Worker, key: Annotated[ApiKey, needs(ComputeScope.DEPLOY_WRITE)]) -> Deployment:
     """Have new runs use the deployment again that was active before the one that is."""
     return presenting.deployment(await worker.engine.deployments.rollback(by=key.key_id))
 
 
 @router.post("/{deployment_id}/rollback", response_model=Deployment, response_model_exclude_unset=True)
 async def rollback_to_deployment(
-    deployment_id: str, worker: Worker, key: Annotated[ApiKey, needs(Scope.DEPLOY_WRITE)]
+    deployment_id: str, worker: Worker, key: Annotated[ApiKey, needs(ComputeScope.DEPLOY_WRITE)]
 ) -> Deployment:
     """Have new runs use an earlier deployment again: what activating it does."""
     return presenting.deployment(await worker.engine.deployments.rollback(deployment_id, by=key.key_id))
 
 
-@router.delete("/{deployment_id}", dependencies=[needs(Scope.DEPLOY_WRITE)], status_code=204)
+@router.delete("/{deployment_id}", dependencies=[needs(ComputeScope.DEPLOY_WRITE)], status_code=204)
 async def delete_deployment(deployment_id: str, worker: Worker) -> None:
     """Delete a deployment that is not active and has no live runs, with its variables and its artifact."""
     await worker.engine.deployments.delete(deployment_id)

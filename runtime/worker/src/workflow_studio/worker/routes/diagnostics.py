@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 
 from workflow_studio.compute.api import Executor, Page
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.services import Worker
 
 router = APIRouter(prefix="/v1", tags=["diagnostics"])
 
 
-@router.get("/executors", dependencies=[needs(Scope.RUNS_READ)], response_model=Page[Executor])
+@router.get("/executors", dependencies=[needs(ComputeScope.RUNS_READ)], response_model=Page[Executor])
 async def list_executors(worker: Worker) -> Page[Executor]:
     """List the Node.js processes of this worker."""
     executors = tuple(

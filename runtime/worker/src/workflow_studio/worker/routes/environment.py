@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 
 from workflow_studio.compute.api import Variables, VariablesRequest
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.routes import presenting
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 
 @router.get(
     "/{deployment_id}/env",
-    dependencies=[needs(Scope.DEPLOY_READ)],
+    dependencies=[needs(ComputeScope.DEPLOY_READ)],
     response_model=Variables,
     response_model_exclude_unset=True,
 )
@@ -29,7 +29,7 @@ async def list_variables(deployment_id: str, worker: Worker) -> Variables:
 
 @router.put("/{deployment_id}/env", response_model=Variables, response_model_exclude_unset=True)
 async def set_variables(
-    deployment_id: str, body: VariablesRequest, worker: Worker, key: Annotated[ApiKey, needs(Scope.DEPLOY_WRITE)]
+    deployment_id: str, body: VariablesRequest, worker: Worker, key: Annotated[ApiKey, needs(ComputeScope.DEPLOY_WRITE)]
 ) -> Variables:
     """Set variables of a deployment, and unset those whose value is null. Executors that run are replaced."""
     changed = await worker.engine.environment.change(deployment_id, body.root, by=key.key_id)

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Request
 
 from workflow_studio.compute.api import WebhookResponse
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.compute.web import WebRequest
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.routes.webhooks import HOP_BY_HOP, public_url
@@ -21,7 +21,7 @@ _NOT_PASSED_ON: Final = HOP_BY_HOP | {"authorization"}
 
 @router.post(
     "/{provider}",
-    dependencies=[needs(Scope.TRIGGER_WRITE)],
+    dependencies=[needs(ComputeScope.TRIGGER_WRITE)],
     response_model=WebhookResponse,
     response_model_exclude_none=True,
     openapi_extra={"requestBody": {"content": {"*/*": {"schema": {}}}}},

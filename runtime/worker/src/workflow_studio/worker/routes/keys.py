@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from workflow_studio.compute import api
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import caller, needs
 from workflow_studio.worker.engine import NewKey
 from workflow_studio.worker.engine.clock import system_clock
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _TIMES = ("created_at", "expires_at", "revoked_at", "last_used_at")
-_ADMIN = needs(Scope.ADMIN)
+_ADMIN = needs(ComputeScope.ADMIN)
 _Repeat = Annotated[str | None, Header(alias="Idempotency-Key", description="A repeat makes no second key.")]
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from workflow_studio.compute import api
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine import OutputQuery
 from workflow_studio.worker.engine.output import OutputLine
@@ -38,7 +38,7 @@ class OutputListing(BaseModel):
 
 @router.get(
     "/{run_id}/output",
-    dependencies=[needs(Scope.RUNS_READ)],
+    dependencies=[needs(ComputeScope.RUNS_READ)],
     response_model=api.OutputPage,
     response_model_exclude_unset=True,
 )

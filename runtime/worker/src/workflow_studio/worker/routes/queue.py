@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from workflow_studio.compute.api import DeadMessage, Page
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.routes import presenting
 from workflow_studio.worker.services import Worker
@@ -19,7 +19,7 @@ _ID = r"^msg_[0-9A-Z]{26}$"
 
 @router.get(
     "/dead",
-    dependencies=[needs(Scope.RUNS_READ)],
+    dependencies=[needs(ComputeScope.RUNS_READ)],
     response_model=Page[DeadMessage],
     response_model_exclude_unset=True,
 )
@@ -37,7 +37,7 @@ async def list_dead_messages(
 
 @router.post(
     "/dead/{message_id}/retry",
-    dependencies=[needs(Scope.RUNS_WRITE)],
+    dependencies=[needs(ComputeScope.RUNS_WRITE)],
     response_model=DeadMessage,
     response_model_exclude_unset=True,
 )

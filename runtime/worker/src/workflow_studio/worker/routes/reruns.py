@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header
 
 from workflow_studio.compute.api import RerunRequest, RerunResponse
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker import idempotent
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine.keys import ApiKey
@@ -23,7 +23,7 @@ async def rerun_run(
     run_id: str,
     worker: Worker,
     by: By,
-    key: Annotated[ApiKey, needs(Scope.RUNS_WRITE)],
+    key: Annotated[ApiKey, needs(ComputeScope.RUNS_WRITE)],
     body: RerunRequest | None = None,
     idempotency_key: Annotated[str | None, Header(description="Required; a repeat starts nothing twice.")] = None,
 ) -> RerunResponse:

@@ -19,7 +19,7 @@ from workflow_studio.compute.api import (
     WakeResponse,
 )
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker import idempotent
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine import audit, params
@@ -39,7 +39,7 @@ async def trigger(
     body: TriggerRequest,
     worker: Worker,
     by: By,
-    key: Annotated[ApiKey, needs(Scope.TRIGGER_WRITE)],
+    key: Annotated[ApiKey, needs(ComputeScope.TRIGGER_WRITE)],
     idempotency_key: Annotated[str | None, Header(description="Required; a repeat starts nothing twice.")] = None,
 ) -> TriggerResponse:
     """Start a run. The same `Idempotency-Key` gets the same answer for 24 hours."""
@@ -54,7 +54,9 @@ async def trigger(
     return await worker.compute.trigger(body, repeat, by)
 
 
-@router.get("", dependencies=[needs(Scope.RUNS_READ)], response_model=Page[Run], response_model_exclude_unset=True)
+@router.get(
+    "", dependencies=[needs(ComputeScope.RUNS_READ)], response_model=Page[Run], response_model_exclude_unset=True
+)
 async def list_runs(worker: Worker, part: Annotated[RunsListing, Query()]) -> Page[Run]:
     """List runs, newest first."""
     times = {name: getattr(part, name) for name in ("created_after", "created_before")}
@@ -65,7 +67,7 @@ async def list_runs(worker: Worker, part: Annotated[RunsListing, Query()]) -> Pa
 
 @router.post(
     "/resume",
-    dependencies=[needs(Scope.RUNS_WRITE)],
+    dependencies=[needs(ComputeScope.RUNS_WRITE)],
     response_model=ResumeResponse,
 )
 async def resume_run(body: ResumeRequest, worker: Worker, by: By) -> ResumeResponse:
@@ -74,7 +76,9 @@ async def resume_run(body: ResumeRequest, worker: Worker, by: By) -> ResumeRespo
     return await worker.compute.resume(body, by)
 
 
-@router.get("/{run_id}", dependencies=[needs(Scope.RUNS_READ)], response_model=Run, response_model_exclude_unset=True)
+@router.get(
+    "/{run_id}", dependencies=[needs(ComputeScope.RUNS_READ)], response_model=Run, response_model_exclude_unset=True
+)
 async def get_run(
     run_id: str, worker: Worker, request: Request, resolve_data: Resolve = "all", wait_ms: Wait = 0
 ) -> Run:
@@ -87,14 +91,17 @@ async def get_run(
 
 
 @router.post(
-    "/{run_id}/cancel", dependencies=[needs(Scope.RUNS_WRITE)], response_model=Run, response_model_exclude_unset=True
+    "/{run_id}/cancel",
+    dependencies=[needs(ComputeScope.RUNS_WRITE)],
+    response_model=Run,
+    response_model_exclude_unset=True,
 )
 async def cancel_run(run_id: str, worker: Worker, by: By) -> Run:
     """Cancel a run: steps under way end, nothing follows them. Cancelling it twice changes nothing."""
     return presenting.run(await worker.engine.runs.cancel(run_id, caller=by))
 
 
-@router.post("/{run_id}/wake", dependencies=[needs(Scope.RUNS_WRITE)], response_model=WakeResponse)
+@router.post("/{run_id}/wake", dependencies=[needs(ComputeScope.RUNS_WRITE)], response_model=WakeResponse)
 async def wake_run(run_id: str, worker: Worker, by: By, body: WakeRequest | None = None) -> WakeResponse:
     """End a run's sleeps now, or those that the body names. The body is optional."""
     sleeps = None if body is None else body.correlation_ids
@@ -103,7 +110,7 @@ async def wake_run(run_id: str, worker: Worker, by: By, body: WakeRequest | None
 
 @router.get(
     "/{run_id}/steps",
-    dependencies=[needs(Scope.RUNS_READ)],
+    dependencies=[needs(ComputeScope.RUNS_READ)],
     response_model=Page[Step],
     response_model_exclude_unset=True,
 )
@@ -118,10 +125,10 @@ async def list_run_hooks(
     run_id: str,
     worker: Worker,
     part: Annotated[Listing, Query()],
-    key: Annotated[ApiKey, needs(Scope.RUNS_READ)],
+    key: Annotated[ApiKey, needs(ComputeScope.RUNS_READ)],
 ) -> Page[Hook]:
     """List a run's live hooks. Tokens are shown to keys that may resume a run."""
     query = params.HooksList(run_id=run_id, **part.model_dump())
-    with_token = Scope.RUNS_WRITE.granted_by(key.scopes)
+    with_token = ComputeScope.RUNS_WRITE.granted_by(key.scopes)
     listed = await worker.engine.runs.hooks(query)
     return presenting.page(listed, lambda entity: presenting.hook(entity, with_token=with_token))

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from workflow_studio.compute.api import Page, Stream, StreamLine
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine import params
 from workflow_studio.worker.engine.following import StreamPart
@@ -37,7 +37,7 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 
 @router.get(
     "/{run_id}/streams",
-    dependencies=[needs(Scope.RUNS_READ)],
+    dependencies=[needs(ComputeScope.RUNS_READ)],
     response_model=Page[Stream],
     response_model_exclude_unset=True,
 )
@@ -50,7 +50,7 @@ async def list_run_streams(run_id: str, worker: Worker, part: Annotated[StreamsL
 
 @router.get(
     "/{run_id}/streams/{name:path}",
-    dependencies=[needs(Scope.RUNS_READ)],
+    dependencies=[needs(ComputeScope.RUNS_READ)],
     response_class=StreamingResponse,
     responses=_ANSWERS,
 )

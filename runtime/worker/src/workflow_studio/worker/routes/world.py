@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Request, Response
 
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.compute.scopes import Scope
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.compute.wire import CBOR_MEDIA_TYPE, ENDPOINTS, Endpoint, decode, encode
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine.keys import ApiKey
@@ -39,7 +39,9 @@ async def _params(request: Request, endpoint: Endpoint) -> tuple[bytes, dict[str
 def _handler(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
     method = endpoint.method
 
-    async def call(request: Request, worker: Worker, key: Annotated[ApiKey, needs(Scope.WORLD_PROXY)]) -> Response:
+    async def call(
+        request: Request, worker: Worker, key: Annotated[ApiKey, needs(ComputeScope.WORLD_PROXY)]
+    ) -> Response:
         content, params = await _params(request, endpoint)
 
         header = request.headers.get(HEADER) if method in _WRITES else None
