@@ -22,6 +22,8 @@ pytestmark = pytest.mark.node
 class Sink:
     """Keeps everything in memory; ``gate`` holds it up."""
 
+    in_order = False
+
     def __init__(self) -> None:
         self.batches: list[tuple[str, list[Line], int, int | None]] = []
         self.gate = asyncio.Event()

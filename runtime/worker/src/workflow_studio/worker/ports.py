@@ -156,7 +156,16 @@ class Line:
 
 
 class OutputSink(Protocol):
-    """Keeps what deliveries print."""
+    """Keeps what deliveries print.
+
+    Attributes:
+        in_order: Whether lines are kept no later than whatever is written after :meth:`append` has been entered, so
+            that nobody has to wait for it.
+    """
+
+    @property
+    def in_order(self) -> bool:
+        """See above."""
 
     async def append(
         self, delivery: Delivery, lines: Sequence[Line], *, dropped: int = 0, attempt: int | None = None

@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from workflow_studio.worker.engine.encryption import OutputSeal
 from workflow_studio.worker.engine.params import MAX_PAGE, MAX_WAIT_MS
@@ -43,6 +43,10 @@ _REMEMBERED: Final = 10_000
 _UNREADABLE: Final = "(encrypted with a key that this worker does not have)"
 _T: Final = tables.run_output
 _S: Final = tables.run_output_sizes
+_INSERT: Final = insert(_T)
+_ROOM: Final = select(_S).where(_S.c.run_id == bindparam("run")).with_for_update()
+_NEW_ROOM: Final = insert(_S)
+_CHANGE_ROOM: Final = update(_S).where(_S.c.run_id == bindparam("run"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,11 @@ class Output:
         self._grown = grown
         self._workflow_lines: OrderedDict[str, int] = OrderedDict()
 
+    @property
+    def in_order(self) -> bool:
+        """Whether lines are kept no later than whatever is written after :meth:`append` has been entered."""
+        return self._database.in_order
+
     async def append(
         self, delivery: Delivery, lines: Sequence[Line], *, dropped: int = 0, attempt: int | None = None
     ) -> None:
@@ -171,6 +180,7 @@ class Output:
         run_id = delivery.run_id
         if run_id is None:
             return
+        # Nothing is awaited before the write is: `in_order` promises that it is begun at once.
         # Most of what a replay prints is old; that is not worth a transaction.
         known = self._workflow_lines.get(run_id, 0)
         new = [line for line in lines if line.number is None or line.number >= known]
@@ -206,11 +216,11 @@ class Output:
             for place in range(len(new) - kept, len(new))
         ]
         if rows:
-            transaction.execute(insert(_T), rows)
+            transaction.execute(_INSERT, rows)
         room.last_position += len(new)
         room.lines += kept
         room.size += size
-        transaction.execute(update(_S).where(_S.c.run_id == run_id).values(**room.values()))
+        transaction.execute(_CHANGE_ROOM, {"run": run_id, **room.values()})
         transaction.after_commit(lambda: self._grown.give(run_id))
         return room.workflow_lines
 
@@ -301,9 +311,9 @@ def _line(row: Any, seal: OutputSeal) -> OutputLine:
 
 
 def _lock(transaction: Transaction, run_id: str) -> _Room:
-    row = transaction.execute(select(_S).where(_S.c.run_id == run_id).with_for_update()).mappings().first()
+    row = transaction.execute(_ROOM, {"run": run_id}).mappings().first()
     if row is None:
-        transaction.execute(insert(_S).values(run_id=run_id, **_Room().values()))
+        transaction.execute(_NEW_ROOM, {"run_id": run_id, **_Room().values()})
         return _Room()
     return _Room(**{name: value for name, value in row.items() if name != "run_id"})
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.execution.answers import MAX_REASON, outcome_of, response_of
 from workflow_studio.worker.execution.connection import Connection, FrameError, FrameTooLargeError
 from workflow_studio.worker.execution.output import forward, printable
 from workflow_studio.worker.execution.printed import Printed
@@ -19,7 +19,6 @@ from workflow_studio.worker.ports import (
     Delivery,
     ExecutorUnavailableError,
     Failed,
-    Handled,
     NoAnswerError,
     Outcome,
     WebRequest,
@@ -42,7 +41,6 @@ _TICK: Final = 1.0
 """Seconds between looks at an executor; its heartbeats come as often."""
 _EOF_GRACE: Final = 2.0
 _LAST_WORDS: Final = 0.1
-_MAX_REASON: Final = 4000
 _MAX_REQUESTS: Final = 256
 """Webhook calls at once. Anyone with a token can make them, and a workflow may never answer."""
 
@@ -52,25 +50,6 @@ def _future() -> asyncio.Future[Any]:
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future
-
-
-def _outcome(frame: dict[str, Any]) -> Outcome:
-    if "error" in frame:
-        return Failed(printable(str(frame["error"])[:_MAX_REASON]))
-    if "timeoutSeconds" not in frame:
-        return Handled()
-    seconds = float(frame["timeoutSeconds"])
-    if not math.isfinite(seconds) or seconds < 0:
-        raise ValueError(f"a timeout of {seconds} s")
-    return Handled(timeout_seconds=seconds)
-
-
-def _web_response(frame: dict[str, Any]) -> WebResponse:
-    body, headers = frame["body"], tuple((str(name), str(value)) for name, value in frame["headers"])
-    status = int(frame["status"])
-    if not isinstance(body, bytes) or not 200 <= status <= 599:
-        raise ValueError(f"a response with the status {status}")
-    return WebResponse(status, headers, body)
 
 
 class ExecutorLostError(ExecutorUnavailableError):
@@ -203,7 +182,7 @@ class Executor:
             return Failed(str(error), executor_lost=True)
         finally:
             # Whoever sees the outcome sees all that was printed on the way to it.
-            await self._printed.stored(delivery.id)
+            await self._printed.settled(delivery.id)
             self._printed.end(delivery.id)
         self.completed += 1
         return outcome
@@ -343,9 +322,9 @@ class Executor:
             case "call":
                 self._spawn(self._call(int(frame["id"]), str(frame["method"]), frame), frame["method"])
             case "delivered":
-                self._answer(f"delivery {frame['delivery']}", _outcome(frame))
+                self._answer(f"delivery {frame['delivery']}", outcome_of(frame))
             case "response":
-                self._answer(f"request {frame['request']}", _web_response(frame))
+                self._answer(f"request {frame['request']}", response_of(frame))
             case "output":
                 self._printed.receive(frame)
             case "heartbeat":
@@ -355,7 +334,7 @@ class Executor:
                 if not self._hello.done():
                     self._hello.set_result(None)
             case "failed":
-                detail = printable(str(frame.get("stack") or frame["message"])[:_MAX_REASON])
+                detail = printable(str(frame.get("stack") or frame["message"])[:MAX_REASON])
                 if not self._hello.done():
                     self._hello.set_exception(
                         ExecutorUnavailableError(f"The artifact of {self.deployment_id} cannot be loaded: {detail}")
@@ -399,7 +378,7 @@ class Executor:
             # It is over, or it is another executor's: what is said in its name would count as said by that replay.
             delivery_id = None
         if method == "events.create":
-            await self._printed.stored(delivery_id)
+            await self._printed.settled(delivery_id)
         value = await self._world.call(method, params, CallContext(self.id, delivery_id))
         return {"t": "result", "value": value}
 

@@ -77,6 +77,7 @@ class Printed:
         self._deliveries: dict[str, Delivery] = {}
         self._ended: OrderedDict[str, Delivery] = OrderedDict()
         self._last: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._pending = 0
 
     def begin(self, delivery: Delivery) -> None:
@@ -110,21 +111,30 @@ class Printed:
         storing = self._store(before, name, delivery, lines, dropped, attempt if type(attempt) is int else None)
         task = asyncio.create_task(storing)
         self._last[name] = task
+        self._tasks.add(task)
         task.add_done_callback(lambda _: self._stored(name, task, size))
 
-    async def stored(self, delivery_id: str | None) -> None:
-        """Wait until all that a delivery is known to have printed is stored, or could not be."""
+    async def settled(self, delivery_id: str | None) -> None:
+        """Wait until all that a delivery is known to have printed is stored before what is written from now on.
+
+        What could not be stored counts as well.
+        """
         task = self._last.get(delivery_id or "")
-        if task is not None:
+        if task is None:
+            return
+        if self._sink is not None and self._sink.in_order:
+            await asyncio.sleep(0)  # the task was made before this one; now it has been entered
+        else:
             await asyncio.wait([task])
 
     async def close(self) -> None:
         """Wait until everything is stored."""
-        if self._last:
-            await asyncio.wait(set(self._last.values()))
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _stored(self, name: str, task: asyncio.Task[None], size: int) -> None:
         self._pending -= size
+        self._tasks.discard(task)
         if self._last.get(name) is task:
             del self._last[name]
 
@@ -137,7 +147,7 @@ class Printed:
         dropped: int,
         attempt: int | None,
     ) -> None:
-        if before is not None:
+        if before is not None and self._sink is not None and not self._sink.in_order:
             await asyncio.wait([before])
         if delivery is not None and self._sink is not None and (lines or dropped):
             try:

@@ -20,7 +20,7 @@ import logging
 import threading
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 import psycopg
 from sqlalchemy import create_engine, text
@@ -84,6 +84,8 @@ class _PostgresTransaction(Transaction):
 
 class PostgresBackend:
     """Implements :class:`workflow_studio.worker.store.database.Backend`."""
+
+    in_order: ClassVar[bool] = False
 
     def __init__(self, url: str, owner: str, session: psycopg.Connection[Any]) -> None:
         self.lost: Future[StoreLockedError] = Future()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 class SqliteBackend:
     """Implements :class:`workflow_studio.worker.store.database.Backend`."""
+
+    in_order: ClassVar[bool] = True
 
     def __init__(self, engine: Engine, lock: filelock.BaseFileLock) -> None:
         # Never: the operating system keeps the lock for as long as the process lives.

@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeVar
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -34,9 +34,11 @@ class Backend(Protocol):
     """What is particular to a database.
 
     Attributes:
+        in_order: Whether writes are committed in the order they are submitted in.
         lost: Gets its result, once, if another worker takes the database over.
     """
 
+    in_order: ClassVar[bool]
     lost: concurrent.futures.Future[StoreLockedError]
 
     def submit(self, work: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
@@ -108,6 +110,11 @@ class Database:
         except DBAPIError as error:
             raise self._backend.failure(error) from error
         return result
+
+    @property
+    def in_order(self) -> bool:
+        """Whether a write is committed no later than those that are begun after it."""
+        return self._backend.in_order
 
     def before_commit(self, companion: Callable[[Transaction], None]) -> None:
         """Have ``companion`` called at the end of every write, in its transaction and its caller's context."""

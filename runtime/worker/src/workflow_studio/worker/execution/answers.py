@@ -1,0 +1,41 @@
+"""What the frames say with which an executor answers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from workflow_studio.worker.execution.output import printable
+from workflow_studio.worker.ports import Failed, Handled, Outcome, WebResponse
+
+MAX_REASON: Final = 4000
+"""Characters of an error that are kept."""
+
+
+def outcome_of(frame: dict[str, Any]) -> Outcome:
+    """Return the outcome that a ``delivered`` frame tells.
+
+    Raises:
+        ValueError: If it makes no sense. So may others be raised: the executor can send anything.
+    """
+    if "error" in frame:
+        return Failed(printable(str(frame["error"])[:MAX_REASON]))
+    if "timeoutSeconds" not in frame:
+        return Handled()
+    seconds = float(frame["timeoutSeconds"])
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(f"a timeout of {seconds} s")
+    return Handled(timeout_seconds=seconds)
+
+
+def response_of(frame: dict[str, Any]) -> WebResponse:
+    """Return the response that a ``response`` frame holds.
+
+    Raises:
+        ValueError: If it makes no sense. So may others be raised: the executor can send anything.
+    """
+    body, headers = frame["body"], tuple((str(name), str(value)) for name, value in frame["headers"])
+    status = int(frame["status"])
+    if not isinstance(body, bytes) or not 200 <= status <= 599:
+        raise ValueError(f"a response with the status {status}")
+    return WebResponse(status, headers, body)
