@@ -8,45 +8,16 @@ import contextlib
 import inspect
 import io
 import re
-import threading
-import time
 from pathlib import Path
 
 import httpx
-import pytest
-import uvicorn
 
-from tests.worker.artifacts.archives import artifact, manifest_of, redigested
-from tests.worker.routes.conftest import ADMIN, FakePool, make_settings
+from tests.worker.routes.conftest import ADMIN
 from workflow_studio.client import ComputeClient
 from workflow_studio.compute import wire
-from workflow_studio.worker.app import create_app
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/client.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(r"```python\n(?P<code>.*?)```(?:\n\n```text\n(?P<output>.*?)```)?", re.DOTALL)
-WORKFLOW = "workflow//./workflows/order//processOrder"
-
-
-@pytest.fixture
-def url(tmp_path):
-    """Serve a worker whose executors take messages and do nothing, with a deployment that is active."""
-    app = create_app(make_settings(tmp_path / "data"), pool=FakePool())
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        archive = tmp_path / "artifact.tgz"
-        archive.write_bytes(artifact(manifest=redigested(manifest_of(workflows=[WORKFLOW]))))
-        with ComputeClient(url, ADMIN) as client:
-            client.activate_deployment(client.create_deployment(archive).deployment_id)
-        yield url
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def write_stream(url, run_id):
