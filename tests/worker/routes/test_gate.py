@@ -37,6 +37,7 @@ SCOPES = {
     ("POST", "/v1/runs/{run_id}/rerun"): "runs:write",
     ("POST", "/v1/runs/{run_id}/wake"): "runs:write",
     ("POST", "/v1/runs/resume"): "runs:write",
+    ("POST", "/v1/webhooks/{provider}"): "trigger:write",
     ("GET", "/v1/runs/{run_id}/steps"): "runs:read",
     ("GET", "/v1/runs/{run_id}/hooks"): "runs:read",
     ("GET", "/v1/runs/{run_id}/events"): "runs:read",
