@@ -6,10 +6,21 @@ import asyncio
 
 import pytest
 
+from tests.support.parts.file_streams import FileStreams
 from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.engine import Engine
 from workflow_studio.worker.engine.streams import MAX_READ_BYTES
 
 STREAM = "strm_1_user"
+
+
+@pytest.fixture(params=["database", "files"])
+async def engine(request, database, clock, tmp_path):
+    if request.param == "database":
+        return Engine(database, clock=clock)
+    files = FileStreams(tmp_path / "streams")
+    await files.start()
+    return Engine(database, clock=clock, streams=files)
 
 
 @pytest.fixture

@@ -20,12 +20,14 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from workflow_studio.worker.announce import Refusal, explained
+from workflow_studio.worker.composition import COMPUTE, KINDS, choose, path_of, stand_in, storage_of
 from workflow_studio.worker.env_file import EnvFileError, read_env_file
 from workflow_studio.worker.execution import NodeNotFoundError, find_node
+from workflow_studio.worker.loading import BUILT_IN, PartError, abilities
+from workflow_studio.worker.parts import CanLook
 from workflow_studio.worker.settings import ENV_PREFIX, WorkerSettings, load_settings
 from workflow_studio.worker.store import StoreError
 from workflow_studio.worker.store.database import is_postgres
-from workflow_studio.worker.store.inspection import look_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -116,7 +118,7 @@ def check(settings_file: Path | None, options: Mapping[str, object]) -> Report:
         report.findings.extend(_error(refusal) for refusal in explained(error))
         return report
     report.facts.update(_facts(settings))
-    for part in (_node, _env_file, _data_folder, _database, _address, _keys, _exposure):
+    for part in (_node, _env_file, _parts, _data_folder, _database, _address, _keys, _exposure):
         report.findings.extend(part(settings, report.facts))
     return report
 
@@ -127,10 +129,16 @@ def _facts(settings: WorkerSettings) -> dict[str, Any]:
         "port": settings.port,
         "publicUrl": settings.external_url,
         "dataDir": str(settings.data_dir.absolute()),
-        "database": "postgresql" if is_postgres(settings.database) else "sqlite",
+        "database": _kind_of_database(settings),
         "encrypted": settings.master_key is not None,
         "requireHttps": settings.require_https,
     }
+
+
+def _kind_of_database(settings: WorkerSettings) -> str:
+    if settings.storage != BUILT_IN:
+        return "custom"
+    return "postgresql" if is_postgres(settings.database) else "sqlite"
 
 
 def _unknown_settings(settings_file: Path | None) -> Iterator[Finding]:
@@ -165,6 +173,23 @@ def _env_file(settings: WorkerSettings, facts: dict[str, Any]) -> Iterator[Findi
         yield from (_error(refusal) for refusal in explained(error))
 
 
+def _parts(settings: WorkerSettings, facts: dict[str, Any]) -> Iterator[Finding]:
+    """Have the factories make their parts, and look at these; nothing is started."""
+    facts["parts"] = {}
+    for kind in KINDS:
+        path = path_of(kind, settings)
+        facts["parts"][kind.setting] = path
+        if path == BUILT_IN:
+            continue
+        try:
+            part = choose(kind, settings, lambda kind=kind: stand_in(kind))  # type: ignore[misc]
+        except PartError as error:
+            yield from (_error(refusal) for refusal in explained(error))
+        else:
+            if kind is COMPUTE:
+                facts["computeDoes"] = abilities(kind, part)
+
+
 def _data_folder(settings: WorkerSettings, _facts: dict[str, Any]) -> Iterator[Finding]:
     folder = settings.data_dir.absolute()
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
@@ -186,15 +211,20 @@ def _data_folder(settings: WorkerSettings, _facts: dict[str, Any]) -> Iterator[F
 
 
 def _database(settings: WorkerSettings, facts: dict[str, Any]) -> Iterator[Finding]:
-    if is_postgres(settings.database) and importlib.util.find_spec("psycopg") is None:
+    if _kind_of_database(settings) == "postgresql" and importlib.util.find_spec("psycopg") is None:
         hint = "Run: pip install 'workflow-studio-worker[postgres]'"
         yield Finding(Level.ERROR, "driver_missing", "The driver for PostgreSQL is not installed.", hint)
         return
     try:
-        state = look_at(settings.database)
+        storage = storage_of(settings)
+        if not isinstance(storage, CanLook):
+            return
+        state = storage.look()
     except StoreError as error:
         yield from (_error(refusal) for refusal in explained(error))
         return
+    except PartError:
+        return  # said already
     facts["schema"] = state.revision
     if state.in_use:
         hint = "It may be the one that runs with these settings now: end it before you start another."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ import anyio
 from workflow_studio.compute import interface
 from workflow_studio.compute.interface import Compute
 from workflow_studio.worker import parts
-from workflow_studio.worker.loading import BUILT_IN, Kind, PartError, check, load
+from workflow_studio.worker.loading import BUILT_IN, Kind, PartError, check, load, methods
 from workflow_studio.worker.parts import FactoryContext
 from workflow_studio.worker.store import Database
 from workflow_studio.worker.store.database import Backend, open_backend
@@ -85,6 +86,29 @@ def choose(kind: Kind[T], settings: WorkerSettings, make_default: Callable[[], T
     if path == BUILT_IN:
         return make_default()
     return load(kind, path, FactoryContext(dict(os.environ), Path.cwd(), settings.data_dir.absolute(), make_default))
+
+
+def stand_in(kind: Kind[Any]) -> Any:
+    """Return what a factory is given for the built-in part where no worker runs, only its settings are checked.
+
+    It has the methods of one. Those that would do something refuse.
+    """
+    return _StandIn({name for name, method in methods(kind.interface) if not inspect.iscoroutinefunction(method)})
+
+
+class _StandIn:
+    def __init__(self, harmless: set[str]) -> None:
+        self._harmless = harmless
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def call(*_arguments: object, **_named: object) -> None:
+            if name not in self._harmless:
+                raise PartError(f"The factory calls {name} of the built-in part", "Do that in the part's start().")
+
+        return call
 
 
 def path_of(kind: Kind[Any], settings: WorkerSettings) -> str:

@@ -112,7 +112,7 @@ def check(kind: Kind[T], part: Any, what: str) -> None:
 
 def abilities(kind: Kind[Any], part: Any) -> list[str]:
     """Return the optional methods that a part has, by name."""
-    names = {name for protocol in kind.optional for name, _ in _methods(protocol)}
+    names = {name for protocol in kind.optional for name, _ in methods(protocol)}
     return sorted(name for name in names if callable(getattr(part, name, None)))
 
 
@@ -144,20 +144,20 @@ def _wrongs(kind: Kind[Any], part: Any) -> Iterator[str]:
     for name in _attributes(kind.interface):
         if not hasattr(part, name):
             yield f"it has no attribute {name}"
-    for name, method in _methods(kind.interface):
+    for name, method in methods(kind.interface):
         given = getattr(part, name, None)
         if not callable(given):
             yield f"it has no method {name}"
         else:
             yield from _misfits(name, method, given)
     for protocol in kind.optional:
-        for name, method in _methods(protocol):
+        for name, method in methods(protocol):
             given = getattr(part, name, None)
             if callable(given):
                 yield from _misfits(name, method, given)
     for name in _LIFE:
         given = getattr(part, name, None)
-        if callable(given) and name not in dict(_methods(kind.interface)):
+        if callable(given) and name not in dict(methods(kind.interface)):
             yield from _misfits(name, _lives, given)
 
 
@@ -189,7 +189,8 @@ def _misfits(name: str, wanted: Callable[..., Any], given: Callable[..., Any]) -
             return
 
 
-def _methods(protocol: type) -> list[tuple[str, Callable[..., Any]]]:
+def methods(protocol: type) -> list[tuple[str, Callable[..., Any]]]:
+    """Return the methods of a protocol, by name."""
     return [
         (name, value)
         for base in reversed(protocol.__mro__)
