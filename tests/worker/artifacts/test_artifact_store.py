@@ -369,6 +369,57 @@ async def test_a_removal_that_a_crash_cut_short_is_finished_at_the_next_start(st
     assert folders_of(store) == []
 
 
+async def opened(directory, owner, *known):
+    store = ArtifactStore(directory)
+    await store.open(owner, wanting(*known))
+    return store
+
+
+async def test_nothing_of_another_database_is_removed(tmp_path, caplog):
+    directory = tmp_path / "artifacts"
+    first = await opened(directory, "db_1")
+    name = (await first.receive(pieces(artifact()))).deployment_id
+    aged(directory / name)
+    (directory / ".incoming-x").mkdir()
+    assert not caplog.records
+    second = await opened(directory, "db_2", name)
+    assert await second.sweep(wanting()) == 0
+    assert not await second.discard(name, wanting())
+    assert folders_of(second) == [".database", ".incoming-x", name]
+    (warning,) = caplog.messages
+    assert "db_1" in warning
+    assert "write db_2 into" in warning
+    again = await opened(directory, "db_1")
+    assert folders_of(again) == [".database", name]
+    assert await again.sweep(wanting()) == 1
+
+
+async def test_artifacts_that_nothing_says_the_database_of_are_kept_unless_one_is_known(tmp_path):
+    directory = tmp_path / "artifacts"
+    unmarked = await opened(directory, None)
+    name = (await unmarked.receive(pieces(artifact()))).deployment_id
+    other = (await unmarked.receive(pieces(artifact(FILES | {"flow.js": b"2"})))).deployment_id
+    for folder in (name, other):
+        aged(directory / folder)
+    stranger = await opened(directory, "db_2")
+    assert await stranger.sweep(wanting()) == 0
+    assert folders_of(stranger) == sorted([name, other])
+    ours = await opened(directory, "db_1", name)
+    assert (directory / ".database").read_text() == "db_1\n"
+    assert await ours.sweep(wanting(name)) == 1
+    assert folders_of(ours) == [".database", name]
+
+
+async def test_a_directory_can_be_handed_to_another_database(tmp_path):
+    directory = tmp_path / "artifacts"
+    await opened(directory, "db_1")
+    store = await opened(directory, "db_2")
+    name = (await store.receive(pieces(artifact()))).deployment_id
+    assert not await store.discard(name, wanting())
+    (directory / ".database").write_text("db_2")
+    assert await store.discard(name, wanting())
+
+
 @pytest.mark.parametrize(
     ("wanted", "version", "code"),
     [

@@ -116,6 +116,21 @@ async def test_an_artifact_whose_deployment_is_gone_is_removed_at_the_next_start
         assert (await worker.get("/v1/deployments/active")).json() == {"deploymentId": kept}
 
 
+async def test_a_worker_with_another_database_leaves_the_artifacts_in_its_data_folder_alone(tmp_path):
+    data = tmp_path / "data"
+    async with running(make_settings(data)) as worker:
+        name = await worker.deploy()
+        artifacts = worker.services.artifacts
+        os.utime(artifacts.path(name), (time.time() - 7200,) * 2)
+    async with running(make_settings(data, database_url=f"sqlite:///{tmp_path / 'other.db'}")) as worker:
+        await put_in_order(worker.services.engine, worker.services.artifacts)
+        assert await worker.services.engine.identity() != (data / "artifacts" / ".database").read_text().strip()
+    assert artifacts.path(name).is_dir()
+    async with running(make_settings(data)) as worker:
+        assert await worker.services.engine.identity() == (data / "artifacts" / ".database").read_text().strip()
+        assert (await worker.get("/v1/deployments/active")).json() == {"deploymentId": name}
+
+
 async def test_a_worker_refuses_code_for_another_nodejs(worker):
     worker.services.artifacts._node = (20, 20, 0)
     refused = await worker.post("/v1/deployments", content=artifact(manifest=redigested(manifest_of(node=">=22 <23"))))

@@ -84,7 +84,7 @@ async def test_a_refused_upload_says_why_and_leaves_nothing(worker):
         assert (response.status_code, response.json()["code"]) == (status, code)
         assert response.json()["recovery"]
     assert (await worker.get("/v1/deployments")).json()["data"] == []
-    assert list(worker.services.artifacts.directory.iterdir()) == []
+    assert [entry.name for entry in worker.services.artifacts.directory.iterdir()] == [".database"]
 
 
 async def test_the_client_deploys_activates_and_rolls_back(worker, tmp_path):

@@ -100,7 +100,7 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         artifacts = ArtifactStore(
             settings.artifact_dir, settings.artifact_limits, node=None if node is None else node.version
         )
-        await artifacts.open()
+        await artifacts.open(await engine.identity(), engine.deployments.is_known)
         await _provide_keys(engine, settings)
         if isinstance(runner, ExecutorOptions):
             runner = NodeExecutorPool(

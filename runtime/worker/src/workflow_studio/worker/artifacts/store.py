@@ -1,13 +1,15 @@
 """Where artifacts are kept: one folder per deployment, there completely or not at all.
 
 A folder belongs to a deployment that is recorded, or to an upload whose deployment is about to be. Any other is left
-over from a crash or a deletion, and is removed.
+over from a crash or a deletion, and is removed: if the directory is of the database that the deployments are recorded
+in. A file in it says so, since in the eyes of another database everything here would be left over.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -34,8 +36,13 @@ if TYPE_CHECKING:
 
     from workflow_studio.worker.artifacts.manifests import NodeVersion
 
+logger = logging.getLogger(__name__)
+
 _INCOMING: Final = ".incoming-"
 _REMOVED: Final = ".removed-"
+_OWNER: Final = ".database"
+"""The file that has the id of the database whose deployments are here."""
+
 _ORPHAN_AFTER_SECONDS: Final = 3600.0
 """How old a folder without a deployment is before it is swept away: whoever put it there may have a use for it yet."""
 
@@ -62,15 +69,60 @@ class ArtifactStore:
         self._turn = anyio.Semaphore(_RECEIVED_AT_ONCE)
         self._changing = anyio.Lock()
         self._held: Counter[str] = Counter()
+        self._owner: str | None = None
 
-    async def open(self) -> None:
-        """Make the directory, and remove what uploads that were cut off by a crash left there."""
-        await anyio.to_thread.run_sync(self._open)
+    async def open(self, owner: str | None = None, is_wanted: Callable[[str], Awaitable[bool]] | None = None) -> None:
+        """Make the directory, and remove what uploads that were cut off by a crash left there.
 
-    def _open(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        A directory that is another database's is used, but nothing is removed from it.
+
+        Args:
+            owner: The id of the database that the deployments are recorded in; None removes whatever it is told to.
+            is_wanted: Tells whether there is a deployment of an id, as :meth:`sweep` takes it.
+
+        Raises:
+            OSError: If the directory cannot be made, read or written.
+        """
+        await anyio.to_thread.run_sync(lambda: self.directory.mkdir(parents=True, exist_ok=True))
+        self._owner = owner
+        if owner is not None and await anyio.to_thread.run_sync(self._stamp) is None:
+            # What an empty directory, or one with an artifact that is known here, was marked with is lost.
+            names = await anyio.to_thread.run_sync(self._artifacts)
+            if not names or await _any_wanted(names, is_wanted):
+                await anyio.to_thread.run_sync(self._claim, owner)
+        if await anyio.to_thread.run_sync(self._is_ours):
+            await anyio.to_thread.run_sync(self._tidy)
+        else:
+            logger.warning(
+                "The artifacts in %s belong to another database (%s), so none is ever removed. Give this worker a data "
+                "folder of its own; or, if the other database is gone, write %s into %s.",
+                self.directory,
+                self._stamp() or "unknown",
+                owner,
+                self.directory / _OWNER,
+            )
+
+    def _tidy(self) -> None:
         for leftover in [*self.directory.glob(f"{_INCOMING}*"), *self.directory.glob(f"{_REMOVED}*")]:
             shutil.rmtree(leftover)
+
+    def _stamp(self) -> str | None:
+        try:
+            return (self.directory / _OWNER).read_text(errors="replace").strip() or None
+        except FileNotFoundError:
+            return None
+
+    def _claim(self, owner: str) -> None:
+        draft = self.directory / f"{_INCOMING}{os.urandom(4).hex()}"
+        draft.mkdir()
+        _write(draft / _OWNER, f"{owner}\n".encode())
+        (draft / _OWNER).replace(self.directory / _OWNER)
+        draft.rmdir()
+        _sync(self.directory)
+
+    def _is_ours(self) -> bool:
+        # Looked up each time: another worker may have claimed the directory since, or somebody handed it over.
+        return self._owner is None or self._stamp() == self._owner
 
     def path(self, deployment_id: str) -> Path:
         """Return the folder of a deployment, whether or not it is there.
@@ -132,8 +184,10 @@ class ArtifactStore:
             is_wanted: Tells whether there is one after all: it may have been uploaded anew.
 
         Returns:
-            Whether it was removed. If not, it is in use again, or was not there.
+            Whether it was removed. If not, it is in use again, was not there, or may be another database's.
         """
+        if not await anyio.to_thread.run_sync(self._is_ours):
+            return False
         async with self._changing:
             folder = self.path(deployment_id)
             if deployment_id in self._held or await is_wanted(deployment_id):
@@ -153,13 +207,17 @@ class ArtifactStore:
         Args:
             is_wanted: Tells whether there is a deployment of an id.
         """
+        if not await anyio.to_thread.run_sync(self._is_ours):
+            return 0
         found = await anyio.to_thread.run_sync(self._old_enough)
         return sum([await self.discard(name, is_wanted) for name in found if not await is_wanted(name)])
 
     def _old_enough(self) -> list[str]:
         newest = time.time() - _ORPHAN_AFTER_SECONDS
-        folders = [entry for entry in self.directory.iterdir() if DEPLOYMENT_ID.fullmatch(entry.name)]
-        return sorted(entry.name for entry in folders if entry.stat().st_mtime <= newest)
+        return [name for name in self._artifacts() if (self.directory / name).stat().st_mtime <= newest]
+
+    def _artifacts(self) -> list[str]:
+        return sorted(entry.name for entry in self.directory.iterdir() if DEPLOYMENT_ID.fullmatch(entry.name))
 
     def _make_workplace(self) -> tuple[Path, BinaryIO]:
         workplace = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=self.directory))
@@ -216,6 +274,15 @@ class ArtifactStore:
                 raise
             return
         _sync(self.directory)
+
+
+async def _any_wanted(names: list[str], is_wanted: Callable[[str], Awaitable[bool]] | None) -> bool:
+    if is_wanted is None:
+        return False
+    for name in names:
+        if await is_wanted(name):
+            return True
+    return False
 
 
 def _unpack_file(member: Member, file: ArtifactFile, target: Path) -> None:

@@ -21,6 +21,7 @@ from workflow_studio.worker.engine.events import Events
 from workflow_studio.worker.engine.following import Following
 from workflow_studio.worker.engine.housekeeping import Housekeeping
 from workflow_studio.worker.engine.idempotency import IdempotencyKeys
+from workflow_studio.worker.engine.identity import identity_of
 from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, NewKey, SeedApiKey
 from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.engine.output import Output, OutputLimits, OutputQuery
@@ -131,6 +132,14 @@ class Engine:
             streams=self.streams,
             keyring=self.keyring,
         )
+
+    async def identity(self) -> str:
+        """Return the database's own id.
+
+        Raises:
+            StoreError: If the database fails.
+        """
+        return await identity_of(self._database)
 
     async def wait_until_lost(self) -> StoreLockedError:
         """Wait until another worker takes the database over, and return what to say then: this one should end."""
