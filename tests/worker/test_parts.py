@@ -217,6 +217,25 @@ class TestCheckConfig:
         assert "calls get_deployment_id of the built-in part" in finding["message"]
 
 
+@pytest.mark.node
+class TestRefusing:
+    def test_a_worker_with_a_part_that_is_not_there_says_so_and_does_not_start(self, capsys, monkeypatch, tmp_path):
+        monkeypatch.setenv("WORKFLOW_STUDIO_WORKER_STORAGE", "nobody_has.this:make")
+        assert main(["--port", "0", "--data-dir", str(tmp_path / "data")]) == 1
+        out, err = capsys.readouterr()
+        assert (out, err.splitlines()[0]) == ("", "Error: There is no module nobody_has, which STORAGE names.")
+        assert "Traceback" not in err
+        assert not (tmp_path / "data").exists()
+
+    def test_to_programs_it_says_so_in_a_document(self, capsys, monkeypatch, tmp_path, guide):
+        monkeypatch.delenv("SHOP_WEBHOOK_SECRET", raising=False)
+        monkeypatch.setenv("WORKFLOW_STUDIO_WORKER_COMPUTE", "shop_compute:ShopCompute")
+        assert main(["--port", "0", "--data-dir", str(tmp_path / "data"), "--json"]) == 1
+        document = json.loads(capsys.readouterr().out)
+        assert document["error"]["code"] == "part_failed"
+        assert "SHOP_WEBHOOK_SECRET is not set" in document["error"]["message"]
+
+
 class TestRunning:
     async def test_the_compute_of_the_guide_starts_a_workflow_for_a_payment(self, tmp_path, guide, monkeypatch):
         monkeypatch.setenv("SHOP_WEBHOOK_SECRET", "s3cret")
