@@ -14,6 +14,7 @@ from workflow_studio.compute.payload import dumps, dumps_arguments
 from workflow_studio.worker.app import create_app
 from workflow_studio.worker.engine import following
 from workflow_studio.worker.engine.clock import new_id
+from workflow_studio.worker.routes import streams
 from workflow_studio.worker.upkeep import put_in_order
 
 OTHER = artifact(FILES | {"flow.js": b"exports.flow = 2;"})
@@ -359,6 +360,20 @@ async def test_an_open_stream_is_read_to_what_there_is_or_live(worker, monkeypat
         lines = [json.loads(line) for line in (await live).text.splitlines() if line]
     assert lines[-1] == {"done": False, "nextIndex": 2}
     assert [line["value"] for line in lines[:-1]] == ["a", "b"]
+
+
+async def test_an_open_stream_ends_when_its_key_is_revoked(worker, monkeypatch):
+    monkeypatch.setattr(streams, "_KEY_CHECKED_EVERY", 0)
+    run_id = await worker.start()
+    await write(worker, run_id, frame(dumps("a")))
+    live = asyncio.create_task(worker.get(f"/v1/runs/{run_id}/streams/strm_1_user", key=secret_of("runs:read")))
+    await somebody_reads(worker)
+    assert (await worker.post("/v1/keys/runs:read/revoke")).status_code == 200
+    await write(worker, run_id, frame(dumps("secret")), sequence=1)
+    async with asyncio.timeout(10):
+        answer = await live
+    assert [json.loads(line) for line in answer.text.splitlines() if line] == [{"index": 0, "value": "a"}]
+    assert worker.services.engine.streams.grown.listeners == 0
 
 
 async def test_open_streams_count_against_the_limit_of_their_key(tmp_path):

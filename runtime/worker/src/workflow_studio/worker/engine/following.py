@@ -10,7 +10,7 @@ from workflow_studio.worker.engine import params
 from workflow_studio.worker.engine.transitions import TERMINAL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncGenerator, Awaitable
 
     from workflow_studio.worker.engine.run_views import RunViews
     from workflow_studio.worker.engine.signals import Signals
@@ -51,7 +51,7 @@ class Following:
 
     async def follow(
         self, run_id: str, name: str, start_index: int, *, waits: bool, stopping: asyncio.Event
-    ) -> AsyncIterator[StreamPart]:
+    ) -> AsyncGenerator[StreamPart, None]:
         """Give a stream in parts, the first of them at once; the last one ``ends``.
 
         Args:

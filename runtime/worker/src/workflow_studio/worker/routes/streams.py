@@ -3,7 +3,9 @@
 # FastAPI reads the annotations of the routes, so they are not postponed here.
 
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -14,7 +16,8 @@ from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine import params
-from workflow_studio.worker.engine.following import StreamPart
+from workflow_studio.worker.engine.following import SILENCE_SECONDS, StreamPart
+from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.problems import problem
 from workflow_studio.worker.routes import presenting
 from workflow_studio.worker.routes.queries import StreamReading, StreamsListing
@@ -24,6 +27,7 @@ router = APIRouter(prefix="/v1/runs", tags=["streams"])
 
 _JSON_LINES: Final = "application/x-ndjson"
 _BYTES: Final = "application/octet-stream"
+_KEY_CHECKED_EVERY: Final = SILENCE_SECONDS
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The chunks, as they are written.",
@@ -50,12 +54,16 @@ async def list_run_streams(run_id: str, worker: Worker, part: Annotated[StreamsL
 
 @router.get(
     "/{run_id}/streams/{name:path}",
-    dependencies=[needs(ComputeScope.RUNS_READ)],
     response_class=StreamingResponse,
     responses=_ANSWERS,
 )
 async def read_run_stream(
-    run_id: str, name: str, request: Request, worker: Worker, part: Annotated[StreamReading, Query()]
+    run_id: str,
+    name: str,
+    request: Request,
+    worker: Worker,
+    part: Annotated[StreamReading, Query()],
+    key: Annotated[ApiKey, needs(ComputeScope.RUNS_READ)],
 ) -> StreamingResponse:
     """Read a stream: what there is, then each chunk as it is written, until it is closed or its run has ended."""
     await worker.engine.runs.get(run_id, with_payloads=False)
@@ -66,7 +74,7 @@ async def read_run_stream(
             f"The run {run_id} has no stream of this name.",
             "List its streams; one is there once something is written to it, or it is closed.",
         )
-    parts = _parts(worker, request, run_id, name, part)
+    parts = _admitted(worker, key, _parts(worker, request, run_id, name, part))
     # What can be refused is refused before the answer begins.
     first = await anext(parts)
     if part.format == "raw":
@@ -76,10 +84,26 @@ async def read_run_stream(
 
 async def _parts(
     worker: Services, request: Request, run_id: str, name: str, wanted: StreamReading
-) -> AsyncIterator[StreamPart]:
+) -> AsyncGenerator[StreamPart, None]:
     follow = worker.engine.following.follow
+    following = follow(run_id, name, wanted.start_index, waits=wanted.follow, stopping=worker.stopping)
     with worker.held_open(request):
-        async for part in follow(run_id, name, wanted.start_index, waits=wanted.follow, stopping=worker.stopping):
+        async with aclosing(following):
+            async for part in following:
+                yield part
+
+
+async def _admitted(
+    worker: Services, key: ApiKey, parts: AsyncGenerator[StreamPart, None]
+) -> AsyncIterator[StreamPart]:
+    """Pass parts on as long as the key works: a stream may go on for days."""
+    checked_at = time.monotonic()
+    async with aclosing(parts):
+        async for part in parts:
+            if time.monotonic() - checked_at >= _KEY_CHECKED_EVERY:
+                if not await worker.engine.keys.is_live(key.key_id):
+                    return
+                checked_at = time.monotonic()
             yield part
 
 
