@@ -7,12 +7,14 @@ import threading
 from contextlib import asynccontextmanager
 
 import pytest
+from sqlalchemy import insert, select, update
 
 from workflow_studio.compute.world_errors import EntityConflictError
-from workflow_studio.worker.engine import leases
+from workflow_studio.worker.engine import EngineError, NewKey, leases
 from workflow_studio.worker.engine.idempotency import IdempotencyKeys
 from workflow_studio.worker.engine.queue import flow_queue
 from workflow_studio.worker.ports import CallContext, IdempotencyKey
+from workflow_studio.worker.store import tables
 
 
 @pytest.fixture
@@ -142,3 +144,37 @@ async def test_ends_of_deliveries_and_wake_ups_leave_one_message_pending(world, 
         wakes = [world.wake(run_id) for _ in range(3)]
         await asyncio.gather(world.engine.leases.defer(delivery.id, 0), *wakes, world.engine.runs.wake(run_id))
         assert (await world.engine.queue.depth())["ready"] == 1
+
+
+async def test_a_key_that_is_being_revoked_is_not_rotated(world, database, clock):
+    key, _ = await world.engine.keys.create(NewKey("p", "e", ["runs:read"]))
+
+    def revoke(transaction):
+        transaction.lock("keys")
+        mine = update(tables.api_keys).where(tables.api_keys.c.key_id == key.key_id)
+        transaction.execute(mine.values(revoked_at=clock.now))
+
+    async with held(database, revoke):
+        rotation = asyncio.ensure_future(world.engine.keys.rotate(key.key_id, overlap_ms=0))
+        await asyncio.sleep(0.2)
+        assert not rotation.done()
+    with pytest.raises(EngineError) as refusal:
+        await rotation
+    assert refusal.value.code == "key_not_live"
+
+
+async def test_variables_that_are_being_set_are_deleted_with_their_deployment(world, database, helpers):
+    deployment, _ = await world.engine.deployments.register(helpers[2]("1"))
+    variables = tables.deployment_variables
+
+    def set_one(transaction):
+        transaction.lock("variables", deployment.id)
+        row = {"deployment_id": deployment.id, "name": "A", "value": b"x", "updated_at": 0}
+        transaction.execute(insert(variables).values(row))
+
+    async with held(database, set_one):
+        deletion = asyncio.ensure_future(world.engine.deployments.delete(deployment.id))
+        await asyncio.sleep(0.2)
+        assert not deletion.done()
+    await deletion
+    assert await database.read(lambda connection: connection.execute(select(variables)).all()) == []

@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.worker.artifacts.archives import artifact
+from tests.worker.artifacts.archives import FILES, artifact
 from tests.worker.routes.conftest import ADMIN, WORKFLOW, make_settings, running, secret_of
 from workflow_studio.worker.store import StoreError
 
@@ -23,6 +23,30 @@ async def test_a_deployments_story_can_be_told(worker):
         ("activate_deployment", deployment_id, 200, "admin"),
         ("create_deployment", deployment_id, 201, "admin"),
     ]
+
+
+async def test_an_entry_says_which_deployment_took_the_place_of_which(worker):
+    older = await worker.deploy()
+    newer = (await worker.post("/v1/deployments", content=artifact(FILES | {"flow.js": b"2"}))).json()["deploymentId"]
+    await worker.post(f"/v1/deployments/{newer}/activate")
+    await worker.post(f"/v1/deployments/{newer}/activate")
+    await worker.post("/v1/deployments/rollback")
+    entries = [(e["action"], e["target"], e.get("details")) for e in await audited(worker, limit=3)]
+    assert entries == [
+        ("rollback", older, {"replaced": newer}),
+        ("activate_deployment", newer, None),
+        ("activate_deployment", newer, {"replaced": older}),
+    ]
+
+
+async def test_an_entry_says_which_variables_were_changed_and_no_value(worker):
+    path = f"/v1/deployments/{await worker.deploy()}/env"
+    await worker.send("PUT", path, json={"B": "swordfish", "A": "swordfish", "C": None})
+    await worker.send("PUT", path, json={"LD_PRELOAD": "swordfish"})
+    refused, changed = await audited(worker, action="set_variables")
+    assert changed["details"] == {"set": ["A", "B"], "unset": ["C"]}
+    assert (refused["code"], "details" in refused) == ("invalid_variable", False)
+    assert "swordfish" not in json.dumps([refused, changed])
 
 
 async def test_a_runs_story_can_be_told(worker):

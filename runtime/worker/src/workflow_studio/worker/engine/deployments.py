@@ -206,6 +206,7 @@ class Deployments:
         transaction.lock(_ACTIVE)
         require_deployment(connection, deployment_id)
         current = active_id(connection)
+        audit.describe(target=deployment_id, replaced=current if current != deployment_id else None)
         if current != deployment_id:
             before = 0 if current is None else require_deployment(connection, current).activated_at or 0
             # Later than the one before by the clock, too, so that their order is known.

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import delete, insert, select
 
 from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.worker.engine import audit
 from workflow_studio.worker.engine.deployments import require_deployment
 from workflow_studio.worker.engine.encryption import derived_key
 from workflow_studio.worker.engine.errors import EngineError
@@ -199,6 +200,10 @@ class Environment:
                     row = {"name": name, "value": sealed, "updated_at": now, "updated_by": by}
                     connection.execute(insert(_T).values(deployment_id=deployment_id, **row))
             _check_size(connection, deployment_id)
+            audit.describe(
+                set=sorted(name for name, value in changes.items() if value is not None) or None,
+                unset=sorted(name for name, value in changes.items() if value is None) or None,
+            )
             return _listed(connection, deployment_id)
 
         return await self._database.write(work)
@@ -233,7 +238,8 @@ class Environment:
                 transaction.execute(insert(_T).values(deployment_id=deployment_id, **row))
 
     def forget(self, transaction: Transaction, deployment_id: str) -> None:
-        """Delete the variables of a deployment."""
+        """Delete the variables of a deployment that is about to be deleted."""
+        transaction.lock("variables", deployment_id)  # those that are being set now would be there for the next one
         transaction.execute(delete(_T).where(_T.c.deployment_id == deployment_id))
 
 

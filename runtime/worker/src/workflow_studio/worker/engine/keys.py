@@ -174,6 +174,7 @@ class ApiKeys:
         """
 
         def work(transaction: Transaction) -> tuple[str, str]:
+            transaction.lock("keys")  # a key that is being revoked must leave no heir
             now = self._clock()
             old = require_key(transaction.connection, key_id)
             if old.from_settings is not None:
@@ -298,6 +299,11 @@ class ApiKeys:
             await self._database.write(lambda transaction: transaction.execute(use) and None)
         except StoreError:
             self._used.pop(key.key_id, None)  # the request itself may do without the database; the next one notes it
+
+    async def is_live(self, key_id: str) -> bool:
+        """Tell whether a key still works, for an answer that goes on long after it was accepted."""
+        key = await self._database.read(lambda connection: load_key(connection, key_id))
+        return key is not None and key.state(self._clock()) == KeyState.LIVE
 
     async def get(self, key_id: str) -> ApiKey:
         """Return a key.
