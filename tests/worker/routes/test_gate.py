@@ -187,6 +187,16 @@ async def test_an_unforeseen_error_shows_nothing_of_itself(worker, monkeypatch, 
     assert "the word is swordfish" in caplog.text
 
 
+async def test_an_address_cannot_write_a_log_line_of_its_own(worker, monkeypatch, caplog):
+    async def broken(*_args, **_more):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(worker.services.engine.runs, "get", broken)
+    assert (await worker.get("/v1/runs/x%0AERROR%20forged%1b[2J")).status_code == 500
+    assert all("\n" not in message and "\x1b" not in message for message in caplog.messages)
+    assert "/v1/runs/x%0AERROR%20forged" in caplog.text
+
+
 async def test_the_token_of_a_webhook_is_not_logged(worker, monkeypatch, caplog):
     async def broken(*_args, **_more):
         raise RuntimeError("no")

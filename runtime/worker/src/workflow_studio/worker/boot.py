@@ -235,3 +235,5 @@ def _write_secret(path: Path, secret: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{secret}\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -11,6 +11,7 @@ import logging
 import re
 import uuid
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
@@ -224,8 +225,8 @@ def _operation(scope: Scope) -> Operation | None:
 
 
 def _place(path: str) -> str:
-    """Return an address as it may be logged: the token of a webhook is a secret."""
-    return f"{WEBHOOK_PREFIX}…" if path.startswith(WEBHOOK_PREFIX) else path
+    """Return an address as it may be logged: the token of a webhook is a secret, and a line break makes a line."""
+    return f"{WEBHOOK_PREFIX}…" if path.startswith(WEBHOOK_PREFIX) else quote(path, errors="replace")
 
 
 def _has_body(headers: Headers) -> bool:
