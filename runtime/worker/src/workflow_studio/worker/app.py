@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI
 
 from workflow_studio.compute.codes import ErrorBody
-from workflow_studio.worker import problems
+from workflow_studio.worker import openapi, problems
 from workflow_studio.worker.auth import Authenticator
 from workflow_studio.worker.boot import running
-from workflow_studio.worker.gate import Gate, is_public, operation_id
+from workflow_studio.worker.gate import Gate, operation_id
 from workflow_studio.worker.limits import RateLimits
 from workflow_studio.worker.routes import (
     audit,
@@ -100,12 +100,7 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document, with what the gate demands of every address."""
+    """Return the OpenAPI document, made once."""
+    made = app.openapi_schema is not None
     document = FastAPI.openapi(app)
-    schemes = {"key": {"type": "http", "scheme": "bearer", "description": "An API key of this worker."}}
-    document.setdefault("components", {})["securitySchemes"] = schemes
-    for path, operations in document["paths"].items():
-        needed: list[dict[str, list[str]]] = [] if is_public(path) else [{"key": []}]
-        for operation in operations.values():
-            operation["security"] = needed
-    return document
+    return document if made else openapi.complete(document, app.routes)

@@ -194,8 +194,10 @@ class EncryptionKey(Params):
     run_id: Name
 
 
-class _EventBody(Params):
-    event_type: str
+class EventBody(Params):
+    """What is to be recorded."""
+
+    event_type: Annotated[str, Field(json_schema_extra={"enum": sorted(EVENT_TYPES)})]
     correlation_id: str | None = None
     event_data: dict[str, Any] | None = None
     spec_version: Integer | None = None
@@ -205,7 +207,32 @@ class EventsCreate(_Resolving):
     """Parameters of ``events.create``."""
 
     run_id: str | None = None
-    event: _EventBody
+    event: EventBody
+
+
+PARAMETERS: Final[dict[str, type[Params]]] = {
+    "deployments.current": Params,
+    "events.get": EventsGet,
+    "events.list": OfRun,
+    "events.listByCorrelationId": ByCorrelationId,
+    "runs.get": RunsGet,
+    "runs.list": RunsList,
+    "steps.get": StepsGet,
+    "steps.list": OfRun,
+    "hooks.get": HooksGet,
+    "hooks.getByToken": HooksGetByToken,
+    "hooks.list": HooksList,
+    "streams.write": StreamsWrite,
+    "streams.close": StreamsClose,
+    "streams.read": StreamsRead,
+    "streams.list": StreamsOfRun,
+    "streams.chunks": StreamsChunks,
+    "streams.info": StreamsInfo,
+    "encryption.key": EncryptionKey,
+    "events.create": EventsCreate,
+    "queue.publish": Publish,
+}
+"""What each method of the World takes."""
 
 
 def parse(model: type[P], params: object) -> P:

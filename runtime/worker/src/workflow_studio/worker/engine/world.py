@@ -56,25 +56,25 @@ class World:
         self._events = events
         self._queue = queue
         self._keyring = keyring
-        self._methods: dict[str, tuple[type[p.Params], Callable[[Any], Awaitable[Any]]]] = {
-            "deployments.current": (p.Params, self._current_deployment),
-            "events.get": (p.EventsGet, queries.get_event),
-            "events.list": (p.OfRun, queries.list_events),
-            "events.listByCorrelationId": (p.ByCorrelationId, queries.list_events_by_correlation_id),
-            "runs.get": (p.RunsGet, queries.get_run),
-            "runs.list": (p.RunsList, queries.list_runs),
-            "steps.get": (p.StepsGet, queries.get_step),
-            "steps.list": (p.OfRun, queries.list_steps),
-            "hooks.get": (p.HooksGet, queries.get_hook),
-            "hooks.getByToken": (p.HooksGetByToken, queries.get_hook_by_token),
-            "hooks.list": (p.HooksList, queries.list_hooks),
-            "streams.write": (p.StreamsWrite, streams.write),
-            "streams.close": (p.StreamsClose, streams.close),
-            "streams.read": (p.StreamsRead, streams.read),
-            "streams.list": (p.StreamsOfRun, streams.list),
-            "streams.chunks": (p.StreamsChunks, streams.chunks),
-            "streams.info": (p.StreamsInfo, streams.info),
-            "encryption.key": (p.EncryptionKey, self._encryption_key),
+        self._methods: dict[str, Callable[[Any], Awaitable[Any]]] = {
+            "deployments.current": self._current_deployment,
+            "events.get": queries.get_event,
+            "events.list": queries.list_events,
+            "events.listByCorrelationId": queries.list_events_by_correlation_id,
+            "runs.get": queries.get_run,
+            "runs.list": queries.list_runs,
+            "steps.get": queries.get_step,
+            "steps.list": queries.list_steps,
+            "hooks.get": queries.get_hook,
+            "hooks.getByToken": queries.get_hook_by_token,
+            "hooks.list": queries.list_hooks,
+            "streams.write": streams.write,
+            "streams.close": streams.close,
+            "streams.read": streams.read,
+            "streams.list": streams.list,
+            "streams.chunks": streams.chunks,
+            "streams.info": streams.info,
+            "encryption.key": self._encryption_key,
         }
 
     async def call(self, method: str, params: Mapping[str, Any], context: CallContext) -> Any:
@@ -89,11 +89,10 @@ class World:
                 return await self._events.create(p.parse(p.EventsCreate, params), context)
             if method == "queue.publish":
                 return await self._queue.publish(p.parse(p.Publish, params), context.idempotency)
-            known = self._methods.get(method)
-            if known is None:
+            handler = self._methods.get(method)
+            if handler is None:
                 raise WorldError(f"The World has no method {method!r}", status=400)
-            model, handler = known
-            parsed = p.parse(model, params)
+            parsed = p.parse(p.PARAMETERS[method], params)
             with self._deliveries.awaiting(context.delivery_id if getattr(parsed, "wait_ms", None) else None):
                 return await handler(parsed)
         except CBOREncodeError as error:

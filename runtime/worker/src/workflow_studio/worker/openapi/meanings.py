@@ -1,0 +1,73 @@
+"""What parameters and fields mean that mean the same wherever they stand."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PATH_PARAMETERS: Final[dict[str, tuple[str, str]]] = {
+    "run_id": ("The run's id.", "wrun_01K5BGSJ0Z9E7Q4M6V8R2T3W1X"),
+    "deployment_id": ("The deployment's id.", "dep_0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+    "key_id": ("The key's id; it is no secret.", "key_01K5BGSH9Z7X5V3T1R2P4M6K8J"),
+    "message_id": ("The message's id.", "msg_01K5BGSJ2A4C6E8G0H1K3M5N7Q"),
+    "step_id": ("The step's id. It is unique within its run.", "step_01K5BGSJ3B5D7F9H1K2M4P6R8T"),
+    "hook_id": ("The hook's id.", "hook_01K5BGSJ4C6E8G0J2K3N5Q7S9V"),
+    "correlation_id": ("The id of a step, a hook or a wait.", "step_01K5BGSJ3B5D7F9H1K2M4P6R8T"),
+    "name": ("The stream's name.", "strm_01K5BGSJ7F9H1J3K5N6Q8T0V2Y"),
+    "provider": ("What the Compute knows the other service by.", "stripe"),
+    "token": ("The webhook's token, which is its key.", "order-17-approval"),
+}
+"""What stands in an address: what it is, and an example."""
+
+FIELDS: Final[dict[str, str]] = {
+    "accepted": "Whether it was taken; what is not is refused with an error.",
+    "action": "The operation's id, such as `activate_deployment`.",
+    "actor": "The id of the key that called.",
+    "body": "The message, encoded as CBOR.",
+    "chunks": "What is written, in order.",
+    "correlationId": "The id of the step, hook or wait it is about.",
+    "createdAt": "When it was created.",
+    "createdBy": "The id of the key that made it.",
+    "cursor": "Where to go on: the `cursor` of the page before.",
+    "data": "The entries.",
+    "delaySeconds": "How long to wait before the message is delivered.",
+    "deploymentId": "The deployment's id.",
+    "environment": "The key's environment, such as `production`.",
+    "event": "The event.",
+    "eventData": "What happened; its fields depend on the event's type.",
+    "eventId": "The event's id.",
+    "eventType": "What kind of event it is.",
+    "expiresAt": "From when on it is refused.",
+    "format": "`json` for one line of JSON per chunk, `raw` for the bytes themselves.",
+    "fromSettings": "Whether the key comes from the worker's settings.",
+    "hasMore": "Whether there are more now.",
+    "headers": "Headers that are delivered with the message.",
+    "hookId": "The hook's id.",
+    "idempotencyKey": "A message that was published under the same key is not published again.",
+    "isHealthCheck": "Whether the message only asks whether the queue works.",
+    "isWake": "Whether the message only has the run replayed, so that one of several is enough.",
+    "keyId": "The key's id; it is no secret.",
+    "lastUsedAt": "When the key was last accepted, to the minute.",
+    "limit": "The longest page wanted.",
+    "name": "Its name.",
+    "projectId": "The key's project.",
+    "queueName": "The queue: `__wkf_workflow_` or `__wkf_step_`, and the name of the workflow or step.",
+    "replaces": "The key that it was made to take the place of.",
+    "resolveData": "Whether payloads are wanted: arguments, results, hook payloads and metadata.",
+    "revokedAt": "When the key was revoked.",
+    "runId": "The run's id.",
+    "scopes": "What the key may do.",
+    "sequence": "Which write of this writer it is, from 0, so that a repeat writes nothing twice.",
+    "sortOrder": "Oldest first (`asc`) or newest first (`desc`).",
+    "specVersion": "The World protocol that the event is written in.",
+    "startIndex": "The first chunk wanted; -1 is the last one.",
+    "state": "Whether the key works, and if not, why.",
+    "status": "Where it stands.",
+    "stepId": "The step's id.",
+    "target": "What it was done to: the id of a run, a deployment, a key, a message.",
+    "token": "What names the hook to the outside.",
+    "variables": "The variables that are set.",
+    "waitMs": "Wait so many milliseconds for something to come; at most 25,000 of them count.",
+    "workflowName": "The workflow's id.",
+    "writerId": "Names the writer; its writes count up on their own.",
+}
+"""What a field or a parameter means, where its own place does not say more."""
