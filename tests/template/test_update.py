@@ -51,6 +51,12 @@ def repository(tmp_path: Path) -> Path:
     change(folder / "template/nextjs/package.json.jinja", '"0.1.0"', '"0.2.0"')
     change(shared / "env.example", "# Where the worker is.", "# Where the worker is: its URL.")
     change(folder / "copier.yml", "default: 0.1.0", "default: 0.2.0")
+    change(
+        folder / "template/fastapi/{{ source_prefix }}workflow_studio_app/streams.py",
+        'b": still here',
+        'b": here, still',
+    )
+    change(folder / "template/fastapi/{{ app_dir }}/__init__.py", "The app.", "The app of a later version.")
     commit(folder, "Second")
     git(folder, "tag", "v0.2.0")
     return folder
@@ -127,3 +133,22 @@ def test_files_the_user_deleted_stay_deleted(project: Path) -> None:
 def test_an_update_to_the_same_version_changes_nothing(project: Path) -> None:
     run_update(project, vcs_ref="v0.1.0", defaults=True, overwrite=True, quiet=True, settings=Settings())
     assert git(project, "status", "--porcelain") == ""
+
+
+def test_an_app_in_python_gets_the_news_and_keeps_its_edits(repository: Path, tmp_path: Path) -> None:
+    project = tmp_path / "shop"
+    answers = {"framework": "fastapi", "app_dir": "src/shop"}
+    run_copy(
+        str(repository), project, answers, vcs_ref="v0.1.0", defaults=True, quiet=True, settings=Settings()
+    )  # fmt: skip
+    git(project, "init", "--quiet")
+    streams = project / "src/workflow_studio_app/streams.py"
+    change(streams, "_POLL_SECONDS: Final = 0.5", "_POLL_SECONDS: Final = 0.1  # ours")
+    change(project / "src/shop/orders.py", "No such order.", "Never heard of it.")
+    commit(project, "Made and edited")
+    update(project)
+    assert "here, still" in streams.read_text()
+    assert "_POLL_SECONDS: Final = 0.1  # ours" in streams.read_text()
+    assert "Never heard of it." in (project / "src/shop/orders.py").read_text()
+    assert "later version" not in (project / "src/shop/__init__.py").read_text()
+    assert "UU" not in git(project, "status", "--porcelain")

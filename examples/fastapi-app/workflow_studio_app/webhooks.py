@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from workflow_studio.client import TransportError
 
 from .connection import WorkflowStudio, get_studio
-from .requests import end_to_end_headers, forwarded_headers, has_body, without_forwarded
+from .requests import end_to_end_headers, forwarded_headers, has_body, to_web_request, without_forwarded
 
 logger = logging.getLogger(__name__)
 router = APIRouter(include_in_schema=False)
@@ -36,20 +36,36 @@ async def webhook(token: str, request: Request) -> Response:
     return await proxy_webhook_from_fastapi(request, token)
 
 
-async def proxy_webhook_from_fastapi(request: Request, token: str) -> Response:
+async def proxy_webhook_from_fastapi(
+    request: Request, token: str | None = None, *, provider: str | None = None
+) -> Response:
     """Hand a request to the webhook that has a token, and return what its workflow answers.
 
     Bodies pass through piece by piece, both ways. When the caller goes away, the call of the worker ends too.
 
+    Or hand it to the worker's own Compute as a call of a provider, if that takes some: then this app's key vouches
+    for the request, so check the provider's signature before.
+
     Args:
-        request: The request; its body must not have been read yet.
-        token: The webhook's token.
+        request: The request; its body must not have been read yet, for a provider other than by ``request.body()``.
+        token: The webhook's token; either this or ``provider``.
+        provider: Whose call it is, such as ``stripe``.
 
     Raises:
-        TransportError: If the worker could not be reached or did not answer.
+        ComputeClientError: If the worker could not be reached, did not answer, or takes no calls of providers.
         ClientDisconnect: If the caller went away; there is nobody to answer.
     """
+    if (token is None) == (provider is None):
+        raise TypeError("Name either the webhook's token or the provider.")
     studio = get_studio(request)
+    if provider is not None:
+        call = await to_web_request(request, trusted=studio.settings.studio_trusted_proxies)
+        taken = await studio.client.webhook_ingress(provider, call)
+        return JSONResponse(taken.model_dump(mode="json", by_alias=True, exclude_none=True))
+    return await _pass_on(studio, request, token or "")
+
+
+async def _pass_on(studio: WorkflowStudio, request: Request, token: str) -> Response:
     if token in {"", ".", ".."}:
         return JSONResponse({"code": "hook_not_found", "message": "There is no webhook of this token."}, 404)
     exchange = _Exchange(request)

@@ -54,7 +54,7 @@ def test_known_framework_without_template_is_named(tmp_path, label, depends):
     with pytest.raises(DetectionError, match=f"This app is built with {label} ") as caught:
         detect(make(tmp_path, dependencies=depends))
     assert caught.value.code == "framework_not_supported"
-    assert "nextjs, nitro, sveltekit" in caught.value.hint
+    assert "nextjs, nitro, sveltekit, fastapi" in caught.value.hint
 
 
 def test_vite_app_with_the_nitro_plugin_is_a_vite_app(tmp_path):
@@ -80,7 +80,7 @@ def test_named_framework_needs_no_evidence(tmp_path):
 def test_unknown_framework_lists_what_there_is(tmp_path):
     with pytest.raises(DetectionError, match="'rails'") as caught:
         detect(make(tmp_path), framework="rails")
-    assert caught.value.hint == "One of: nextjs, nitro, sveltekit."
+    assert caught.value.hint == "One of: nextjs, nitro, sveltekit, fastapi."
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workflow_studio.scaffolder.errors import DetectionError, ScopeOfProjectError
 from workflow_studio.scaffolder.scaffold._project import dependencies, read_bytes, read_package_json
+from workflow_studio.scaffolder.scaffold._python import find_app_modules, python_dependencies
 from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED
 
 if TYPE_CHECKING:
@@ -18,12 +19,13 @@ _SUFFIXES = (".ts", ".mts", ".js", ".mjs", ".cjs", ".cts")
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """How a framework shows: by a package it is used through, or by its config file."""
+    """How a framework shows: by a package it is used through, of npm or of Python, or by its config file."""
 
     id: str
     label: str
     packages: tuple[str, ...]
     config: str = ""
+    python: tuple[str, ...] = ()
     is_app: bool = True
 
 
@@ -36,6 +38,7 @@ _RULES = (
     _Rule("tanstack-start", "TanStack Start", ("@tanstack/react-start", "@tanstack/solid-start")),
     _Rule("react-router", "React Router", ("@react-router/dev",), "react-router.config"),
     _Rule("nestjs", "NestJS", ("@nestjs/core",)),
+    _Rule("fastapi", "FastAPI", (), python=("fastapi",)),
     _Rule("fastify", "Fastify", ("fastify",), is_app=False),
     _Rule("hono", "Hono", ("hono",), is_app=False),
     _Rule("express", "Express", ("express",), is_app=False),
@@ -88,10 +91,12 @@ def detect(
     Raises:
         DetectionError: No framework was recognised, several were, or the one found is not supported yet.
     """
-    package = read_package_json(root)
+    python = python_dependencies(root)
+    is_python = bool(python) or framework == "fastapi"
+    package = {} if is_python and read_bytes(root, "package.json") is None else read_package_json(root)
     evidence: tuple[str, ...]
     if framework == "auto":
-        framework, evidence = _detect_framework(root, dependencies(package))
+        framework, evidence = _detect_framework(root, dependencies(package), python)
     else:
         evidence = ("--framework",)
     require_supported(framework, evidence)
@@ -131,11 +136,12 @@ def require_supported(framework: str, evidence: tuple[str, ...] = ()) -> None:
     )
 
 
-def _detect_framework(root: Path, depends: dict[str, str]) -> tuple[str, tuple[str, ...]]:
+def _detect_framework(root: Path, depends: dict[str, str], python: dict[str, str]) -> tuple[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     configured: set[str] = set()
     for rule in _RULES:
         evidence = [f"{name} {depends[name]} in package.json" for name in rule.packages if name in depends]
+        evidence += [python[name] for name in rule.python if name in python]
         config = _config_file(root, rule.config)
         if config:
             evidence.append(config)
@@ -183,6 +189,11 @@ def _detect_src_dir(root: Path, framework: str) -> str:
         at_root = any((root / name).is_dir() for name in ("app", "pages"))
         in_src = any((root / "src" / name).is_dir() for name in ("app", "pages"))
         return "src" if in_src and not at_root else ""
+    if framework == "fastapi":
+        # What is in src/ is imported by the names below it, unless src is a package itself.
+        modules = find_app_modules(root)
+        in_src = bool(modules) and all(path.startswith("src/") for path in modules)
+        return "src" if in_src and not (root / "src/__init__.py").is_file() else ""
     return ""
 
 

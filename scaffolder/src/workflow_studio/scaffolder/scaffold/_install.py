@@ -11,6 +11,7 @@ from workflow_studio.scaffolder.errors import InstallError
 from workflow_studio.scaffolder.node import find_node
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from workflow_studio.scaffolder.output import Output
@@ -18,12 +19,11 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 900
 
 
-def is_installed(root: Path) -> bool:
-    """Return whether the packages the integration adds can be resolved from the project."""
+def is_installed(root: Path, packages: Sequence[str]) -> bool:
+    """Return whether npm packages can be resolved from the project."""
     folders = (root, *root.resolve().parents)
     return all(
-        any((folder / "node_modules" / name / "package.json").is_file() for folder in folders)
-        for name in ("workflow", "workflow-studio")
+        any((folder / "node_modules" / name / "package.json").is_file() for folder in folders) for name in packages
     )
 
 

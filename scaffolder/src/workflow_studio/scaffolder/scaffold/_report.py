@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from workflow_studio.scaffolder.scaffold._plan import Action
+from workflow_studio.scaffolder.scaffold._python import REQUIREMENTS
 
 if TYPE_CHECKING:
     from workflow_studio.scaffolder.output import Output
@@ -53,7 +54,7 @@ def show_detected(scaffold: Scaffold, output: Output) -> None:
     """Print what was detected, with the evidence."""
     detected = scaffold.detected
     what = "New" if scaffold.is_new else "Detected"
-    language = "TypeScript" if detected.typescript else "JavaScript"
+    language = scaffold.framework.language or ("TypeScript" if detected.typescript else "JavaScript")
     source = f", sources in {detected.src_dir}/" if detected.src_dir else ""
     output.print(f"{what} {detected.label} app ({', '.join(detected.evidence)}), {language}{source}")
     output.print(f"Package manager {detected.package_manager} ({detected.package_manager_evidence})")
@@ -135,12 +136,31 @@ def next_steps(scaffold: Scaffold, *, installed: bool) -> list[str]:
     steps = [] if installed else [f"{manager} install"]
     if scaffold.is_new:
         steps.insert(0, f"cd {shlex.quote(scaffold.plan.root.name)}")
+    is_python = scaffold.framework.language == "Python"
+    if is_python:
+        steps.append(f"{_python_install(scaffold)}      # the app's Python packages")
+    start = (
+        "Start the app with WORKFLOW_COMPUTE_BASE_URL and WORKFLOW_COMPUTE_API_KEY; .env.example has all variables."
+        if is_python
+        else "Start the app with WORKFLOW_TARGET_WORLD=workflow-studio/world-remote; .env.example has all variables."
+    )
     return [
         *steps,
         "studio worker start      # a worker on this machine, in another terminal",
         "studio deploy            # build the workflows, upload and activate them",
-        "Start the app with WORKFLOW_TARGET_WORLD=workflow-studio/world-remote; .env.example has all variables.",
+        start,
     ]
+
+
+def _python_install(scaffold: Scaffold) -> str:
+    if scaffold.is_new:
+        return "pip install -e '.[dev]'"
+    root = scaffold.plan.root
+    for name, command in (("uv.lock", "uv sync"), ("poetry.lock", "poetry lock && poetry install")):
+        if (root / name).is_file():
+            return command
+    requirements = next((name for name in REQUIREMENTS if name in scaffold.plan.changes), None)
+    return f"pip install -r {requirements}" if requirements else "pip install -e ."
 
 
 def show_next(steps: list[str], command: str, output: Output) -> None:

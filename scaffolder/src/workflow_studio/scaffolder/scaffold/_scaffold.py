@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_PACKAGE_FOLDER = "workflow-studio/"
 _ENV_EXAMPLE = ".env.example"
 _CONFIG = "workflow.config.ts"
 _SRC_DIR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -86,7 +85,7 @@ def plan_existing(root: Path, request: Request) -> Scaffold:
     plan = Plan(root)
     _leave_guard(plan, rendered, framework, detected)
     base = _base(recorded, answers, rendered, answers_path, detected)
-    comparison = _Comparison(plan, rendered, recorded, base, request.force)
+    comparison = _Comparison(plan, rendered, recorded, base, request.force, _package_folder(framework, detected))
     for path, content in rendered.items():
         if path == answers_path:
             comparison.answers_file(path, content, answers)
@@ -148,6 +147,11 @@ def _detect(root: Path, request: Request, recorded: Recorded | None) -> Detected
 
 def _app_dir(framework: Framework, detected: Detected) -> str:
     return f"{detected.src_dir}/{framework.app_dir}" if detected.src_dir else framework.app_dir
+
+
+def _package_folder(framework: Framework, detected: Detected) -> str:
+    below = f"{detected.src_dir}/" if detected.src_dir and framework.language == "Python" else ""
+    return f"{below}{framework.package_folder}/"
 
 
 def _src_dir_of(app_dir: object) -> str:
@@ -228,6 +232,7 @@ class _Comparison:
     recorded: Recorded | None
     base: dict[str, bytes] | None
     force: tuple[str, ...]
+    package_folder: str
     outdated: bool = False
 
     def answers_file(self, path: str, content: bytes, answers: Mapping[str, Any]) -> None:
@@ -265,7 +270,7 @@ class _Comparison:
 
     def _missing(self, path: str, content: bytes) -> None:
         # What the app needs to run is restored; what a user removed from their own routes stays removed.
-        if self.base is not None and path in self.base and not path.startswith(_PACKAGE_FOLDER):
+        if self.base is not None and path in self.base and not path.startswith(self.package_folder):
             self.plan.keep(path, f"you deleted it; --force {path} brings it back")
         else:
             self.plan.write(path, content)

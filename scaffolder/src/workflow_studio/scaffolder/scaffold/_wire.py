@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING
 from workflow_studio.scaffolder.errors import EditRefusedError
 from workflow_studio.scaffolder.scaffold._plan import ManualStep
 from workflow_studio.scaffolder.scaffold._project import dependencies, read_package_json
+from workflow_studio.scaffolder.scaffold._wire_python import (
+    new_package_json,
+    note_workflows,
+    wire_app,
+    wire_requirements,
+)
 from workflow_studio.scaffolder.scaffold.edits import JsonDocument, Source, add_lines
 
 if TYPE_CHECKING:
@@ -22,8 +28,15 @@ _CONFIG_SUFFIXES = (".ts", ".mts", ".mjs", ".js", ".cjs", ".cts")
 
 def wire(plan: Plan, framework: Framework, detected: Detected) -> None:
     """Plan every edit; an edit that is refused becomes a manual step."""
+    if framework.language == "Python":
+        wire_app(plan)
+        wire_requirements(plan)
+        _wire_package_json(plan, {"workflow": SDK_VERSION})
+        _wire_gitignore(plan, framework)
+        note_workflows(plan, f"{detected.src_dir}/" if detected.src_dir else "")
+        return
     _wire_config(plan, framework)
-    _wire_package_json(plan, framework)
+    _wire_package_json(plan, _packages(plan, framework))
     _wire_tsconfig(plan)
     _wire_gitignore(plan, framework)
     prefix = f"{detected.src_dir}/" if detected.src_dir and framework.id == "nextjs" else ""
@@ -54,16 +67,23 @@ def _wire_config(plan: Plan, framework: Framework) -> None:
     plan.write(path, edited, f"wrap in {wrappers}" if edited != data else "")
 
 
-def _wire_package_json(plan: Plan, framework: Framework) -> None:
-    data = plan.read("package.json") or b""
+def _packages(plan: Plan, framework: Framework) -> dict[str, str]:
     present = dependencies(read_package_json(plan.root))
     # An app that has the framework has chosen what it builds with; Nitro 2 is for a person to replace.
     has_it = not present.keys().isdisjoint({*framework.packages, "nitropack"})
     of_framework = {} if has_it else framework.packages
-    wanted = {**of_framework, "workflow": SDK_VERSION, "workflow-studio": LOCAL_PACKAGE}
+    return {**of_framework, "workflow": SDK_VERSION, "workflow-studio": LOCAL_PACKAGE}
+
+
+def _wire_package_json(plan: Plan, wanted: dict[str, str]) -> None:
+    data = plan.read("package.json")
+    if data is None:
+        plan.write("package.json", new_package_json(wanted["workflow"]), "the Workflow SDK builds the workflows")
+        return
+    present = dependencies(read_package_json(plan.root))
     missing = {name: spec for name, spec in wanted.items() if name not in present}
     studio = present.get("workflow-studio", LOCAL_PACKAGE)
-    if not studio.startswith(("file:", "link:", "portal:", "workspace:")):
+    if "workflow-studio" in wanted and not studio.startswith(("file:", "link:", "portal:", "workspace:")):
         why = f"workflow-studio is {studio!r}, but has to be the folder this command makes"
         plan.manual.append(ManualStep("package.json", 1, why, f'"workflow-studio": "{LOCAL_PACKAGE}"'))
     sdk = present.get("workflow", SDK_VERSION)

@@ -60,7 +60,7 @@ def register(app: typer.Typer) -> None:
 def scaffold(  # noqa: PLR0913 - one parameter per option of the command line
     path: Annotated[Path, typer.Argument(help="Folder of the app; with --new, the folder to make it in.")] = Path(),
     *,
-    framework: Annotated[str, typer.Option(help="nextjs, nitro, sveltekit, or auto to detect it.")] = "auto",
+    framework: Annotated[str, typer.Option(help="nextjs, nitro, sveltekit, fastapi, or auto to detect it.")] = "auto",
     new: Annotated[str | None, typer.Option("--new", metavar="NAME", help="Make a new app of this name.")] = None,
     src_dir: Annotated[str | None, typer.Option(help="Folder of the sources, if not detected ('' for none).")] = None,
     package_manager: Annotated[PackageManager | None, typer.Option(help="What installs, if not detected.")] = None,
@@ -121,7 +121,7 @@ def _normalised(src_dir: str | None) -> str | None:
 
 
 def _installed(planned: Scaffold) -> bool:
-    return is_installed(planned.plan.root)
+    return is_installed(planned.plan.root, planned.framework.npm_packages)
 
 
 def _is_up_to_date(planned: Scaffold) -> bool:

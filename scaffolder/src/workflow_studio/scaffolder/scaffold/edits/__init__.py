@@ -11,8 +11,10 @@ from workflow_studio.scaffolder.scaffold.edits._arrays import ArrayItem, add_arr
 from workflow_studio.scaffolder.scaffold.edits._exports import Wrapper, wrap_default_export
 from workflow_studio.scaffolder.scaffold.edits._imports import Symbol, imported_names
 from workflow_studio.scaffolder.scaffold.edits._json import JsonDocument
+from workflow_studio.scaffolder.scaffold.edits._python import add_app_call
 from workflow_studio.scaffolder.scaffold.edits._syntax import Source
 from workflow_studio.scaffolder.scaffold.edits._text import add_lines
+from workflow_studio.scaffolder.scaffold.edits._toml import add_requirements
 from workflow_studio.scaffolder.scaffold.edits._types import strip_types
 
 __all__ = [
@@ -21,8 +23,10 @@ __all__ = [
     "Source",
     "Symbol",
     "Wrapper",
+    "add_app_call",
     "add_array_item",
     "add_lines",
+    "add_requirements",
     "imported_names",
     "strip_types",
     "wrap_default_export",

@@ -28,11 +28,15 @@ _TRANSPARENT = frozenset(
 )
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _parser(dialect: str) -> Parser:
     import tree_sitter_typescript  # noqa: PLC0415 - a shared library: loaded when something is edited
     from tree_sitter import Language, Parser  # noqa: PLC0415
 
+    if dialect == "python":
+        import tree_sitter_python  # noqa: PLC0415
+
+        return Parser(Language(tree_sitter_python.language()))
     grammar = (
         tree_sitter_typescript.language_typescript()
         if dialect == "typescript"
@@ -51,13 +55,13 @@ class Insertion:
 
 @dataclass(frozen=True)
 class Source:
-    """A JavaScript, TypeScript or JSON file.
+    """A JavaScript, TypeScript, JSON or Python file.
 
     Attributes:
         path: Shown in refusals; its suffix picks the grammar.
         data: The text as UTF-8, without byte order mark.
         bom: Whether the file starts with a byte order mark.
-        dialect: Grammar: ``typescript``, or ``tsx``, which also reads JavaScript and JSON.
+        dialect: Grammar: ``typescript``, ``python``, or ``tsx``, which also reads JavaScript and JSON.
     """
 
     path: str
@@ -73,7 +77,8 @@ class Source:
             EditRefusedError: It is not UTF-8, or does not parse.
         """
         bom = data.startswith(_BOM)
-        dialect = "typescript" if path.endswith((".ts", ".mts", ".cts")) else "tsx"
+        typed = "typescript" if path.endswith((".ts", ".mts", ".cts")) else "tsx"
+        dialect = "python" if path.endswith(".py") else typed
         source = cls(path, data.removeprefix(_BOM), bom, dialect)
         try:
             source.data.decode("utf-8")

@@ -45,6 +45,10 @@ class Framework:
         guard: The template's file that refuses to start an app whose workflows would run in the wrong place, without
             suffix and relative to the source folder; an app that has such a file keeps its own.
         strips_types: A TypeScript file makes this framework demand TypeScript, so apps without it get JavaScript.
+        language: What the app is written in; empty for TypeScript or JavaScript, whichever it has.
+        package_folder: The folder that Studio makes and the app needs to run, relative to the source folder if the
+            app is in Python.
+        npm_packages: The npm packages that have to be installed.
         packages: The framework itself and what it builds with, by name: for an app that has none of them yet.
         advice: Looks at the app for things that cannot be edited safely; gets the source folder's prefix, the
             dependencies and a reader.
@@ -62,6 +66,9 @@ class Framework:
     strips_types: bool = False
     items: Mapping[str, ArrayItem] = field(default_factory=dict)
     gitignore: tuple[str, ...] = ()
+    language: str = ""
+    package_folder: str = "workflow-studio"
+    npm_packages: tuple[str, ...] = ("workflow", "workflow-studio")
     packages: Mapping[str, str] = field(default_factory=dict)
     advice: Callable[[str, Mapping[str, str], ReadText], list[Advice]] = lambda _src, _depends, _read: []
 
