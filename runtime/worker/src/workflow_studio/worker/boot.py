@@ -42,8 +42,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from workflow_studio.worker import parts
     from workflow_studio.worker.services import Pool
     from workflow_studio.worker.settings import WorkerSettings
+    from workflow_studio.worker.store import Database
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,6 @@ COMPUTE_KEY_ID: Final = "WORKFLOW_COMPUTE_API_KEY"
 
 FIRST_KEY_ID: Final = "first"
 """The id of the key that is made where there is none."""
-
 
 _EXECUTORS_GRACE: Final = 5.0
 """Seconds that executors get to end."""
@@ -84,16 +85,7 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
     try:
         doorbell = choose(QUEUE, settings, InProcessDoorbell)
         streams = choose(STREAMS, settings, lambda: DatabaseStreams(database, system_clock))
-        engine = Engine(
-            database,
-            master_key=settings.master_key_bytes(),
-            max_waiting=_max_waiting(),
-            audit_retention_days=settings.audit_retention_days,
-            variable_key_file=settings.variable_key_path,
-            output_limits=OutputLimits(lines=settings.output_lines_per_run, size=settings.output_bytes_per_run),
-            doorbell=doorbell,
-            streams=streams,
-        )
+        engine = _engine_of(settings, database, doorbell, streams)
         builtin = BuiltinCompute(engine, settings.external_url)
         compute = choose(COMPUTE, settings, lambda: builtin)
         node = runner.node if isinstance(runner, ExecutorOptions) else None
@@ -102,50 +94,74 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         )
         await artifacts.open(await engine.identity(), engine.deployments.is_known)
         await _provide_keys(engine, settings)
-        if isinstance(runner, ExecutorOptions):
-            runner = NodeExecutorPool(
-                world=engine.world,
-                artifact_path=artifacts.path,
-                options=runner,
-                variables=_variables_of(engine),
-                output=engine.output,
-            )
-        dispatcher = engine.dispatcher(
-            runner, Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)
-        )
+        executors = _executors_of(engine, artifacts, runner) if isinstance(runner, ExecutorOptions) else runner
         stopping = Stopping(settings.shutdown_grace)
-        stopping.at_once(dispatcher.pause)
         async with (
             alive(QUEUE, doorbell, settings, stopping.left),
             alive(STREAMS, streams, settings, stopping.left),
+            _delivering(engine, database, executors, settings, stopping),
+            serving(engine, builtin, compute, settings, stopping.left) as computing,
+            kept_up(engine, artifacts),
         ):
-            try:
-                await dispatcher.start()
-                async with (
-                    serving(engine, builtin, compute, settings, stopping.left) as computing,
-                    kept_up(engine, artifacts),
-                ):
-                    yield Services(
-                        settings=settings,
-                        engine=engine,
-                        artifacts=artifacts,
-                        pool=runner,
-                        compute=computing,
-                        stopping=stopping,
-                        streams=StreamLimit(settings.max_streams_per_key),
-                    )
-            finally:
-                # What is under way on a database that is another worker's now is under way there, too, or soon will be.
-                stopping.set()
-                grace = 0.0 if database.is_lost else stopping.left()
-                with anyio.CancelScope(shield=True):
-                    await dispatcher.stop(grace=grace)
-                    # Executors with nothing more to do end in a moment, also when the deliveries took all the time.
-                    patience = 0.0 if database.is_lost else max(_LAST_GRACE, stopping.left())
-                    await runner.close(grace=min(_EXECUTORS_GRACE, settings.shutdown_grace, patience))
+            yield Services(
+                settings=settings,
+                engine=engine,
+                artifacts=artifacts,
+                pool=executors,
+                compute=computing,
+                stopping=stopping,
+                streams=StreamLimit(settings.max_streams_per_key),
+            )
     finally:
         with anyio.CancelScope(shield=True):
             await database.close()
+
+
+def _engine_of(
+    settings: WorkerSettings, database: Database, doorbell: parts.Doorbell, streams: parts.Streams
+) -> Engine:
+    return Engine(
+        database,
+        master_key=settings.master_key_bytes(),
+        max_waiting=_max_waiting(),
+        audit_retention_days=settings.audit_retention_days,
+        variable_key_file=settings.variable_key_path,
+        output_limits=OutputLimits(lines=settings.output_lines_per_run, size=settings.output_bytes_per_run),
+        doorbell=doorbell,
+        streams=streams,
+    )
+
+
+def _executors_of(engine: Engine, artifacts: ArtifactStore, options: ExecutorOptions) -> NodeExecutorPool:
+    return NodeExecutorPool(
+        world=engine.world,
+        artifact_path=artifacts.path,
+        options=options,
+        variables=_variables_of(engine),
+        output=engine.output,
+    )
+
+
+@asynccontextmanager
+async def _delivering(
+    engine: Engine, database: Database, executors: Pool, settings: WorkerSettings, stopping: Stopping
+) -> AsyncIterator[None]:
+    """Have messages delivered as long as this lasts; then give what is under way the time that is left."""
+    capacity = Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)
+    dispatcher = engine.dispatcher(executors, capacity)
+    stopping.at_once(dispatcher.pause)
+    try:
+        await dispatcher.start()
+        yield
+    finally:
+        # What is under way on a database that is another worker's now is under way there, too, or soon will be.
+        stopping.set()
+        grace = 0.0 if database.is_lost else stopping.left()
+        with anyio.CancelScope(shield=True):
+            await dispatcher.stop(grace=grace)
+            # Executors with nothing more to do end in a moment, also when the deliveries took all the time.
+            patience = 0.0 if database.is_lost else max(_LAST_GRACE, stopping.left())
+            await executors.close(grace=min(_EXECUTORS_GRACE, settings.shutdown_grace, patience))
 
 
 def executor_options(settings: WorkerSettings) -> ExecutorOptions:
