@@ -54,3 +54,26 @@ def key_of_body(header: str | None, key: ApiKey, endpoint: str, body: BaseModel)
     # In Python's own types: pydantic refuses to write names with half a character, which JavaScript allows.
     content = json.dumps(body.model_dump(exclude_unset=True), sort_keys=True, default=str).encode()
     return idempotency_key(header, project=key.project_id, endpoint=endpoint, content=content)
+
+
+def required_key_of_body(header: str | None, key: ApiKey, endpoint: str, body: BaseModel) -> IdempotencyKey:
+    """Return what names a request that starts a run.
+
+    Args:
+        header: The header, if it was sent.
+        key: The caller's API key.
+        endpoint: Where the request was sent to.
+        body: What was sent.
+
+    Raises:
+        Problem: If the header is missing or not allowed.
+    """
+    named = key_of_body(header, key, endpoint, body)
+    if named is None:
+        raise problem(
+            400,
+            ErrorCode.IDEMPOTENCY_REQUIRED,
+            "Starting a run needs the header Idempotency-Key.",
+            "Send any string that is new for a new run and the same for a repeat, such as a UUID.",
+        )
+    return named

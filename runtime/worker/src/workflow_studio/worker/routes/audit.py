@@ -13,7 +13,7 @@ from workflow_studio.compute.api import AuditEntry, Page
 from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine.audit import Entry
-from workflow_studio.worker.routes.presenting import time_of
+from workflow_studio.worker.routes.presenting import milliseconds_of, time_of
 from workflow_studio.worker.services import Worker
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
@@ -33,8 +33,8 @@ class AuditListing(BaseModel):
     before: AwareDatetime | None = Field(default=None, description="Entries of before this time.")
 
 
-def _milliseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp() * 1000)
+def _bound(moment: datetime | None) -> int | None:
+    return None if moment is None else milliseconds_of(moment)
 
 
 def _shown(entry: Entry) -> AuditEntry:
@@ -60,8 +60,8 @@ async def list_audit_entries(worker: Worker, part: Annotated[AuditListing, Query
     found, following = await worker.engine.audit.list(
         part.limit,
         part.cursor,
-        after=_milliseconds(part.after),
-        before=_milliseconds(part.before),
+        after=_bound(part.after),
+        before=_bound(part.before),
         actor=part.actor,
         target=part.target,
         action=part.action,

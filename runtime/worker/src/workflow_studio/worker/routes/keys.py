@@ -2,7 +2,6 @@
 
 # FastAPI reads the annotations of the routes, so they are not postponed here.
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -16,7 +15,7 @@ from workflow_studio.worker.engine import NewKey
 from workflow_studio.worker.engine.clock import system_clock
 from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.idempotent import key_of_body
-from workflow_studio.worker.routes.presenting import time_of
+from workflow_studio.worker.routes.presenting import milliseconds_of, time_of
 from workflow_studio.worker.services import Worker
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
@@ -57,14 +56,10 @@ def _shown(key: ApiKey) -> api.ApiKey:
     return api.ApiKey(**_fields(key, system_clock()))
 
 
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
-
-
 def _end(body: api.CreateApiKeyRequest | api.RotateApiKeyRequest) -> int | None:
     if body.expires_in_days is not None:
         return system_clock() + body.expires_in_days * _DAY_MS
-    return None if body.expires_at is None else _milliseconds(body.expires_at)
+    return None if body.expires_at is None else milliseconds_of(body.expires_at)
 
 
 @router.post("", response_model=api.CreatedApiKey, response_model_exclude_unset=True, status_code=201)

@@ -7,12 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 
 from workflow_studio.compute.api import RerunRequest, RerunResponse
-from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker import idempotent
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine.keys import ApiKey
-from workflow_studio.worker.problems import problem
 from workflow_studio.worker.services import By, Worker
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
@@ -29,14 +27,7 @@ async def rerun_run(
 ) -> RerunResponse:
     """Start a run with the input of another one, on its deployment or a named one. The body is optional."""
     wanted = body or RerunRequest()
-    repeat = idempotent.key_of_body(idempotency_key, key, f"POST /v1/runs/{run_id}/rerun", wanted)
-    if repeat is None:
-        raise problem(
-            400,
-            ErrorCode.IDEMPOTENCY_REQUIRED,
-            "Starting a run needs the header Idempotency-Key.",
-            "Send any string that is new for a new run and the same for a repeat, such as a UUID.",
-        )
+    repeat = idempotent.required_key_of_body(idempotency_key, key, f"POST /v1/runs/{run_id}/rerun", wanted)
     run = await worker.engine.runs.rerun(
         run_id, deployment_id=wanted.deployment_id, new_run_id=wanted.run_id, repeat=repeat, caller=by
     )

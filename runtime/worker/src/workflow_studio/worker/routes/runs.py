@@ -18,13 +18,11 @@ from workflow_studio.compute.api import (
     WakeRequest,
     WakeResponse,
 )
-from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker import idempotent
 from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine import audit, params
 from workflow_studio.worker.engine.keys import ApiKey
-from workflow_studio.worker.problems import problem
 from workflow_studio.worker.routes import presenting
 from workflow_studio.worker.routes.queries import Listing, Resolve, RunsListing, Wait
 from workflow_studio.worker.services import By, Worker
@@ -43,14 +41,7 @@ async def trigger(
     idempotency_key: Annotated[str | None, Header(description="Required; a repeat starts nothing twice.")] = None,
 ) -> TriggerResponse:
     """Start a run. The same `Idempotency-Key` gets the same answer for 24 hours."""
-    repeat = idempotent.key_of_body(idempotency_key, key, _ENDPOINT, body)
-    if repeat is None:
-        raise problem(
-            400,
-            ErrorCode.IDEMPOTENCY_REQUIRED,
-            "Starting a run needs the header Idempotency-Key.",
-            "Send any string that is new for a new run and the same for a repeat, such as a UUID.",
-        )
+    repeat = idempotent.required_key_of_body(idempotency_key, key, _ENDPOINT, body)
     return await worker.compute.trigger(body, repeat, by)
 
 

@@ -45,22 +45,31 @@ def public_url(request: Request, base: str) -> str:
     return base + raw.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
 
 
+async def web_request(request: Request, base: str, *, without: frozenset[str] = frozenset()) -> WebRequest:
+    """Return a request as what answers it is to see it: without what is between two servers only.
+
+    Args:
+        request: The request.
+        base: The worker's public address.
+        without: Further headers that are left out.
+    """
+    dropped = HOP_BY_HOP | without
+    headers = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw)
+    return WebRequest(
+        method=request.method,
+        url=public_url(request, base),
+        headers=tuple(entry for entry in headers if entry[0] not in dropped),
+        body=await request.body(),
+    )
+
+
 async def webhook(token: str, request: Request, worker: Worker) -> Response:
     """Hand the request to the webhook that has this token; the run's deployment answers it."""
     hook = await worker.world("hooks.getByToken", {"token": token, "resolveData": "none"})
     if hook.get("isWebhook") is False:
         raise HookNotFoundError(token)
     run = await worker.world("runs.get", {"runId": hook["runId"], "resolveData": "none"})
-    call = WebRequest(
-        method=request.method,
-        url=public_url(request, worker.settings.external_url),
-        headers=tuple(
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in request.headers.raw
-            if name.decode("latin-1") not in HOP_BY_HOP
-        ),
-        body=await request.body(),
-    )
+    call = await web_request(request, worker.settings.external_url)
     try:
         answer = await worker.pool.request(run["deploymentId"], call)
     except NoAnswerError:
