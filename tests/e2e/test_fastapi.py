@@ -95,6 +95,11 @@ def begin(app: PythonApp, **headers: str) -> str:
     return run_id
 
 
+def test_the_javascript_is_formatted(folder: Path) -> None:
+    paths = ("package.json", "tsconfig.json", "workflows")
+    run("npx", "--yes", "prettier@3.10.1", "--single-quote", "--check", *paths, cwd=folder)
+
+
 def test_an_order_is_fulfilled_on_the_worker_and_told_about_while_it_is(app: PythonApp, worker: Worker) -> None:
     run_id = begin(app)
     with app.http.stream("GET", f"/api/orders/{run_id}/events") as events:

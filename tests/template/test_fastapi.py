@@ -456,6 +456,25 @@ class TestStreams:
         assert found.text == 'id: 3\ndata: "line\\nbreak"\n\nevent: end\ndata: {}\n\n'
         assert connected.worker.requests[-1].url.params["startIndex"] == "3"
 
+    async def test_that_nobody_follows_any_more_are_given_up(self, worker: Any, port: int) -> None:
+        page = {"data": [{"name": studio_app.stream_name(RUN_ID)}], "hasMore": False, "cursor": None}
+
+        def answer(call: Any) -> bytes:
+            if "/streams/" in call.start:
+                line = b'{"index":0,"value":"hello"}\n'
+                head = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n"
+                return head + b"%x\r\n%b\r\n" % (len(line), line)
+            body = json.dumps(page if "/streams" in call.start else {**run(), "status": "running"}).encode()
+            return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+
+        worker.answer = answer
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(f"GET /api/orders/{RUN_ID}/events"))
+        assert b"id: 0" in await reader.readuntil(b'data: "hello"\n\n')
+        assert not worker.cut.is_set()
+        writer.close()
+        await worker.cut.wait()
+
     async def test_of_a_run_that_wrote_nothing_end(self) -> None:
         def answer(request: httpx.Request) -> httpx.Response:
             if request.url.path.endswith("/streams"):

@@ -43,7 +43,7 @@ async def answer_compute_error(request: Request, error: Exception) -> JSONRespon
         logger.warning(
             "%s %s: %s (%s, correlation id %s)",
             request.method,
-            request.url.path,
+            _route(request),
             failure,
             failure.code,
             failure.correlation_id,
@@ -57,6 +57,11 @@ async def answer_compute_error(request: Request, error: Exception) -> JSONRespon
     if failure.retry_after is not None:
         headers["retry-after"] = str(math.ceil(failure.retry_after))
     return JSONResponse(body, status, headers)
+
+
+def _route(request: Request) -> str:
+    """Return which of the app's addresses was called, without what was in it: a webhook's token is a secret."""
+    return getattr(request.scope.get("route"), "path", "an address that is no route's")
 
 
 def status_of(error: ComputeClientError) -> int:

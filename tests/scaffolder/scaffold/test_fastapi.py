@@ -8,6 +8,8 @@ import tomllib
 import pytest
 
 from tests.scaffolder.scaffold.conftest import run, run_json, scaffold, tree
+from workflow_studio.scaffolder.checks import Verdict
+from workflow_studio.scaffolder.doctor.app import check_app
 from workflow_studio.scaffolder.errors import DetectionError, EditRefusedError
 from workflow_studio.scaffolder.scaffold._detect import detect
 from workflow_studio.scaffolder.scaffold._python import find_app_modules
@@ -207,6 +209,9 @@ def test_a_new_app_is_made_whole(tmp_path, capsys):
     assert tomllib.loads(made["pyproject.toml"].decode())["project"]["name"] == "shop"
     assert "pip install -e '.[dev]'" in document["next"][2]
     assert run(str(tmp_path / "shop"), "--check") == 0
+    checks = {check.name: check.verdict for check in check_app(tmp_path / "shop")}
+    # It has no World, so nothing is said about one; its npm packages are not installed yet.
+    assert checks == {"scaffold": Verdict.PASS, "sdk": Verdict.FAIL}
 
 
 LONG = '''#!/usr/bin/env python

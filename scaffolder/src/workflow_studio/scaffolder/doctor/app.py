@@ -17,24 +17,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from workflow_studio.scaffolder.scaffold._scaffold import Scaffold
+
 
 def check_app(directory: Path) -> Iterator[Check]:
     """Check the app's integration, packages and variables; a folder without an app is said to be none."""
     if not (directory / "package.json").is_file():
         yield Check("app", Verdict.PASS, f"{directory.resolve()} holds no app; only machine and worker are checked.")
         return
-    yield _scaffold(directory.resolve())
-    yield _sdk(directory.resolve())
-    yield _package(directory.resolve())
-    yield _target(directory)
-
-
-def _scaffold(directory: Path) -> Check:
-    name = "scaffold"
     try:
-        scaffold = plan_existing(directory, Request())
+        scaffold = plan_existing(directory.resolve(), Request())
     except StudioError as error:
-        return Check(name, Verdict.FAIL, error.message, error.hint)
+        yield Check("scaffold", Verdict.FAIL, error.message, error.hint)
+        is_python = False
+    else:
+        yield _scaffold(scaffold)
+        is_python = scaffold.framework.language == "Python"
+    yield _sdk(directory.resolve())
+    if not is_python:  # an app in Python has no World that it could run workflows in itself
+        yield _package(directory.resolve())
+        yield _target(directory)
+
+
+def _scaffold(scaffold: Scaffold) -> Check:
+    name = "scaffold"
     plan = scaffold.plan
     if plan.manual:
         message = f"{len(plan.manual)} edit(s) are left for you to do by hand."
