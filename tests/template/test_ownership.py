@@ -217,3 +217,20 @@ def test_production_does_not_start_half_rerouted(
     if refused:
         assert answer["error"]["code"] == "remote_reroute_missing"
         assert "WORKFLOW_TARGET_WORLD" in answer["error"]["message"]
+
+
+def test_no_more_of_a_body_is_read_than_a_message_needs(app: App) -> None:
+    script = f"""{REFUSE}
+        let given = 0;
+        const body = new ReadableStream({{
+            pull(controller) {{
+                given += 1;
+                controller.enqueue(new Uint8Array(65536).fill(32));
+            }},
+        }});
+        const headers = {{ 'content-type': 'application/json', 'x-vqs-signature': 's' }};
+        const hit = new Request({FLOW!r}, {{ method: 'POST', headers, body, duplex: 'half' }});
+        await handle(hit);
+        const {{ lastEvent }} = await report();
+        return [given < 30, lastEvent.bodyShapeMatched];"""
+    assert app.value(script, **REMOTE) == [True, False]

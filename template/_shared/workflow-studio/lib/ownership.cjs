@@ -39,6 +39,8 @@ const MARKER_HEADERS = [
   'x-workflow-queue-provider',
   'x-workflow-message-id',
 ];
+/** In bytes; a message that tells its run is far smaller. */
+const LARGEST_MESSAGE = 1024 * 1024;
 
 /**
  * Returns the process's state. A bundler may put this module into a process
@@ -123,13 +125,32 @@ async function refuseQueueMessage(request) {
  */
 async function namesRun(request) {
   try {
-    const body = await request.json();
+    const body = JSON.parse(await boundedText(request));
     return [body?.runId, body?.workflowRunId].some(
       (id) => typeof id === 'string',
     );
   } catch {
     return false;
   }
+}
+
+/**
+ * Read the body of a request that anyone may have sent.
+ *
+ * @param {Request} request
+ * @returns {Promise<string>}
+ */
+async function boundedText(request) {
+  const decoder = new TextDecoder();
+  let text = '';
+  let size = 0;
+  // @ts-ignore: in Node.js a stream of the web can be iterated over.
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength;
+    if (size > LARGEST_MESSAGE) throw new RangeError('The message is large.');
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 /**
