@@ -43,6 +43,14 @@ _TAGS: Final = {
 }
 _REQUIRED_REPEAT: Final = frozenset({"trigger", "rerun_run"})
 _WRITES_OF_WORLD: Final = frozenset({"events.create", "queue.publish"})
+_WITH_BODY: Final = frozenset({"post", "put", "patch"})
+_BYTES: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
+_ANY_BODY: Final[dict[str, Any]] = {
+    "description": "Whatever the other service sends.",
+    "content": {"application/octet-stream": _BYTES, "*/*": {"schema": {}}},
+}
+"""Generators of clients know what to make of bytes; any other type is taken as well."""
+
 _REASONS: Final = {
     "400": "The request is wrong.",
     "401": "There is no key, or not one of this worker.",
@@ -95,10 +103,7 @@ def complete(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str,
             name = operation["operationId"]
             if name in bodies and "requestBody" in operation:
                 operation["requestBody"]["content"][CBOR_MEDIA_TYPE] = bodies[name]
-            _complete(operation, path, scopes[name])
-            if verb == "head":
-                for answer in operation["responses"].values():
-                    answer.pop("content", None)
+            _complete(operation, verb, path, scopes[name])
     return document
 
 
@@ -111,11 +116,13 @@ def _world_bodies(schemas: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         yield method, {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
 
 
-def _complete(operation: dict[str, Any], path: str, scope: str | None) -> None:
+def _complete(operation: dict[str, Any], verb: str, path: str, scope: str | None) -> None:
     name, tag = operation["operationId"], operation["tags"][0]
     is_public = name == "health" or tag == "webhooks"
-    if tag == "webhooks":
-        operation.setdefault("requestBody", {"content": {"*/*": {"schema": {}}}})
+    if tag == "ingress" or (tag == "webhooks" and verb in _WITH_BODY):
+        operation["requestBody"] = _ANY_BODY
+    if name == "create_deployment":
+        operation["requestBody"]["content"]["application/octet-stream"] = _BYTES
     if tag == "world":
         operation["summary"] = f"Call {name}"
     operation["security"] = [] if is_public else [{"key": [] if scope is None else [scope]}]
@@ -141,7 +148,10 @@ def _complete(operation: dict[str, Any], path: str, scope: str | None) -> None:
             answer["links"] = linked
         if status.startswith("2"):
             _illustrate(answer)
+        if verb == "head":
+            answer.pop("content", None)
     if "requestBody" in operation:
+        _without_null(operation["requestBody"])
         _illustrate(operation["requestBody"])
 
 
@@ -178,17 +188,24 @@ def _body(code: ErrorCode) -> dict[str, Any]:
     return ErrorBody(code=code, message=message, recovery=recovery, required=required).model_dump(exclude_none=True)
 
 
+def _without_null(body: dict[str, Any]) -> None:
+    """Show an optional body as its type alone: that it may be left out is said beside it, and null is of no use."""
+    for content in body["content"].values():
+        choices = content.get("schema", {}).get("anyOf", ())
+        kinds = [choice for choice in choices if choice != {"type": "null"}]
+        if len(kinds) == 1:
+            content["schema"] = kinds[0]
+
+
 def _illustrate(place: dict[str, Any]) -> None:
     for kind, content in place.get("content", {}).items():
         if kind == "application/x-ndjson":
             content["example"] = examples.STREAM_LINES
         if kind == CBOR_MEDIA_TYPE:
             continue
-        schema = content.get("schema", {})
-        for candidate in (schema, *schema.get("anyOf", ())):
-            shown = examples.example(candidate.get("$ref", "").rpartition("/")[2])
-            if shown is not None:
-                content["example"] = shown
+        shown = examples.example(content.get("schema", {}).get("$ref", "").rpartition("/")[2])
+        if shown is not None:
+            content["example"] = shown
 
 
 def _explain(schema: dict[str, Any]) -> None:
