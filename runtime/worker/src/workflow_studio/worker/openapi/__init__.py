@@ -140,6 +140,11 @@ def _complete(operation: dict[str, Any], verb: str, path: str, scope: str | None
     if tag == "webhooks":
         answers.pop("200", None)
         answers["default"] = {"description": "Whatever the workflow's code answers."}
+    if tag == "ingress":
+        answers["default"] = {
+            "description": "Whatever a custom Compute refuses the call with.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
+        }
     operation["responses"] = dict(sorted(answers.items()))
     for status, answer in operation["responses"].items():
         answer["headers"] = headers.of(status, counted=name != "health")
