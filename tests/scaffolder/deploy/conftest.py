@@ -16,20 +16,28 @@ if TYPE_CHECKING:
 KEY = "key-of-the-deploy-tests-0123456789"
 
 
+def key_with(*scopes: str) -> dict[str, Any]:
+    """Return a key as the worker shows it."""
+    names = {"keyId": "ci", "projectId": "default", "environment": "default", "state": "live"}
+    return {**names, "scopes": scopes, "fromSettings": True, "createdAt": "2026-11-22T08:00:00Z"}
+
+
 @dataclass
 class FakeWorker:
     """What it has, what it was sent, and what it shall refuse.
 
     Attributes:
         deployments: Newest first, as the list route answers.
-        refusals: Status and body by "VERB /path".
+        refusals: What it answers in place of its own, status and body, by "VERB /path".
         requests: "VERB /path" of each call.
         uploaded: Bodies of uploads.
     """
 
     url: str = ""
     deployments: list[dict[str, Any]] = field(default_factory=list)
-    refusals: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
+    refusals: dict[str, tuple[int, dict[str, Any]]] = field(
+        default_factory=lambda: {"GET /v1/keys/current": (200, key_with("deploy:read", "deploy:write"))}
+    )
     requests: list[str] = field(default_factory=list)
     uploaded: list[bytes] = field(default_factory=list)
     uploads_become: str = "dep_" + "a" * 32

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.scaffolder.build.conftest import make_stub_app
+from tests.scaffolder.deploy.conftest import key_with
 from workflow_studio.scaffolder.cli import main
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def test_deploy_builds_uploads_and_activates(worker: FakeWorker, folder: Path, c
     assert out == f"{A}\n"
     stages = [line.partition(": done")[0] for line in err.splitlines() if ": done" in line]
     assert stages == ["Building workflows", "Packing the artifact", "Uploading the artifact", f"Activating {A}"]
-    assert worker.requests == ["POST /v1/deployments", f"POST /v1/deployments/{A}/activate"]
+    assert worker.requests == ["GET /v1/keys/current", "POST /v1/deployments", f"POST /v1/deployments/{A}/activate"]
     assert worker.uploaded == [(app.folder / ".workflow-studio/dist/artifact.tgz").read_bytes()]
 
 
@@ -176,6 +177,22 @@ def test_deploy_without_a_key_builds_nothing(folder: Path, capsys: Capture, monk
     (folder / "package.json").write_text("{}")
     error = refused(capsys, "deploy", status=2)
     assert error["code"] == "api_key_missing"
+    assert [path.name for path in folder.iterdir()] == ["package.json"]
+
+
+@pytest.mark.parametrize("trouble", ["down", "wrong key", "missing scope"])
+def test_deploy_finds_out_before_the_build_that_the_worker_will_not_have_it(
+    worker: FakeWorker, folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    (folder / "package.json").write_text("{}")
+    if trouble == "down":
+        monkeypatch.setenv("WORKFLOW_COMPUTE_BASE_URL", "http://127.0.0.1:1")
+    elif trouble == "wrong key":
+        monkeypatch.setenv("WORKFLOW_COMPUTE_API_KEY", "wrong-key-0123456789")
+    else:
+        worker.refusals["GET /v1/keys/current"] = (200, key_with("runs:read"))
+    code = {"down": "unreachable", "wrong key": "unauthorized", "missing scope": "missing_scope"}[trouble]
+    assert refused(capsys, "deploy")["code"] == code
     assert [path.name for path in folder.iterdir()] == ["package.json"]
 
 

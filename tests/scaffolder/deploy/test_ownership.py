@@ -189,6 +189,26 @@ def test_an_app_that_is_down_fails_only_if_strict(app: FakeApp, capsys: Capture)
     assert "app_diagnostics" in validate(capsys, "--app-url", "http://127.0.0.1:1", expect=2)
 
 
+def test_an_app_that_gets_no_token_asks_for_one(app: FakeApp, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORKFLOW_STUDIO_DIAGNOSTICS_TOKEN")
+    app.answer = (401, b"{}")
+    _, message = validate(capsys, "--strict", "--app-url", app.url, expect=1)["app_diagnostics"]
+    assert "asks for a token" in message
+
+
+def test_the_reason_why_an_app_is_out_of_reach_has_no_error_number(app: FakeApp, capsys: Capture) -> None:
+    _, message = validate(capsys, "--strict", "--app-url", "http://127.0.0.1:1", expect=1)["app_diagnostics"]
+    assert message.endswith("cannot be reached: Connection refused.")
+
+
+def test_an_address_of_the_app_without_a_scheme_is_refused(app: FakeApp, capsys: Capture) -> None:
+    assert main(["compute", "validate-ownership", "--strict", "--app-url", "localhost:3000"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "Error: localhost:3000 is not the URL of an app.",
+        "It looks like http://localhost:3000.",
+    ]
+
+
 def test_a_wrong_token_is_not_repeated(app: FakeApp, capsys: Capture) -> None:
     arguments = ("--strict", "--app-url", app.url, "--diagnostics-token", "wrong-token")
     found = validate(capsys, *arguments, expect=1)

@@ -15,10 +15,25 @@ if TYPE_CHECKING:
 
     from workflow_studio.client import ComputeClient
     from workflow_studio.compute.api import Deployment
+    from workflow_studio.compute.scopes import ComputeScope
     from workflow_studio.scaffolder.output import Output
 
 _PAGE_SIZE = 100
 _NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def check_access(client: ComputeClient, scope: ComputeScope) -> None:
+    """Make sure, before a build takes its time, that the worker answers and the key may do what is wanted.
+
+    Raises:
+        DeployError: If the key lacks the scope.
+        ComputeClientError: If the worker does not answer, or does not take the key.
+    """
+    key = client.get_current_key()
+    if not scope.granted_by(key.scopes):
+        raise DeployError(
+            f"The API key {key.key_id} lacks the scope {scope}.", code="missing_scope", hint="Use a key that has it."
+        )
 
 
 def upload(client: ComputeClient, artifact: Path, output: Output) -> Deployment:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.scaffolder.build.command import build_document, run_build, summary
 from workflow_studio.scaffolder.build.packages import read_package_json
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
-from workflow_studio.scaffolder.deploy.actions import activate, deployments, previously_active, upload
+from workflow_studio.scaffolder.deploy.actions import activate, check_access, deployments, previously_active, upload
 from workflow_studio.scaffolder.options import complete_deployments, with_connection
 from workflow_studio.scaffolder.output import get_output
 
@@ -44,6 +45,8 @@ def deploy(*, directory: Path, connection: Connection) -> None:
     """Build, upload and activate this app's workflows."""
     output = get_output()
     started = time.monotonic()
+    with connection.client() as client:
+        check_access(client, ComputeScope.DEPLOY_WRITE)
     built = run_build(output, directory)
     with connection.client() as client:
         uploaded = upload(client, built.path, output)

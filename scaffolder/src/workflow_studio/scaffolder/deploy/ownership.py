@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 DIAGNOSTICS_PATH: Final = "/api/workflow-studio/diagnostics/remote-ownership"
 TOKEN_VARIABLE: Final = "WORKFLOW_STUDIO_DIAGNOSTICS_TOKEN"  # noqa: S105 - the name of a variable, not a token
+_ERRNO: Final = re.compile(r"^\[Errno -?\d+\] ")
 _TIMEOUT: Final = 20.0
 _LONGEST_ANSWER: Final = 1_000_000
 
@@ -71,16 +73,17 @@ def read_diagnostics(
         with httpx.Client(timeout=_TIMEOUT, transport=transport) as http:
             response = http.get(url, headers=headers, params={"verify": "1"})
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError) as error:
-        reason = str(error) or type(error).__name__
+        reason = _ERRNO.sub("", str(error)).rstrip(".") or type(error).__name__
         raise DiagnosticsError(
             f"{url} cannot be reached: {reason}.", "Check --app-url, and that the app runs."
         ) from error
-    return _report(response, url)
+    return _report(response, url, with_token=bool(token))
 
 
-def _report(response: httpx.Response, url: str) -> dict[str, Any]:
+def _report(response: httpx.Response, url: str, *, with_token: bool) -> dict[str, Any]:
     if response.status_code == 401:
-        raise DiagnosticsError(f"{url} refuses the token.", f"Give the app's own with {TOKEN_VARIABLE}.")
+        what = "refuses the token" if with_token else "asks for a token"
+        raise DiagnosticsError(f"{url} {what}.", f"Give the app's own with {TOKEN_VARIABLE}.")
     if response.status_code == 403:
         raise DiagnosticsError(f"{url} is closed.", f"Set {TOKEN_VARIABLE} in the app's environment, and here.")
     if response.status_code == 404:

@@ -48,6 +48,10 @@ def validate_ownership(
     output = get_output()
     if strict and not app_url:
         raise UsageError("--strict asks the app, and needs its address.", hint="Add --app-url https://app.example.com")
+    if app_url and not app_url.startswith(("http://", "https://")):
+        raise UsageError(
+            f"{app_url} is not the URL of an app.", code="invalid_url", hint="It looks like http://localhost:3000."
+        )
     target = DEFAULT_TARGET if config is None else target_world(config, find_node())
     with connection.client() as client:
         checks = list(check_worker(client, connection.url))
