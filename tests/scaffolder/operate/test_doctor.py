@@ -66,6 +66,7 @@ def test_a_machine_and_a_worker_that_are_well(
     document = studio_json(capsys, "doctor")
     assert document["ok"] is True
     assert set(verdicts(document).values()) == {"pass"}
+    assert [check for check in document["checks"] if "hint" in check] == []
 
 
 def test_an_app_that_is_not_wired(worker: LiveWorker, deployment: str, capsys: Capture, tmp_path: Path) -> None:

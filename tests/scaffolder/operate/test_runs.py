@@ -11,6 +11,7 @@ import pytest
 from tests.scaffolder.operate.support import studio, studio_json
 from tests.worker.routes.conftest import WORKFLOW
 from workflow_studio.client import ComputeClient
+from workflow_studio.compute.payload import dumps_arguments
 from workflow_studio.scaffolder.cli import main
 
 if TYPE_CHECKING:
@@ -97,6 +98,14 @@ def test_show_a_run_that_waits_for_a_hook(worker: LiveWorker, run: str, capsys: 
     assert out[-5:-2] == ["", "hook kind waits since", "hook_1 hook T"]
     out, _ = studio(capsys, "runs", "show", run, "--tokens")
     assert out[-4:-2] == ["hook kind waits since token", "hook_1 hook T another-secret-token"]
+
+
+def test_show_a_run_that_sleeps_says_until_when(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    worker.event(run, "wait_created", "wait_1", resumeAt=4_070_908_800_000)
+    worker.event(run, "hook_created", "hook_2", token="a-token-that-is-secret", isWebhook=False)
+    out, _ = studio(capsys, "runs", "show", run)
+    shown = {line.split()[0]: line.split()[1:3] for line in out[8:10]}
+    assert shown == {"sleep": ["until", "T"], "hook": ["waiting", "-"]}
 
 
 # list ---------------------------------------------------------------------------------------------------------------
@@ -192,6 +201,29 @@ def test_cancel_several(worker: LiveWorker, run: str, capsys: Capture) -> None:
     assert [entry["status"] for entry in document["runs"]] == ["cancelled"]
 
 
+def test_cancel_goes_on_after_runs_that_cannot_be_cancelled(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    worker.complete(run)
+    first, second, third = worker.start(), worker.start(), worker.start()
+    out, err = studio(capsys, "runs", "cancel", first, run, "wrun_nope", second, expect=1)
+    assert out == [f"{first} cancelled", f"{second} cancelled"]
+    assert err == [
+        f"The run {run} is completed already.",
+        "This worker has no run wrun_nope.",
+        "Error: 2 of 4 runs were not cancelled.",
+    ]
+    document = studio_json(capsys, "runs", "cancel", run, third, expect=1)
+    assert (document["ok"], document["error"]["code"]) == (False, "not_all_cancelled")
+    assert [entry["runId"] for entry in document["runs"]] == [third]
+    assert [entry["code"] for entry in document["failures"]] == ["run_finished"]
+
+
+def test_a_run_that_has_ended_sends_nobody_to_the_log(worker: LiveWorker, run: str, capsys: Capture) -> None:
+    worker.complete(run)
+    document = studio_json(capsys, "runs", "cancel", run, expect=1)
+    assert document["error"]["code"] == "run_finished"
+    assert "log" not in document["error"]["hint"]
+
+
 def test_wake_says_how_many_sleeps_ended(worker: LiveWorker, run: str, capsys: Capture) -> None:
     out, err = studio(capsys, "runs", "wake", run)
     assert (out, err) == ([f"{run}: 0 sleeps ended"], [])
@@ -217,6 +249,22 @@ def test_watch_a_run_that_has_ended_shows_it_whole(worker: LiveWorker, run: str,
         'Result "done"',
     ]
     assert err == []
+
+
+def test_watch_numbers_the_attempts_of_a_step(worker: LiveWorker, deployment: str, capsys: Capture) -> None:
+    run = worker.start()
+    worker.event(run, "step_created", "step_1", stepName="step//./w//charge", input=dumps_arguments([7]))
+    worker.event(run, "step_started", "step_1")
+    worker.event(run, "step_retrying", "step_1", error="not yet", retryAfter=0)
+    worker.event(run, "step_started", "step_1")
+    worker.event(run, "wait_created", "wait_1", resumeAt=4_070_908_800_000)
+    worker.complete(run)
+    out, _ = studio(capsys, "runs", "watch", run)
+    assert [line for line in out if "started charge" in line] == [
+        "T step_started charge",
+        "T step_started charge (attempt 2)",
+    ]
+    assert "T wait_created until T" in out
 
 
 @pytest.mark.parametrize("end", ["fail", "cancel"])
@@ -250,7 +298,7 @@ def test_watch_shows_what_happens_while_it_watches(worker: LiveWorker, run: str,
         "wait_created",
         "run_completed",
     ]
-    assert "T wait_created until 2099-01-01T00:00:00+00:00" in [line.replace("Z", "+00:00") for line in out]
+    assert "T wait_created until T" in out
 
 
 def test_watch_with_json_is_one_object_a_line(worker: LiveWorker, run: str, capsys: Capture) -> None:
@@ -348,6 +396,16 @@ def test_a_missing_scope_is_named(
     error = studio_json(capsys, "runs", "cancel", run, expect=1)["error"]
     assert error["code"] == "missing_scope"
     assert "runs:write" in error["message"] + error["hint"]
+
+
+@pytest.mark.parametrize("nonsense", ["", ".", "..", "../../x", "a b"])
+@pytest.mark.parametrize(
+    "command", [("runs", "show"), ("runs", "cancel"), ("deployments", "show"), ("keys", "show")], ids=" ".join
+)
+def test_what_can_be_no_id_is_a_wrong_command_line(capsys: Capture, command: tuple[str, ...], nonsense: str) -> None:
+    out, err = studio(capsys, *command, nonsense, "--url", "http://127.0.0.1:1", expect=2)
+    assert out == []
+    assert err[0].endswith(f"{nonsense!r} is no id.")
 
 
 def test_without_an_argument_the_usage_is_an_error(capsys: Capture) -> None:

@@ -83,6 +83,17 @@ def test_what_is_still_open_ends_with_the_run() -> None:
     assert [(row.name, row.kind, row.spans) for row in rows] == [("hook", "hook", [Span(0.5, 4.0)])]
 
 
+def test_what_is_open_in_a_run_that_goes_on_lasts_until_now() -> None:
+    log = events((0.5, "wait_created", "w1"), (0.6, "step_started", "s1"))
+    log[0] = log[0].model_copy(update={"event_data": {"resumeAt": at(60).isoformat()}})
+    going = step("s1", "go").model_copy(update={"status": "running"})
+    rows = timeline(run(status="running", completed_at=None), [going], log, now=at(20))
+    assert [(row.name, row.status, row.spans, row.until) for row in rows] == [
+        ("sleep", "waiting", [Span(0.5, 20)], at(60)),
+        ("go", "running", [Span(0.6, 20)], None),
+    ]
+
+
 def test_a_run_without_events_has_no_rows() -> None:
     assert timeline(run(created_at=None), [step("s1", "go")], []) == []
 

@@ -44,6 +44,8 @@ _HINTS: Final = {
     "deployment_not_found": "`studio compute list` shows the deployments the worker has.",
     "invalid_deployment_id": "An id is dep_ and 32 hexadecimal digits; `studio compute list` shows them.",
     "no_active_deployment": "Activate one: studio compute activate --deployment-id <id>",
+    "run_finished": "Nothing is left to do; `studio runs show` tells how it ended.",
+    "not_found": "Check the id, and that the worker's URL has no path that does not belong to it.",
     "rate_limited": "Wait a little and try again.",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator  # noqa: TC003 - Typer resolves the annotations of completions
 from pathlib import Path
@@ -159,15 +160,40 @@ def ask_worker(context: typer.Context, question: Callable[[Any], Any]) -> Any:
         return ()
 
 
+def an_id(given: Any) -> Any:
+    """Refuse what can be no id, and would lead to another address of the worker or to none.
+
+    Args:
+        given: A text, or several.
+
+    Raises:
+        typer.BadParameter: If one of them is empty, or has a slash or a space.
+    """
+    for text in [given] if isinstance(given, str) else given or ():
+        if text in {"", ".", ".."} or re.search(r"[/\s]", text):
+            raise typer.BadParameter(f"{text!r} is no id.")
+    return given
+
+
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="The run's id.", autocompletion=complete_runs, show_default=False)
+    str,
+    typer.Argument(
+        metavar="RUN", help="The run's id.", autocompletion=complete_runs, show_default=False, callback=an_id
+    ),
 ]
 RunsArgument = Annotated[
-    list[str], typer.Argument(metavar="RUN...", help="Ids of runs.", autocompletion=complete_runs, show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="RUN...", help="Ids of runs.", autocompletion=complete_runs, show_default=False, callback=an_id
+    ),
 ]
 DeploymentArgument = Annotated[
     str,
     typer.Argument(
-        metavar="DEPLOYMENT", help="The deployment's id.", autocompletion=complete_deployments, show_default=False
+        metavar="DEPLOYMENT",
+        help="The deployment's id.",
+        autocompletion=complete_deployments,
+        show_default=False,
+        callback=an_id,
     ),
 ]

@@ -63,7 +63,9 @@ def _disk(directory: Path) -> Check:
     message = f"{free / 1e9:.1f} GB free in {directory.resolve()}."
     if free < _NO_SPACE:
         return Check("disk", Verdict.FAIL, message, "Make room: builds and databases fail without.")
-    return Check("disk", Verdict.WARN if free < _LITTLE_SPACE else Verdict.PASS, message, "Make room soon.")
+    if free < _LITTLE_SPACE:
+        return Check("disk", Verdict.WARN, message, "Make room soon.")
+    return Check("disk", Verdict.PASS, message)
 
 
 def _profiles() -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
@@ -80,7 +81,7 @@ def _ask_health(target: Target) -> httpx.Response | Check:
             answer = http.get(f"{target.url}/v1/health")
         healthy = answer.is_success and answer.json().get("healthy") is True
     except httpx.TransportError as error:
-        reason = str(error) or type(error).__name__
+        reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
         hint = "Start one: studio worker start. Or name another with --url or --profile."
         return Check("reachable", Verdict.FAIL, f"No worker answers at {target.url}: {reason}.", hint)
     except (ValueError, AttributeError):

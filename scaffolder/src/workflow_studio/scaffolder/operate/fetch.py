@@ -85,5 +85,6 @@ def workflow_id(client: ComputeClient, name: str) -> str:
     raise UsageError(
         f"No deployment of this worker has a workflow called {name}.",
         code="unknown_workflow",
-        hint="`studio deployments show` lists those of a deployment.",
+        hint="`studio deployments show` lists those of a deployment. For runs of code that was deleted, give the whole "
+        "id, such as workflow//./workflows/order//processOrder.",
     )

@@ -14,7 +14,7 @@ from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.operate.fetch import pages
 from workflow_studio.scaffolder.operate.show import document, status, when
-from workflow_studio.scaffolder.options import YesOption, ask_worker, confirm, with_connection
+from workflow_studio.scaffolder.options import YesOption, an_id, ask_worker, confirm, with_connection
 from workflow_studio.scaffolder.output import Cell, Output, get_output
 
 _ID = "key_01K0ABCDEFGHJKMNPQRSTVWXYZ"  # of the examples
@@ -28,7 +28,10 @@ def complete_keys(context: typer.Context, incomplete: str) -> Iterator[tuple[str
 
 
 KeyArgument = Annotated[
-    str, typer.Argument(metavar="KEY", help="The key's id.", autocompletion=complete_keys, show_default=False)
+    str,
+    typer.Argument(
+        metavar="KEY", help="The key's id.", autocompletion=complete_keys, show_default=False, callback=an_id
+    ),
 ]
 DaysOption = Annotated[
     int | None,

@@ -77,7 +77,7 @@ def _show_timeline(output: Output, run: Run, steps: Sequence[Step], events: Sequ
         [
             (
                 row.name,
-                status(row.status),
+                (f"until {when(row.until)}", "") if row.status == "waiting" and row.until else status(row.status),
                 str(len(row.spans)) if row.kind == "step" else "-",
                 f"+{duration(row.start)}",
                 duration(row.busy),

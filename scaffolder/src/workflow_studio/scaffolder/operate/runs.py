@@ -2,13 +2,15 @@
 
 # Typer reads the annotations when the command runs, so they are not postponed here.
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.ids import DeploymentId, RunId
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
+from workflow_studio.scaffolder.errors import ExitCode, StudioError
 from workflow_studio.scaffolder.operate.fetch import events_of, hooks_of, pages, steps_of, workflow_id
 from workflow_studio.scaffolder.operate.logs import show_logs
 from workflow_studio.scaffolder.operate.moments import Moment
@@ -22,6 +24,8 @@ from workflow_studio.scaffolder.output import get_output
 
 _SUMMARY = "Look at runs, watch, cancel, rerun and wake them."
 RUN_ID = "wrun_01K0ABCDEFGHJKMNPQRSTVWXYZ"
+_NOT_CANCELLED = frozenset({ErrorCode.RUN_NOT_FOUND, ErrorCode.RUN_FINISHED})
+"""What is wrong with one run, and not with the command."""
 
 
 class RunStatus(StrEnum):
@@ -222,15 +226,33 @@ def rerun_run(
 
 
 @with_connection()
-def cancel_runs(*, runs: RunsArgument, connection: Connection) -> None:
-    """Cancel runs: steps under way end, nothing follows them."""
+def cancel_runs(*, runs: RunsArgument, connection: Connection) -> int:
+    """Cancel runs: steps under way go on to their end, nothing follows them.
+
+    Of several runs, one that is not there or has ended keeps none of the others from being cancelled; the exit code is
+    1 then.
+    """
     output = get_output()
     cancelled = []
-    with connection.client() as client:
-        for run in runs:
-            cancelled.append(client.cancel_run(RunId(run)))
+    left: list[StudioError] = []
+    for run in runs:
+        try:
+            with connection.client() as client:
+                cancelled.append(client.cancel_run(RunId(run)))
+        except StudioError as error:
+            if len(runs) == 1 or error.code not in _NOT_CANCELLED:
+                raise
+            left.append(error)
+            output.note(error.message, style="red")
+        else:
             output.print(f"{cancelled[-1].run_id} {cancelled[-1].status}")
-    output.document({"runs": [document(run) for run in cancelled]})
+    shown: dict[str, Any] = {"runs": [document(run) for run in cancelled]}
+    if left:
+        summary = StudioError(f"{len(left)} of {len(runs)} runs were not cancelled.", code="not_all_cancelled")
+        output.note(f"Error: {summary.message}", style="red")
+        shown |= {"ok": False, "error": summary.to_json(), "failures": [error.to_json() for error in left]}
+    output.document(shown)
+    return ExitCode.FAILED if left else ExitCode.DONE
 
 
 @with_connection()

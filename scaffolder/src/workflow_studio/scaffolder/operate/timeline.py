@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Row:
         executor: Id of the executor that ran it; empty for what no process does.
         status: As the worker has it.
         spans: One per attempt of a step.
+        until: When a sleep ends.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Row:
     executor: str = ""
     status: str = ""
     spans: list[Span] = field(default_factory=list)
+    until: datetime | None = None
 
     @property
     def start(self) -> float:
@@ -65,18 +67,21 @@ class Row:
         }
 
 
-def timeline(run: Run, steps: Iterable[Step], events: Sequence[Event]) -> list[Row]:
+def timeline(run: Run, steps: Iterable[Step], events: Sequence[Event], *, now: datetime | None = None) -> list[Row]:
     """Return the rows of a run, in the order in which they began.
+
+    What is open in a run that has not ended goes on until now: a sleep or a hook is ``waiting`` then.
 
     Args:
         run: The run; times count from its creation.
         steps: Its steps, which tell names and executors.
         events: Its whole log, oldest first.
+        now: The time, if not the present one.
     """
     origin = run.created_at or next((event.created_at for event in events if event.created_at), None)
     if origin is None:
         return []
-    end_of_run = _seconds(run.completed_at or (events[-1].created_at if events else None) or origin, origin)
+    end_of_run = _seconds(run.completed_at or now or datetime.now(UTC), origin)
     rows: dict[str, Row] = {
         step.step_id: Row(short_name(step.step_name), "step", step.executor_id or "", step.status) for step in steps
     }
@@ -87,14 +92,16 @@ def timeline(run: Run, steps: Iterable[Step], events: Sequence[Event]) -> list[R
             continue
         moment = _seconds(event.created_at, origin)
         if event.event_type in _STARTS:
-            row = rows.setdefault(identifier, _waiting_row(event.event_type))
+            row = rows.setdefault(identifier, _waiting_row(event))
             open_since.setdefault(identifier, moment)
         elif event.event_type in _ENDS and identifier in open_since:
             row = rows[identifier]
             row.spans.append(Span(open_since.pop(identifier), moment))
             row.status = row.status or "completed"
     for identifier, start in open_since.items():
-        rows[identifier].spans.append(Span(start, max(start, end_of_run)))
+        row = rows[identifier]
+        row.spans.append(Span(start, max(start, end_of_run)))
+        row.status = row.status or ("cancelled" if run.status == "cancelled" else "" if run.finished else "waiting")
     return sorted((row for row in rows.values() if row.spans), key=lambda row: row.start)
 
 
@@ -126,8 +133,18 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def _waiting_row(event_type: str) -> Row:
-    return Row("sleep", "sleep") if event_type == "wait_created" else Row("hook", "hook")
+def end_of_sleep(event: Event) -> datetime | None:
+    """Return when the sleep ends that an event begins, if it says so."""
+    try:
+        return datetime.fromisoformat(str((event.event_data or {}).get("resumeAt")))
+    except ValueError:
+        return None
+
+
+def _waiting_row(event: Event) -> Row:
+    if event.event_type == "wait_created":
+        return Row("sleep", "sleep", until=end_of_sleep(event))
+    return Row("hook", "hook")
 
 
 def _seconds(moment: datetime, origin: datetime) -> float:

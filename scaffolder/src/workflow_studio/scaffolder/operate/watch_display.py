@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from workflow_studio.scaffolder.operate.run_details import failure
-from workflow_studio.scaffolder.operate.show import STYLES, document, event_document, took, value
-from workflow_studio.scaffolder.operate.timeline import short_name
+from workflow_studio.scaffolder.operate.show import STYLES, document, event_document, took, value, when
+from workflow_studio.scaffolder.operate.timeline import end_of_sleep, short_name
 from workflow_studio.scaffolder.output import clean
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class TextDisplay:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._lost = False
+        self._attempts: Counter[str] = Counter()
 
     def status(self, run: Run, steps: dict[str, Step]) -> None:  # noqa: ARG002 - a display's method
         """Take note that the worker answers."""
@@ -46,7 +48,11 @@ class TextDisplay:
 
     def event(self, event: Event, step: Step | None) -> None:
         """Print an event: its time, its type, what it is about."""
-        self._output.print(line_of(event, step), style=_EVENT_STYLES.get(event.event_type))
+        about = event.correlation_id or ""
+        if event.event_type == "step_started":
+            self._attempts[about] += 1  # the step itself knows its last attempt only
+        line = line_of(event, step, self._attempts[about])
+        self._output.print(line, style=_EVENT_STYLES.get(event.event_type))
 
     def line(self, line: OutputLine) -> None:
         """Print a line that the run's code printed."""
@@ -150,19 +156,24 @@ def text_of(line: OutputLine) -> str:
     return f"{moment}  {line.level:<5}  {source}{attempt}: {line.text}"
 
 
-def line_of(event: Event, step: Step | None) -> str:
-    """Return an event as a line: time of day, type, what it is about."""
+def line_of(event: Event, step: Step | None, attempt: int = 1) -> str:
+    """Return an event as a line: time of day, type, what it is about.
+
+    Args:
+        event: The event.
+        step: The step it is about.
+        attempt: Which attempt of the step it is about.
+    """
     moment = event.created_at.astimezone().strftime("%H:%M:%S.%f")[:-3] if event.created_at else ""
-    return f"{moment}  {event.event_type:<18} {_about(event, step)}".rstrip()
+    return f"{moment}  {event.event_type:<18} {_about(event, step, attempt)}".rstrip()
 
 
-def _about(event: Event, step: Step | None) -> str:
-    data: dict[str, Any] = event.event_data or {}
+def _about(event: Event, step: Step | None, attempt: int) -> str:
     if step is not None:
-        attempt = f" (attempt {step.attempt})" if event.event_type == "step_started" and step.attempt > 1 else ""
-        return short_name(step.step_name) + attempt
-    if event.event_type == "wait_created" and data.get("resumeAt"):
-        return f"until {data['resumeAt']}"
+        which = f" (attempt {attempt})" if event.event_type == "step_started" and attempt > 1 else ""
+        return short_name(step.step_name) + which
+    if event.event_type == "wait_created" and (end := end_of_sleep(event)):
+        return f"until {when(end)}"
     if event.event_type.startswith("run_"):
         return ""
     return event.correlation_id or ""
