@@ -88,7 +88,7 @@ async def get_run(
     response_model_exclude_unset=True,
 )
 async def cancel_run(run_id: str, worker: Worker, by: By) -> Run:
-    """Cancel a run: steps under way end, nothing follows them. Cancelling it twice changes nothing."""
+    """Cancel a run: steps under way go on to their end, nothing follows them. Cancelling it twice changes nothing."""
     return presenting.run(await worker.engine.runs.cancel(run_id, caller=by))
 
 
