@@ -170,7 +170,18 @@ async def test_what_is_not_there_says_so(worker):
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
     response = await worker.send("DELETE", "/v1/runs")
     assert (response.status_code, response.json()["code"]) == (405, "invalid_request")
-    assert response.headers["allow"] in {"GET", "POST", "GET, POST"}
+    assert response.headers["allow"] == "GET, POST"
+    assert response.json()["message"] == "This address takes other methods: GET, POST."
+
+
+async def test_a_body_that_does_not_say_it_is_json_is_told_how_to(worker):
+    for content_type in ({}, {"content-type": "application/x-www-form-urlencoded"}):
+        headers = {"idempotency-key": "k", **content_type}
+        response = await worker.send("POST", "/v1/runs", content=b'{"workflowName": "w"}', headers=headers)
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_request")
+        assert "Content-Type: application/json" in response.json()["recovery"]
+    response = await worker.send("POST", "/v1/runs", json=[1], headers={"idempotency-key": "k"})
+    assert "recovery" not in response.json()
 
 
 async def test_an_unforeseen_error_shows_nothing_of_itself(worker, monkeypatch, caplog):

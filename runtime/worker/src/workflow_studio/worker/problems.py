@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from workflow_studio.compute.codes import ErrorBody, ErrorCode
 from workflow_studio.compute.payload import PayloadError
@@ -142,6 +143,13 @@ def _of_content(error: Exception) -> Problem:
 
 
 def _of_request(error: RequestValidationError) -> Problem:
+    first = error.errors()[0]
+    if first["loc"] == ("body",) and isinstance(first.get("input"), bytes):
+        # FastAPI reads a body as JSON only if its content type says so, and takes it for a text otherwise.
+        message = "The body does not say that it is JSON."
+        return problem(
+            400, ErrorCode.INVALID_REQUEST, message, "Send JSON with the header `Content-Type: application/json`."
+        )
     return problem(400, ErrorCode.INVALID_REQUEST, _explained(error))
 
 
@@ -207,10 +215,21 @@ def shutting_down() -> Problem:
     )
 
 
+def _methods(request: Request) -> str:
+    """Return the methods that an address takes; the framework names those of its first route only."""
+    return ", ".join(
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    )
+
+
 def install(app: FastAPI) -> None:
     """Have the app answer every foreseen error with its refusal."""
 
-    async def answer(_request: Request, error: Exception) -> JSONResponse:
+    async def answer(asked: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            error.headers = {**(error.headers or {}), "Allow": _methods(asked)}
         foreseen = translate(error)
         if foreseen is None:
             raise error
