@@ -150,7 +150,7 @@ def test_it_runs_in_the_app_as_long_as_nothing_else_is_said(built: Built) -> Non
 
 
 def finished(client: httpx.Client, run_id: str) -> Any:
-    for _ in range(60):
+    for _ in range(180):
         answer = client.get(f"/api/orders/{run_id}").json()
         if answer["status"] != "running" and answer["status"] != "pending":
             break
