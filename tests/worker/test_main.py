@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -32,12 +33,12 @@ def environment(**more):
 
 
 @contextlib.contextmanager
-def started(data_dir, *arguments, **variables):
+def started(data_dir, *arguments, stderr=subprocess.PIPE, **variables):
     process = subprocess.Popen(
         command(*arguments, data_dir=data_dir),
         env=environment(**variables),
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
     try:
@@ -68,6 +69,19 @@ def test_the_first_boot_makes_a_key_and_the_second_keeps_it(tmp_path):
     with started(tmp_path / "data") as (_, url), ComputeClient(url, key) as client:
         assert client.list_runs().data == ()
         assert file.read_text().strip() == key
+
+
+def test_a_person_at_a_terminal_is_shown_the_first_key_once(tmp_path):
+    person, terminal = pty.openpty()
+    with started(tmp_path / "data", stderr=terminal):
+        pass
+    key = (tmp_path / "data" / "api-key").read_text().strip()
+    assert f"It is: {key}" in os.read(person, 65536).decode()
+    with started(tmp_path / "data", stderr=terminal):
+        pass
+    os.close(terminal)
+    assert key not in os.read(person, 65536).decode()
+    os.close(person)
 
 
 def test_a_crash_between_writing_the_first_key_and_storing_it_locks_nobody_out(tmp_path):

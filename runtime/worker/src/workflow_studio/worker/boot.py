@@ -240,10 +240,9 @@ async def _make_first_key(engine: Engine, path: Path) -> None:
     await anyio.to_thread.run_sync(_write_secret, path, secret)
     first = NewKey("default", "default", (ComputeScope.ADMIN,), name="Made by the worker, as there was no other")
     await engine.keys.create(first, secret=secret, key_id=FIRST_KEY_ID)
-    print(  # noqa: T201
-        f"Made an API key with the scope admin and wrote it to {path}\nTo see it: cat {shlex.quote(str(path))}",
-        file=sys.stderr,
-    )
+    # A person at a terminal sees the key itself, this once; what is not a terminal may be a log, where no key belongs.
+    see = f"It is: {secret}" if sys.stderr.isatty() else f"To see it: cat {shlex.quote(str(path))}"
+    print(f"Made an API key with the scope admin and wrote it to {path}\n{see}", file=sys.stderr)  # noqa: T201
 
 
 def _write_secret(path: Path, secret: str) -> None:
