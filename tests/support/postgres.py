@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -33,6 +34,7 @@ class Server:
         self._options = options
         self._identity = identity
         self._process: subprocess.Popen[bytes] | None = None
+        self._changing = threading.Lock()
 
     @property
     def is_running(self) -> bool:
@@ -45,10 +47,12 @@ class Server:
         self._run(subprocess.check_call, *command, "--no-locale", "--no-sync")
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it if it does not run, and wait until it answers. Several threads may ask for that at once."""
         command = [_binaries() / "postgres", "-D", self.folder / "data", "-k", self.folder, "-h", ""]
-        self._process = self._run(subprocess.Popen, *command, "-c", "max_connections=300", *self._options)
-        _wait_for(self.folder, self._process)
+        with self._changing:
+            if self._process is None:
+                self._process = self._run(subprocess.Popen, *command, "-c", "max_connections=300", *self._options)
+            _wait_for(self.folder, self._process)
 
     def stop(self) -> None:
         """End it and all of its sessions at once, as in a crash."""

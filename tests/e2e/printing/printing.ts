@@ -8,12 +8,18 @@ const MARK = 'plum-blossom';
 export async function sideBySide(names: string[]) {
   'use workflow';
   console.log('begins with', names);
-  await Promise.all(names.map((name) => chat(name)));
+  await Promise.all(names.map((name) => chat(name, names.length)));
   console.log('ends');
 }
 
-async function chat(name: string) {
+let present = 0;
+
+async function chat(name: string, others: number) {
   'use step';
+  present += 1;
+  while (present < others) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
   for (let turn = 0; turn < 20; turn++) {
     console.log(`${name} ${turn}`);
     await new Promise((resolve) => setTimeout(resolve, turn % 3));
