@@ -364,15 +364,41 @@ async def test_an_open_stream_is_read_to_what_there_is_or_live(worker, monkeypat
 
 async def test_an_open_stream_ends_when_its_key_is_revoked(worker, monkeypatch):
     monkeypatch.setattr(streams, "_KEY_CHECKED_EVERY", 0)
+    keys, first_is_let_out = worker.services.engine.keys, asyncio.Event()
+    is_live = keys.is_live
+
+    async def looked_at(key_id):
+        answer = await is_live(key_id)
+        first_is_let_out.set()
+        return answer
+
+    monkeypatch.setattr(keys, "is_live", looked_at)
     run_id = await worker.start()
     await write(worker, run_id, frame(dumps("a")))
     live = asyncio.create_task(worker.get(f"/v1/runs/{run_id}/streams/strm_1_user", key=secret_of("runs:read")))
-    await somebody_reads(worker)
+    async with asyncio.timeout(10):
+        await first_is_let_out.wait()
     assert (await worker.post("/v1/keys/runs:read/revoke")).status_code == 200
     await write(worker, run_id, frame(dumps("secret")), sequence=1)
     async with asyncio.timeout(10):
         answer = await live
     assert [json.loads(line) for line in answer.text.splitlines() if line] == [{"index": 0, "value": "a"}]
+    assert worker.services.engine.streams.grown.listeners == 0
+
+
+async def test_a_key_that_is_revoked_before_a_stream_begins_is_refused(worker, monkeypatch):
+    monkeypatch.setattr(streams, "_KEY_CHECKED_EVERY", 0)
+    run_id = await worker.start()
+    await write(worker, run_id, frame(dumps("secret")))
+    keys, is_of_run = worker.services.engine.keys, worker.services.engine.streams.is_of_run
+
+    async def revoking(*arguments):
+        await keys.revoke("runs:read")  # the gate has let the request in
+        return await is_of_run(*arguments)
+
+    monkeypatch.setattr(worker.services.engine.streams, "is_of_run", revoking)
+    answer = await worker.get(f"/v1/runs/{run_id}/streams/strm_1_user", key=secret_of("runs:read"))
+    assert code_of(answer, 401) == "unauthorized"
     assert worker.services.engine.streams.grown.listeners == 0
 
 

@@ -50,11 +50,16 @@ class Authenticator:
         except KeyExpiredError as error:
             raise _unauthorized(error.message, error.recovery) from error
         if key is None:
-            raise _unauthorized(
-                "The API key is not one of this worker.",
-                "Check the key and the worker's URL; a revoked key does not come back.",
-            )
+            raise unknown_key()
         return key
+
+
+def unknown_key() -> Problem:
+    """Return the refusal of a key that is not, or not any more, one of this worker."""
+    return _unauthorized(
+        "The API key is not one of this worker.",
+        "Check the key and the worker's URL; a revoked key does not come back.",
+    )
 
 
 def _unauthorized(message: str, recovery: str | None) -> Problem:

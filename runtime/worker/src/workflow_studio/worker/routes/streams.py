@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from workflow_studio.compute.api import Page, Stream, StreamLine
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.scopes import ComputeScope
-from workflow_studio.worker.auth import needs
+from workflow_studio.worker.auth import needs, unknown_key
 from workflow_studio.worker.engine import params
 from workflow_studio.worker.engine.following import SILENCE_SECONDS, StreamPart
 from workflow_studio.worker.engine.keys import ApiKey
@@ -76,7 +76,9 @@ async def read_run_stream(
         )
     parts = _admitted(worker, key, _parts(worker, request, run_id, name, part))
     # What can be refused is refused before the answer begins.
-    first = await anext(parts)
+    first = await anext(parts, None)
+    if first is None:  # the key was revoked since the request was let in
+        raise unknown_key()
     if part.format == "raw":
         return StreamingResponse(_raw(first, parts), media_type=_BYTES)
     return StreamingResponse(_lines(first, parts), media_type=_JSON_LINES)
