@@ -140,3 +140,68 @@ def test_link_inside_the_project_writes_its_target(tmp_path):
     apply(plan)
     assert (tmp_path / "link.json").is_symlink()
     assert Path(tmp_path / "real.json").read_bytes() == b"[]"
+
+
+@pytest.fixture
+def deletion(tmp_path):
+    for name in ("old/er/a.txt", "old/b.txt", "c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"bye\n")
+    (tmp_path / "c.txt").chmod(0o750)
+    plan = Plan(tmp_path)
+    plan.delete("old/er/a.txt", "gone from the template")
+    plan.delete("c.txt")
+    plan.delete("never-there.txt")
+    return plan
+
+
+def test_what_is_deleted_goes_with_the_folders_it_leaves_empty(deletion, tmp_path):
+    assert apply(deletion) == ["old/er/a.txt", "c.txt"]
+    assert tree(tmp_path) == {"old": None, "old/b.txt": b"bye\n"}
+
+
+def test_deletion_is_an_action_with_a_diff_and_reads_as_no_file(deletion):
+    change = deletion.changes["old/er/a.txt"]
+    assert (change.action, deletion.changes["never-there.txt"].action) == (Action.DELETE, Action.UNCHANGED)
+    assert change.diff() == "--- a/old/er/a.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-bye\n"
+    assert deletion.read("old/er/a.txt") is None
+
+
+def test_last_word_counts_when_a_file_is_written_and_deleted(deletion, tmp_path):
+    deletion.write("c.txt", b"stays\n")
+    deletion.write("new.txt", b"x")
+    deletion.delete("new.txt")
+    apply(deletion)
+    assert (tmp_path / "c.txt").read_bytes() == b"stays\n"
+    assert not (tmp_path / "new.txt").exists()
+
+
+def test_deleted_files_come_back_as_they_were_when_a_later_write_fails(deletion, tmp_path, monkeypatch):
+    before = tree(tmp_path)
+
+    def fail(path, data):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(_apply, "_replace", fail)
+    deletion.write("z.txt", b"new")
+    with pytest.raises(OSError, match="disk full"):
+        apply(deletion)
+    assert tree(tmp_path) == before
+    if sys.platform != "win32":
+        assert stat.S_IMODE((tmp_path / "c.txt").stat().st_mode) == 0o750
+
+
+def test_file_edited_since_the_plan_is_not_deleted(deletion, tmp_path):
+    (tmp_path / "c.txt").write_bytes(b"edited\n")
+    with pytest.raises(PlanOutdatedError):
+        apply(deletion)
+    assert (tmp_path / "old/er/a.txt").exists()
+
+
+def test_deleting_a_link_keeps_what_it_leads_to(tmp_path):
+    (tmp_path / "real.json").write_bytes(b"{}")
+    (tmp_path / "link.json").symlink_to("real.json")
+    plan = Plan(tmp_path)
+    plan.delete("link.json")
+    apply(plan)
+    assert tree(tmp_path) == {"real.json": b"{}"}

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def apply(plan: Plan) -> list[str]:
-    """Write every pending change of a plan; on any failure put everything back.
+    """Make every pending change of a plan; on any failure put everything back.
 
     Args:
         plan: The plan.
 
     Returns:
-        The paths that were written.
+        The paths that were written or removed.
 
     Raises:
         PlanOutdatedError: A file is not what it was when the plan was made. Nothing was written.
@@ -33,17 +33,26 @@ def apply(plan: Plan) -> list[str]:
     for change in pending:
         _verify(plan.root, change)
     undo: list[tuple[Path, bytes | None, list[Path]]] = []
+    removed: list[tuple[Path, Path]] = []
     try:
         for change in pending:
             # Checked again right before the write: an earlier write of this plan must not have moved the target.
             path = resolve_inside(plan.root, change.path)
+            if change.deleted:
+                removed.append(_set_aside(plan.root, change.path))
+                continue
             created = _make_folders(path.parent)
             undo.append((path, change.before, created))
             _replace(path, change.after or b"")
     except BaseException:
         for path, before, created in reversed(undo):
             _restore(path, before, created)
+        for path, aside in reversed(removed):
+            with contextlib.suppress(OSError):
+                aside.replace(path)
         raise
+    for path, aside in removed:
+        _discard(plan.root.resolve(), path, aside)
     return [change.path for change in pending]
 
 
@@ -78,6 +87,30 @@ def _replace(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _set_aside(root: Path, relative: str) -> tuple[Path, Path]:
+    """Rename a file that is to go, so that it can come back as it was; a link goes, what it leads to stays."""
+    folder, _, name = relative.rpartition("/")
+    path = (resolve_inside(root, folder) if folder else root.resolve()) / name
+    handle, aside = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    try:
+        path.replace(aside)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+    return path, Path(aside)
+
+
+def _discard(root: Path, path: Path, aside: Path) -> None:
+    """Remove what was set aside, and the folders that are empty now; everything is written, so nothing is raised."""
+    with contextlib.suppress(OSError):
+        aside.unlink()
+        for folder in path.parents:
+            if folder == root or any(folder.iterdir()):
+                break
+            folder.rmdir()
 
 
 def _umask() -> int:

@@ -18,6 +18,7 @@ class Action(StrEnum):
 
     CREATE = "create"
     UPDATE = "update"
+    DELETE = "delete"
     UNCHANGED = "unchanged"
     KEEP = "keep"
 
@@ -32,6 +33,7 @@ class Change:
         after: The content to write; ``None`` leaves the file as it is.
         note: Why, for people.
         kept: The file differs from the template on purpose and stays the user's.
+        deleted: The file is removed; ``after`` is ``None``.
     """
 
     path: str
@@ -39,20 +41,23 @@ class Change:
     after: bytes | None
     note: str = ""
     kept: bool = False
+    deleted: bool = False
 
     @property
     def action(self) -> Action:
         """What writing this change would do."""
         if self.kept:
             return Action.KEEP
+        if self.deleted and self.before is not None:
+            return Action.DELETE
         if self.after is None or self.after == self.before:
             return Action.UNCHANGED
         return Action.CREATE if self.before is None else Action.UPDATE
 
     @property
     def writes(self) -> bool:
-        """Whether the file is written."""
-        return self.action in {Action.CREATE, Action.UPDATE}
+        """Whether the file is written or removed."""
+        return self.action in {Action.CREATE, Action.UPDATE, Action.DELETE}
 
     def diff(self) -> str:
         """Return a unified diff, empty when nothing is written."""
@@ -64,7 +69,8 @@ class Change:
         except UnicodeDecodeError:
             return f"Binary file {self.path} differs\n"
         source = "/dev/null" if self.before is None else f"a/{self.path}"
-        lines = difflib.unified_diff(old, new, source, f"b/{self.path}")
+        target = "/dev/null" if self.deleted else f"b/{self.path}"
+        lines = difflib.unified_diff(old, new, source, target)
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
@@ -119,11 +125,17 @@ class Plan:
         before = earlier.before if earlier is not None else read_bytes(self.root, path)
         self.changes[path] = Change(path, before, after, note)
 
+    def delete(self, path: str, note: str = "") -> None:
+        """Plan to remove a file, and the folders that are empty without it; one that is not there stays away."""
+        earlier = self.changes.get(path)
+        before = earlier.before if earlier is not None else read_bytes(self.root, path)
+        self.changes[path] = Change(path, before, None, note, deleted=True)
+
     def keep(self, path: str, note: str) -> None:
         """Leave a file as the user made it, and say so."""
         self.changes[path] = Change(path, read_bytes(self.root, path), None, note, kept=True)
 
     @property
     def pending(self) -> list[Change]:
-        """The changes that write something."""
+        """The changes that write or remove something."""
         return [change for change in self.changes.values() if change.writes]

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 SCHEMA = "workflow-studio/scaffold/1"
 _FOLDED = 6
-_STYLES = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.KEEP: "cyan"}
-_STATES = {Action.CREATE: "missing", Action.UPDATE: "not wired", Action.UNCHANGED: "ok", Action.KEEP: "yours"}
+_STYLES = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red", Action.KEEP: "cyan"}
+_STATES = {
+    Action.CREATE: "missing",
+    Action.UPDATE: "not wired",
+    Action.DELETE: "to remove",
+    Action.UNCHANGED: "ok",
+    Action.KEEP: "yours",
+}
 
 
 def document(scaffold: Scaffold, *, applied: bool, installed: bool, command: str, steps: list[str]) -> dict[str, Any]:
