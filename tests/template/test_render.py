@@ -34,14 +34,17 @@ PYTHON_PACKAGE = {
     "triggers", "webhooks",
 }  # fmt: skip
 STUDIO = {".copier-answers.yml", ".env.example", "workflow.config.ts"}
+BOOT_CHECKS = {"instrumentation.ts", "src/hooks.server.ts"}
 OWNED_BY_STUDIO = {
     "nextjs": STUDIO
+    | {"instrumentation.ts"}
     | {"app/api/workflow-studio/diagnostics/remote-ownership/route.ts"}
     | {f"workflow-studio/{name}" for name in PACKAGE | {"next.cjs", "next.d.ts"}},
     "nitro": STUDIO
     | {"server/api/workflow-studio/diagnostics/remote-ownership.get.ts"}
     | {f"workflow-studio/{name}" for name in PACKAGE | {"nitro.cjs", "nitro.d.ts", "nitro-plugin.mjs"}},
     "sveltekit": STUDIO
+    | {"src/hooks.server.ts"}
     | {"src/routes/api/workflow-studio/diagnostics/remote-ownership/+server.ts"}
     | {f"workflow-studio/{name}" for name in PACKAGE | {"sveltekit.cjs", "sveltekit.d.ts"}},
     "fastapi": STUDIO - {"workflow.config.ts"} | {f"workflow_studio_app/{name}.py" for name in PYTHON_PACKAGE},
@@ -49,14 +52,14 @@ OWNED_BY_STUDIO = {
 OWNED_BY_USER = {
     "nextjs": {
         ".gitignore", "README.md", "app/api/orders/[runId]/route.ts", "app/api/orders/route.ts", "app/layout.tsx",
-        "app/page.tsx", "instrumentation.ts", "next.config.ts", "package.json", "tsconfig.json", "workflows/order.ts",
+        "app/page.tsx", "next.config.ts", "package.json", "tsconfig.json", "workflows/order.ts",
     },
     "nitro": {
         ".gitignore", "README.md", "nitro.config.ts", "package.json", "server/api/orders/[runId].get.ts",
         "server/api/orders/index.post.ts", "server/routes/index.get.ts", "tsconfig.json", "workflows/order.ts",
     },
     "sveltekit": {
-        ".gitignore", "README.md", "package.json", "src/app.html", "src/hooks.server.ts", "src/routes/+page.svelte",
+        ".gitignore", "README.md", "package.json", "src/app.html", "src/routes/+page.svelte",
         "src/routes/api/orders/+server.ts", "src/routes/api/orders/[runId]/+server.ts", "src/workflows/order.ts",
         "tsconfig.json", "vite.config.ts",
     },
@@ -118,7 +121,7 @@ def test_the_text_is_finished(template: Path, tmp_path: Path, framework: str, mo
         assert not text.endswith("\n\n"), path
         assert "\r" not in text, path
         assert str(template) not in text or path == ".copier-answers.yml", path
-        if path in OWNED_BY_STUDIO[framework] and path not in {".copier-answers.yml", "workflow-studio/package.json"}:
+        if path in OWNED_BY_STUDIO[framework] - BOOT_CHECKS - {".copier-answers.yml", "workflow-studio/package.json"}:
             assert HEADER in text.splitlines()[0], path
 
 
@@ -128,6 +131,7 @@ def test_the_answers_are_kept_for_the_update(template: Path, tmp_path: Path, fra
     answers = yaml.safe_load((tmp_path / "My Orders!/.copier-answers.yml").read_text())
     answers.pop("_src_path")
     folder = {"nextjs": "app", "nitro": "server", "sveltekit": "src/routes", "fastapi": "app"}[framework]
+    assert answers.pop("language", "ts") == "ts"
     assert answers == {"framework": framework, "mode": "new", "project_name": "my-orders", "app_dir": folder}
 
 
@@ -143,6 +147,7 @@ def test_the_answers_are_kept_for_the_update(template: Path, tmp_path: Path, fra
         ("app_dir", "app/"),
         ("app_dir", "a b"),
         ("framework", "angular"),
+        ("language", "coffee"),
     ],
 )
 def test_answers_that_cannot_work_are_refused(template: Path, tmp_path: Path, answer: str, value: str) -> None:

@@ -47,7 +47,7 @@ def repository(tmp_path: Path) -> Path:
     shared = folder / "template/_shared"
     change(shared / "adapters/next.cjs", "// The Next.js adapter.", f"// The Next.js adapter.\n{MARKER}")
     change(shared / "workflow.config.ts", "retries: 3", "retries: 5")
-    change(shared / "order.ts", "'2s'", "'3s'")
+    change(shared / "order.jinja", "'2s'", "'3s'")
     change(folder / "template/nextjs/package.json.jinja", '"0.1.0"', '"0.2.0"')
     change(shared / "env.example", "# Where the worker is.", "# Where the worker is: its URL.")
     change(folder / "copier.yml", "default: 0.1.0", "default: 0.2.0")

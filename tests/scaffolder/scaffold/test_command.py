@@ -85,7 +85,7 @@ def test_output_of_a_first_run_is_complete(nitro_app, capsys):
         "  3. studio deploy            # build the workflows, upload and activate them",
         "  4. Start the app with WORKFLOW_TARGET_WORLD=workflow-studio/world-remote; .env.example has all variables.",
         "",
-        "To repeat: studio scaffold --framework nitro --package-manager npm --yes",
+        "To repeat: studio scaffold --framework nitro --ts --package-manager npm --yes",
     ]
 
 

@@ -13,7 +13,7 @@ from workflow_studio.scaffolder.scaffold._plan import ManualStep, Plan
 from workflow_studio.scaffolder.scaffold._project import read_bytes, resolve_inside
 from workflow_studio.scaffolder.scaffold._template import render, template_ref
 from workflow_studio.scaffolder.scaffold._wire import wire
-from workflow_studio.scaffolder.scaffold.edits import add_lines, strip_types
+from workflow_studio.scaffolder.scaffold.edits import add_lines
 from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED, Framework
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ENV_EXAMPLE = ".env.example"
-_CONFIG = "workflow.config.ts"
+_LANGUAGES = {True: "ts", False: "js"}
+_CONFIGS = ("workflow.config.ts", "workflow.config.mjs")
 _SRC_DIR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
@@ -34,12 +35,14 @@ class Request:
         framework: An id, or ``auto``.
         package_manager: ``None`` detects it.
         src_dir: Folder of the sources; ``None`` detects it.
+        typescript: Whether the app is in TypeScript; ``None`` detects it.
         force: Paths whose content is replaced by the template's whatever it is.
     """
 
     framework: str = "auto"
     package_manager: str | None = None
     src_dir: str | None = None
+    typescript: bool | None = None
     force: tuple[str, ...] = ()
 
 
@@ -80,11 +83,11 @@ def plan_existing(root: Path, request: Request) -> Scaffold:
     recorded, answers_path = read_recorded(root)
     detected = _detect(root, request, recorded)
     framework = SUPPORTED[detected.framework]
-    answers = {"framework": framework.id, "mode": "existing", "app_dir": _app_dir(framework, detected)}
-    rendered = _render_existing(answers, answers_path, framework, detected)
+    answers = _answers(framework, detected, mode="existing")
+    rendered = render(answers, answers_file=answers_path)
     plan = Plan(root)
     _leave_guard(plan, rendered, framework, detected)
-    base = _base(recorded, answers, rendered, answers_path, detected)
+    base = _base(recorded, answers, rendered)
     comparison = _Comparison(plan, rendered, recorded, base, request.force, _package_folder(framework, detected))
     for path, content in rendered.items():
         if path == answers_path:
@@ -117,13 +120,9 @@ def plan_new(parent: Path, name: str, request: Request) -> Scaffold:
     manager = request.package_manager or "npm"
     source = "--package-manager" if request.package_manager else "the default"
     src_dir = "src" if framework.id == "sveltekit" else request.src_dir or ""
-    detected = Detected(framework.id, ("--framework",), manager, source, src_dir, typescript=True)
-    answers = {
-        "framework": framework.id,
-        "mode": "new",
-        "project_name": name,
-        "app_dir": _app_dir(framework, detected),
-    }
+    typescript = request.typescript is not False
+    detected = Detected(framework.id, ("--framework",), manager, source, src_dir, typescript=typescript)
+    answers = _answers(framework, detected, mode="new") | {"project_name": name}
     plan = Plan(root)
     for path, content in render(answers).items():
         plan.write(path, content)
@@ -142,6 +141,10 @@ def _detect(root: Path, request: Request, recorded: Recorded | None) -> Detected
     if src_dir is None and known.get("framework") == framework:
         src_dir = _src_dir_of(known.get("app_dir"))
     detected = detect(root, framework=framework, package_manager=request.package_manager, src_dir=src_dir)
+    language = known.get("language") if request.typescript is None else None
+    typescript = language == "ts" if language in _LANGUAGES.values() else request.typescript
+    if typescript is not None:
+        detected = replace(detected, typescript=typescript)
     return replace(detected, evidence=(recorded.path,)) if from_answers and recorded is not None else detected
 
 
@@ -158,27 +161,11 @@ def _src_dir_of(app_dir: object) -> str:
     return app_dir.rsplit("/", 1)[0] if isinstance(app_dir, str) and "/" in app_dir else ""
 
 
-def _render_existing(
-    answers: dict[str, Any], answers_path: str, framework: Framework, detected: Detected
-) -> dict[str, bytes]:
-    """Render what an app that is there gets: the generated files, and the guard of a new app."""
-    rendered = render(answers, answers_file=answers_path)
-    if framework.guard:
-        guard = f"{_guard_stem(framework, detected)}.ts"
-        whole = render({**answers, "mode": "new", "project_name": "app"}, answers_file=answers_path)
-        if guard in whole:
-            rendered[guard] = whole[guard]
-    if framework.strips_types and not detected.typescript:
-        rendered = dict(_without_types(path, content) for path, content in rendered.items())
-    return rendered
-
-
-def _without_types(path: str, content: bytes) -> tuple[str, bytes]:
-    # workflow.config.ts and the declarations are outside the folders that a framework compiles.
-    if not path.endswith(".ts") or path.endswith(".d.ts") or path == _CONFIG:
-        return path, content
-    stripped = strip_types(path, content)
-    return (path, content) if stripped is None else (f"{path.removesuffix('.ts')}.js", stripped)
+def _answers(framework: Framework, detected: Detected, *, mode: str) -> dict[str, Any]:
+    answers = {"framework": framework.id, "mode": mode, "app_dir": _app_dir(framework, detected)}
+    if framework.language != "Python":
+        answers["language"] = _LANGUAGES[detected.typescript]
+    return answers
 
 
 def _guard_stem(framework: Framework, detected: Detected) -> str:
@@ -203,24 +190,14 @@ def _leave_guard(plan: Plan, rendered: dict[str, bytes], framework: Framework, d
             )
 
 
-def _base(
-    recorded: Recorded | None,
-    answers: dict[str, Any],
-    rendered: dict[str, bytes],
-    answers_path: str,
-    detected: Detected,
-) -> dict[str, bytes] | None:
+def _base(recorded: Recorded | None, answers: dict[str, Any], rendered: dict[str, bytes]) -> dict[str, bytes] | None:
     """Return what the template made last time, or ``None`` when that cannot be known here."""
     if recorded is None or not recorded.is_current:
         return None
-    before = {"framework": recorded.answers.get("framework"), "app_dir": recorded.answers.get("app_dir")}
-    if all(answers[name] == value for name, value in before.items()):
+    before = {name: recorded.answers[name] for name in answers if name in recorded.answers} | {"mode": "existing"}
+    if before == answers:
         return rendered
-    if before["framework"] not in SUPPORTED:
-        return None
-    framework = SUPPORTED[str(before["framework"])]
-    then = replace(detected, framework=framework.id, src_dir=_src_dir_of(before["app_dir"]))
-    return _render_existing({**before, "mode": "existing"}, answers_path, framework, then)
+    return render(before, answers_file=recorded.path) if before.get("framework") in SUPPORTED else None
 
 
 @dataclass(slots=True)
@@ -282,7 +259,7 @@ class _Comparison:
             names = {line.split("=", 1)[0].strip(" #") for line in current.decode("utf-8", "replace").splitlines()}
             missing = [line for line in wanted if line.split("=", 1)[0] not in names]
             self.plan.write(path, add_lines(current, missing, heading="Workflow Studio"), "add the variables")
-        elif path == _CONFIG and b"defineWorkflowStudioConfig" in current:
+        elif path in _CONFIGS and b"defineWorkflowStudioConfig" in current:
             self.plan.keep(path, "it is there already")
         else:
             why = f"it exists already and is not Studio's; --force {path} replaces it"

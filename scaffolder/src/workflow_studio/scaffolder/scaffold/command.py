@@ -63,6 +63,10 @@ def scaffold(  # noqa: PLR0913 - one parameter per option of the command line
     framework: Annotated[str, typer.Option(help="nextjs, nitro, sveltekit, fastapi, or auto to detect it.")] = "auto",
     new: Annotated[str | None, typer.Option("--new", metavar="NAME", help="Make a new app of this name.")] = None,
     src_dir: Annotated[str | None, typer.Option(help="Folder of the sources, if not detected ('' for none).")] = None,
+    typescript: Annotated[
+        bool | None,
+        typer.Option("--ts/--js", help="The language of the app, if not detected.", show_default=False),
+    ] = None,
     package_manager: Annotated[PackageManager | None, typer.Option(help="What installs, if not detected.")] = None,
     force: Annotated[
         list[str] | None,
@@ -86,7 +90,7 @@ def scaffold(  # noqa: PLR0913 - one parameter per option of the command line
     if not root.is_dir():
         raise UsageError(f"{path} is not a folder.")
     manager = str(package_manager) if package_manager is not None else None
-    request = Request(framework, manager, _normalised(src_dir), tuple(force or ()))
+    request = Request(framework, manager, _normalised(src_dir), typescript, tuple(force or ()))
     with output.status("Planning"):
         planned = plan_new(root, new, request) if new is not None else plan_existing(root, request)
     command = _repeatable(path, planned, new)
@@ -147,5 +151,7 @@ def _repeatable(path: Path, planned: Scaffold, new: str | None) -> str:
     parts += ["--framework", detected.framework]
     if detected.src_dir and detected.framework != "sveltekit":
         parts += ["--src-dir", detected.src_dir]
+    if planned.framework.language != "Python":
+        parts.append("--ts" if detected.typescript else "--js")
     parts += ["--package-manager", detected.package_manager, "--yes"]
     return shlex.join(parts)
