@@ -1,0 +1,80 @@
+"""What holds in an app of every framework. Each framework's module makes a test class of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.e2e.support import run, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.matrix.starter import Starter
+    from tests.e2e.support import App, Worker
+
+# Not UTF-8, and with what a form decoder would change: a webhook's body is the sender's, byte by byte.
+FORM = b"payload=%7B%7D&plus=a+b&raw=\xff\xfe"
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(900)
+class Checks:
+    """The checks; ``starter`` says of which app."""
+
+    starter: ClassVar[Starter]
+
+    def test_types_are_right(self, starter: Starter, folder: Path, environment: dict[str, str]) -> None:
+        run(*starter.typecheck, cwd=folder, env=environment)
+
+    def test_a_run_in_the_app(self, local: App, worker: Worker) -> None:
+        before = len(worker.get("/v1/runs")["data"])
+        take_the_tour(local)
+        assert len(worker.get("/v1/runs")["data"]) == before
+
+    def test_a_run_on_the_worker(self, remote: App, worker: Worker) -> None:
+        run_id = take_the_tour(remote)
+        assert worker.run(run_id)["status"] == "completed"
+        steps = worker.steps(run_id)
+        assert {step["stepName"].rpartition("//")[2] for step in steps} == {"greet", "tell", "bytesOf", "end"}
+
+    @pytest.mark.parametrize("route", ["flow", "step"])
+    def test_queue_routes_refuse_while_the_worker_executes(self, remote: App, route: str) -> None:
+        refused = remote.http.post(f"/.well-known/workflow/v1/{route}", json={}, headers={"x-workflow-message-id": "m"})
+        assert (refused.status_code, refused.json()["code"]) == (409, "remote_execution_enabled")
+
+    def test_diagnostics_tell_who_executes(self, remote: App) -> None:
+        path = "/api/workflow-studio/diagnostics/remote-ownership"
+        assert remote.http.get(path).status_code == 401
+        report = remote.http.get(path, headers={"authorization": "Bearer token-of-the-tests"}).json()
+        assert report["targetWorld"] == "workflow-studio/world-remote"
+
+
+def take_the_tour(app: App) -> str:
+    """Start the tour through the app and see it through; return the run's id."""
+    token = f"tour-{uuid4()}"
+    run_id = app.begin("tour", "Ada", token)
+    with httpx.stream("GET", f"{app.url}/api/stream", params={"id": run_id}, timeout=60) as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "hello Ada"
+        assert next(lines) == "hook"
+        wait_until(lambda: app.resume(token, {"answer": 42}).is_success, what="the hook")
+        url = next(lines)
+        assert "/.well-known/workflow/v1/webhook/" in url
+        accepted = httpx.post(url, content=FORM, headers={"content-type": FORM_TYPE}, timeout=60)
+        assert accepted.status_code == 202, accepted.text
+        assert list(lines) == []
+
+    def ended() -> Any:
+        answer = app.ask(run_id)
+        return answer if answer["status"] in {"completed", "failed"} else None
+
+    assert wait_until(ended, what=f"the end of {run_id}") == {
+        "status": "completed",
+        "result": {"greeting": "hello Ada", "answer": 42, "method": "POST", "type": FORM_TYPE, "body": list(FORM)},
+    }
+    return run_id

