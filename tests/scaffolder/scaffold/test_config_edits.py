@@ -30,7 +30,7 @@ corpus = _load_corpus()
 
 def edit(case, text=None):
     source = Source.load(case.path, (case.text if text is None else text).encode())
-    return SUPPORTED[case.framework].edit_config(source).dump().decode()
+    return SUPPORTED[case.framework].configs[0].edit(source).dump().decode()
 
 
 @pytest.mark.parametrize("case", corpus.CASES, ids=lambda case: case.name)
@@ -99,14 +99,15 @@ def test_unclear_config_is_refused_with_reason_and_line(case):
 
 
 def test_all_edits_together_are_recognised_in_every_new_config():
-    for framework in SUPPORTED.values():
-        path, text = framework.new_config
-        assert framework.edit_config(Source.load(path, text.encode())).dump() == text.encode()
+    for config in (config for framework in SUPPORTED.values() for config in framework.configs):
+        if config.new is not None:
+            path, text = config.new
+            assert config.edit(Source.load(path, text.encode())).dump() == text.encode()
 
 
 def test_snippet_of_every_framework_parses():
-    for framework in SUPPORTED.values():
-        Source.load("snippet.ts", framework.snippet.encode())
+    for config in (config for framework in SUPPORTED.values() for config in framework.configs):
+        Source.load("snippet.ts", config.snippet.encode())
 
 
 def test_binary_and_non_utf8_files_are_refused():
@@ -119,5 +120,5 @@ def test_deep_nesting_is_not_a_crash():
     text = "export default " + "(" * 3000 + "{}" + ")" * 3000 + ";\n"
     assert (
         "withWorkflow(withWorkflowStudioNext(((("
-        in SUPPORTED["nextjs"].edit_config(Source.load("next.config.mjs", text.encode())).dump().decode()
+        in SUPPORTED["nextjs"].configs[0].edit(Source.load("next.config.mjs", text.encode())).dump().decode()
     )

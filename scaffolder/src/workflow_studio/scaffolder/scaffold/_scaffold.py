@@ -95,7 +95,7 @@ def plan_existing(root: Path, request: Request) -> Scaffold:
         else:
             comparison.file(path, content)
     comparison.finish()
-    wire(plan, framework, detected)
+    wire(plan, framework, detected, answers)
     return Scaffold(plan, detected, answers)
 
 

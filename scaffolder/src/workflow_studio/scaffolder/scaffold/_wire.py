@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workflow_studio.scaffolder.errors import EditRefusedError
 from workflow_studio.scaffolder.scaffold._plan import ManualStep
-from workflow_studio.scaffolder.scaffold._project import dependencies, read_package_json
+from workflow_studio.scaffolder.scaffold._project import dependencies, read_bytes, read_package_json
+from workflow_studio.scaffolder.scaffold._wire_json import wire_json
+from workflow_studio.scaffolder.scaffold._wire_package import LOCAL_PACKAGE, wire_package_json
 from workflow_studio.scaffolder.scaffold._wire_python import (
     new_package_json,
     note_workflows,
@@ -14,90 +16,82 @@ from workflow_studio.scaffolder.scaffold._wire_python import (
     wire_requirements,
 )
 from workflow_studio.scaffolder.scaffold.edits import JsonDocument, Source, add_lines
+from workflow_studio.scaffolder.scaffold.frameworks import App
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workflow_studio.scaffolder.scaffold._detect import Detected
     from workflow_studio.scaffolder.scaffold._plan import Plan
-    from workflow_studio.scaffolder.scaffold.frameworks import Framework
+    from workflow_studio.scaffolder.scaffold.frameworks import ConfigFile, Framework
 
 SDK_VERSION = "4.8.9"
 """The release of the Workflow SDK that apps are wired to."""
-LOCAL_PACKAGE = "file:./workflow-studio"
-_CONFIG_SUFFIXES = (".ts", ".mts", ".mjs", ".js", ".cjs", ".cts")
+CONFIG_SUFFIXES = (".ts", ".mts", ".mjs", ".js", ".cjs", ".cts")
+_PACKAGE = "package.json"
 
 
-def wire(plan: Plan, framework: Framework, detected: Detected) -> None:
+def wire(plan: Plan, framework: Framework, detected: Detected, answers: Mapping[str, Any] | None = None) -> None:
     """Plan every edit; an edit that is refused becomes a manual step."""
+    app = app_of(plan, detected, answers or {})
+    framework = framework.variant(framework, app)
     if framework.language == "Python":
         wire_app(plan)
         wire_requirements(plan)
-        _wire_package_json(plan, {"workflow": SDK_VERSION})
+        if plan.read(_PACKAGE) is None:
+            plan.write(_PACKAGE, new_package_json(SDK_VERSION), "the Workflow SDK builds the workflows")
+        else:
+            wire_package_json(plan, framework, app, {"workflow": SDK_VERSION})
         _wire_gitignore(plan, framework)
-        note_workflows(plan, f"{detected.src_dir}/" if detected.src_dir else "")
+        note_workflows(plan, app.src)
         return
-    _wire_config(plan, framework)
-    _wire_package_json(plan, _packages(plan, framework))
+    for config in framework.configs:
+        if config.when(app):
+            _wire_config(plan, config)
+    wire_package_json(plan, framework, app, {"workflow": SDK_VERSION, "workflow-studio": LOCAL_PACKAGE})
+    wire_json(plan, [edit for edit in framework.json_edits if edit.file != _PACKAGE and edit.when(app)])
     _wire_tsconfig(plan)
     _wire_gitignore(plan, framework)
-    prefix = f"{detected.src_dir}/" if detected.src_dir and framework.id == "nextjs" else ""
-    for advice in framework.advice(prefix, dependencies(read_package_json(plan.root)), plan.text):
+    for advice in framework.advice(app):
         if advice.snippet:
-            plan.manual.append(ManualStep(advice.path, 1, advice.text, advice.snippet))
+            plan.manual.append(ManualStep(advice.path, advice.line, advice.text, advice.snippet))
         else:
             plan.notes.append(f"{advice.path}: {advice.text}.")
 
 
-def _wire_config(plan: Plan, framework: Framework) -> None:
-    path = next(
-        (framework.config_stem + suffix for suffix in _CONFIG_SUFFIXES if plan.read(framework.config_stem + suffix)),
-        None,
-    )
+def app_of(plan: Plan, detected: Detected, answers: Mapping[str, Any]) -> App:
+    """Return what edits depend on."""
+    package = read_package_json(plan.root) if read_bytes(plan.root, _PACKAGE) is not None else {}
+    src = f"{detected.src_dir}/" if detected.src_dir else ""
+    return App(src, dependencies(package), plan.text, typescript=detected.typescript, answers=answers)
+
+
+def find_config(plan: Plan, config: ConfigFile) -> str | None:
+    """Return the path of a config file that is there."""
+    paths = (config.stem + suffix for suffix in CONFIG_SUFFIXES)
+    return next((path for path in paths if plan.read(path) is not None), None)
+
+
+def _wire_config(plan: Plan, config: ConfigFile) -> None:
+    path = find_config(plan, config)
+    # An empty file is as good as none; a new one would hide it, so it is the one that is filled.
+    if config.new is not None and (path is None or not (plan.read(path) or b"").strip()):
+        name, text = config.new
+        plan.write(path or name, text.encode(), "no config yet")
+        return
     if path is None:
-        name, text = framework.new_config
-        plan.write(name, text.encode(), "no config yet")
+        if not config.optional:
+            plan.manual.append(ManualStep(f"{config.stem}.ts", 1, "the file was not found", config.snippet))
         return
     data = plan.read(path) or b""
     try:
-        edited = framework.edit_config(Source.load(path, data)).dump()
+        edited = config.edit(Source.load(path, data)).dump()
     except (EditRefusedError, RecursionError) as error:
         refused = error if isinstance(error, EditRefusedError) else EditRefusedError("it is nested too deeply")
-        plan.manual.append(ManualStep(path, refused.line, refused.why, framework.snippet))
+        plan.manual.append(ManualStep(path, refused.line, refused.why, config.snippet))
         return
-    wrappers = ", ".join(wrapper.symbol.name for wrapper in framework.wrappers)
-    plan.write(path, edited, f"wrap in {wrappers}" if edited != data else "")
-
-
-def _packages(plan: Plan, framework: Framework) -> dict[str, str]:
-    present = dependencies(read_package_json(plan.root))
-    # An app that has the framework has chosen what it builds with; Nitro 2 is for a person to replace.
-    has_it = not present.keys().isdisjoint({*framework.packages, "nitropack"})
-    of_framework = {} if has_it else framework.packages
-    return {**of_framework, "workflow": SDK_VERSION, "workflow-studio": LOCAL_PACKAGE}
-
-
-def _wire_package_json(plan: Plan, wanted: dict[str, str]) -> None:
-    data = plan.read("package.json")
-    if data is None:
-        plan.write("package.json", new_package_json(wanted["workflow"]), "the Workflow SDK builds the workflows")
-        return
-    present = dependencies(read_package_json(plan.root))
-    missing = {name: spec for name, spec in wanted.items() if name not in present}
-    studio = present.get("workflow-studio", LOCAL_PACKAGE)
-    if "workflow-studio" in wanted and not studio.startswith(("file:", "link:", "portal:", "workspace:")):
-        why = f"workflow-studio is {studio!r}, but has to be the folder this command makes"
-        plan.manual.append(ManualStep("package.json", 1, why, f'"workflow-studio": "{LOCAL_PACKAGE}"'))
-    sdk = present.get("workflow", SDK_VERSION)
-    if sdk.lstrip("^~=v ").split(".", 1)[0] != SDK_VERSION.split(".", 1)[0]:
-        plan.notes.append(f"package.json: workflow is {sdk}; Studio is tested with {SDK_VERSION}.")
-    try:
-        document = JsonDocument.load("package.json", data)
-        for name, spec in missing.items():
-            document = document.set_default(("dependencies", name), spec, in_order=True)
-    except EditRefusedError as error:
-        lines = ",\n".join(f'"{name}": "{spec}"' for name, spec in missing.items())
-        plan.manual.append(ManualStep("package.json", error.line, error.why, lines))
-        return
-    plan.write("package.json", document.dump(), f"depend on {', '.join(missing)}" if missing else "")
+    titles = "; ".join(edit.title for edit in config.edits)
+    plan.write(path, edited, titles if edited != data else "")
 
 
 def _wire_tsconfig(plan: Plan) -> None:

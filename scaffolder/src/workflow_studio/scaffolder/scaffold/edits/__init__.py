@@ -7,27 +7,34 @@ there changes nothing.
 
 from __future__ import annotations
 
-from workflow_studio.scaffolder.scaffold.edits._arrays import ArrayItem, add_array_item
-from workflow_studio.scaffolder.scaffold.edits._exports import Wrapper, wrap_default_export
+from workflow_studio.scaffolder.scaffold.edits._arrays import ArrayItem
+from workflow_studio.scaffolder.scaffold.edits._edit import Edit
 from workflow_studio.scaffolder.scaffold.edits._imports import Symbol, imported_names
 from workflow_studio.scaffolder.scaffold.edits._json import JsonDocument
+from workflow_studio.scaffolder.scaffold.edits._nest import CallBehind, ModuleImport
+from workflow_studio.scaffolder.scaffold.edits._properties import Property
 from workflow_studio.scaffolder.scaffold.edits._python import add_app_call
 from workflow_studio.scaffolder.scaffold.edits._syntax import Source
 from workflow_studio.scaffolder.scaffold.edits._text import add_lines
 from workflow_studio.scaffolder.scaffold.edits._toml import add_requirements
-from workflow_studio.scaffolder.scaffold.edits._types import strip_types
+from workflow_studio.scaffolder.scaffold.edits._values import Call, Value
+from workflow_studio.scaffolder.scaffold.edits._wrap import Wrap, Wrapper
 
 __all__ = [
     "ArrayItem",
+    "Call",
+    "CallBehind",
+    "Edit",
     "JsonDocument",
+    "ModuleImport",
+    "Property",
     "Source",
     "Symbol",
+    "Value",
+    "Wrap",
     "Wrapper",
     "add_app_call",
-    "add_array_item",
     "add_lines",
     "add_requirements",
     "imported_names",
-    "strip_types",
-    "wrap_default_export",
 ]

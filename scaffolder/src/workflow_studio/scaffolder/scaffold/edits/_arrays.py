@@ -1,13 +1,14 @@
-"""Adding an item to an array of the exported config: ``modules``, ``plugins``."""
+"""Adding an item to an array of the exported config: ``modules``, ``plugins``, ``integrations``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workflow_studio.scaffolder.scaffold.edits._exports import binding, calls_of, config_object, property_value
-from workflow_studio.scaffolder.scaffold.edits._imports import Symbol, ensure_imported, module_bindings
-from workflow_studio.scaffolder.scaffold.edits._syntax import Source, append_member, named, unwrap
+from workflow_studio.scaffolder.scaffold.edits._config import binding, calls_of, config_object, property_value
+from workflow_studio.scaffolder.scaffold.edits._imports import Symbol, imported_names, module_bindings
+from workflow_studio.scaffolder.scaffold.edits._syntax import Source, append_member, callee, named, unwrap, walk
+from workflow_studio.scaffolder.scaffold.edits._values import Call, code_of, import_for
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -15,45 +16,86 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ArrayItem:
-    """What an array shall hold.
+    """An array of the config holds an item, behind what is there; the array is made when there is none.
 
     Attributes:
-        module: As a plain string, the item itself (``"workflow/nitro"``).
-        symbol: When set, the item is a call of this export instead (``workflowPlugin()``).
+        key: The property that is the array.
+        item: A plain string (``"workflow/nitro"``), or a call of an export (``workflow()``).
+        first: The item goes in front of what is there.
+        before: Calls that the item has to stand in front of: it goes in front of the first of them.
+        behind: Calls that the item has to stand behind: where it is there already, it is checked.
     """
 
-    module: str
-    symbol: Symbol | None = None
+    key: str
+    item: str | Call
+    first: bool = False
+    before: tuple[Symbol, ...] = ()
+    behind: tuple[Symbol, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What adding it does."""
+        name = self.item if isinstance(self.item, str) else f"{self.item.symbol.name}()"
+        return f"add {name} to {self.key}"
+
+    @property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """The export that is called."""
+        return () if isinstance(self.item, str) else (self.item.symbol,)
+
+    def add(self, source: Source) -> Source:
+        """Return the file with the item.
+
+        Raises:
+            EditRefusedError: The array cannot be told without running the file, or holds the item in a place where
+                it does not work.
+        """
+        if isinstance(self.item, Call) and calls_of(source, self.item.symbol):
+            self._check_order(source)
+            return source
+        array = self._find(source)
+        if array is not None and isinstance(self.item, str) and _holds(source, array, self.item):
+            return source
+        # The text of the item needs the local name; importing moves offsets, so the array is looked up again after.
+        source, names = import_for(source, self.item)
+        code = code_of(source, self.item, names)
+        array = self._find(source)
+        if array is None:
+            return append_member(source, config_object(source), f"{self.key}: [{code}]")
+        first = self.first or bool(self.before)
+        return append_member(source, array, code, before=self._following(source, array), first=first)
+
+    def _find(self, source: Source) -> Node | None:
+        value = property_value(source, config_object(source), self.key)
+        return array_of(source, value, self.key) if value is not None else None
+
+    def _following(self, source: Source, array: Node) -> Node | None:
+        """Return the element that the item goes in front of."""
+        return next((element for element in named(array) if _calls_one_of(source, element, self.before)), None)
+
+    def _check_order(self, source: Source) -> None:
+        if not isinstance(self.item, Call) or not (self.before or self.behind):
+            return
+        own = calls_of(source, self.item.symbol)[0]
+        for other in (call for symbol in (*self.before, *self.behind) for call in calls_of(source, symbol)):
+            wrong = own.start_byte > other.start_byte if self.before else own.start_byte < other.start_byte
+            if wrong and own.parent == other.parent:
+                where = "in front of" if self.before else "behind"
+                name = source.text(other.child_by_field_name("function") or other)
+                raise source.refusal(f"{self.item.symbol.name}() has to stand {where} {name}()", at=own)
 
 
-def add_array_item(source: Source, key: str, item: ArrayItem) -> Source:
-    """Add ``item`` to the array ``key`` of the config object, behind what is there.
+def _calls_one_of(source: Source, element: Node, symbols: tuple[Symbol, ...]) -> bool:
+    names = {name for symbol in symbols for name in imported_names(source, symbol)}
+    return any((function := callee(node)) is not None and source.text(function) in names for node in walk(element))
+
+
+def array_of(source: Source, node: Node, key: str) -> Node:
+    """Return the array literal that the value of ``key`` is.
 
     Raises:
-        EditRefusedError: The array cannot be told without running the file.
+        EditRefusedError: It is computed.
     """
-    if item.symbol is not None and calls_of(source, item.symbol):
-        return source
-    container = config_object(source)
-    value = property_value(source, container, key)
-    array = _array(source, value, key) if value is not None else None
-    if array is not None and item.symbol is None and _holds(source, array, item.module):
-        return source
-    # The text of the item needs the local name; importing moves offsets, so the array is looked up again after.
-    if item.symbol is not None:
-        source, local = ensure_imported(source, item.symbol)
-        text = f"{local}()"
-        container = config_object(source)
-        value = property_value(source, container, key)
-        array = _array(source, value, key) if value is not None else None
-    else:
-        text = source.quoted(item.module)
-    if array is None:
-        return append_member(source, container, f"{key}: [{text}]")
-    return append_member(source, array, text)
-
-
-def _array(source: Source, node: Node, key: str) -> Node:
     for _ in range(8):
         node = unwrap(node)
         if node.type == "array":

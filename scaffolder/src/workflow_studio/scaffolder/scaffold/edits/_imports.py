@@ -19,19 +19,23 @@ _FILE_COMMENT = re.compile(r"@ts-(?:no)?check|eslint-disable|biome-ignore-all|@l
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A named export of a package.
+    """An export of a package.
 
     Attributes:
-        name: The export.
+        name: The export; ``default`` is the default one.
         module: The package, with subpath.
+        local: What a file calls the default export.
     """
 
     name: str
     module: str
+    local: str = ""
 
 
 def imported_names(source: Source, symbol: Symbol) -> set[str]:
     """Return every text that names ``symbol`` in the file: an alias, ``namespace.name``, or ``require(…).name``."""
+    if symbol.name == "default":
+        return module_bindings(source, symbol.module)
     found: set[str] = set()
     for statement in source.root.named_children:
         if statement.type == "import_statement":
@@ -70,8 +74,10 @@ def ensure_imported(source: Source, symbol: Symbol) -> tuple[Source, str]:
     names = {name for name in imported_names(source, symbol) if not name.startswith("require")}
     if names:
         return source, min(names, key=len)
-    local = _free_name(source, symbol.name)
+    local = _free_name(source, symbol.local or symbol.name)
     if is_commonjs(source):
+        if symbol.name == "default":
+            raise source.refusal(f"{symbol.module} is imported by its default export, which CommonJS cannot")
         return _add_require(source, symbol, local), local
     return _add_import(source, symbol, local), local
 
@@ -165,8 +171,12 @@ def _free_name(source: Source, wanted: str) -> str:
 
 
 def _add_import(source: Source, symbol: Symbol, local: str) -> Source:
-    specifier = symbol.name if local == symbol.name else f"{symbol.name} as {local}"
     statements = [node for node in source.root.named_children if node.type == "import_statement"]
+    last = statements[-1] if statements else None
+    if symbol.name == "default":
+        line = f"import {local} from {source.quoted(symbol.module)}{source.semicolon}"
+        return source.insert([_new_line(source, last, line)])
+    specifier = symbol.name if local == symbol.name else f"{symbol.name} as {local}"
     for statement in statements:
         if _module_of(source, statement) != symbol.module or _is_type_only(statement):
             continue
@@ -174,7 +184,7 @@ def _add_import(source: Source, symbol: Symbol, local: str) -> Source:
         if names is not None:
             return append_member(source, names, specifier)
     line = f"import {{ {specifier} }} from {source.quoted(symbol.module)}{source.semicolon}"
-    return source.insert([_new_line(source, statements[-1] if statements else None, line)])
+    return source.insert([_new_line(source, last, line)])
 
 
 def _add_require(source: Source, symbol: Symbol, local: str) -> Source:

@@ -74,6 +74,15 @@ class JsonDocument:
         node = self._find(keys)
         return None if node is None else self._value(node)
 
+    def has(self, *keys: str) -> bool:
+        """Tell whether there is a value at a path, ``null`` included."""
+        return self._find(keys) is not None
+
+    def line(self, *keys: str) -> int:
+        """Return the 1-based line of the value at a path, or of the file when it has none."""
+        node = self._find(keys)
+        return node.start_point[0] + 1 if node is not None else 1
+
     def _find(self, keys: tuple[str, ...]) -> Node | None:
         node: Node | None = self.root
         for key in keys:
@@ -129,6 +138,14 @@ class JsonDocument:
         for key in reversed(keys[depth + 1 :]):
             value = {key: value}
         return self._insert(container, keys[depth], value, in_order=in_order and depth == len(keys) - 1)
+
+    def replace(self, keys: tuple[str, ...], value: Any) -> JsonDocument:
+        """Replace the value at a path, which is there."""
+        node = self._find(keys)
+        if node is None:
+            raise self.source.refusal(f'"{".".join(keys)}" has no value')
+        text = self._text(value, node.parent or node)
+        return replace(self, source=self.source.splice(node.start_byte, node.end_byte, text.encode()))
 
     def append(self, keys: tuple[str, ...], item: Any) -> JsonDocument:
         """Add an item to an array, which is made when missing.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _BOM = b"\xef\xbb\xbf"
 # Wrappers of an expression that change nothing about its value.
-_TRANSPARENT = frozenset(
+TRANSPARENT = frozenset(
     {
         "parenthesized_expression",
         "as_expression",
@@ -106,6 +106,17 @@ class Source:
             pieces += [self.data[position : insertion.offset], insertion.data]
             position = insertion.offset
         result = Source(self.path, b"".join([*pieces, self.data[position:]]), self.bom, self.dialect)
+        if result.root.has_error:
+            raise self.refusal("the edited file would not parse")
+        return result
+
+    def splice(self, start: int, end: int, data: bytes) -> Source:
+        """Return the source with ``data`` in place of a range, parsed again.
+
+        Raises:
+            EditRefusedError: The result does not parse: nothing of it is kept.
+        """
+        result = Source(self.path, self.data[:start] + data + self.data[end:], self.bom, self.dialect)
         if result.root.has_error:
             raise self.refusal("the edited file would not parse")
         return result
@@ -216,7 +227,7 @@ def named(node: Node) -> list[Node]:
 
 def unwrap(node: Node) -> Node:
     """Return the expression inside parentheses, casts, ``satisfies`` and ``await``."""
-    while node.type in _TRANSPARENT:
+    while node.type in TRANSPARENT:
         inner = named(node)
         if not inner:
             break
@@ -225,8 +236,24 @@ def unwrap(node: Node) -> Node:
     return node
 
 
+def callee(node: Node) -> Node | None:
+    """Return what a call calls, ``None`` when the node is no call.
+
+    The grammar reads ``await f<T>(x)`` as a call of ``await f``; it is one of ``f``.
+    """
+    function = node.child_by_field_name("function") if node.type == "call_expression" else None
+    return unwrap(function) if function is not None else None
+
+
 def append_member(
-    source: Source, container: Node, member: str, *, after: Node | None = None, first: bool = False, tight: bool = False
+    source: Source,
+    container: Node,
+    member: str,
+    *,
+    after: Node | None = None,
+    before: Node | None = None,
+    first: bool = False,
+    tight: bool = False,
 ) -> Source:
     """Insert a member into an array, object or list of imports, in the style it is written in.
 
@@ -235,7 +262,8 @@ def append_member(
         container: A node whose first and last children are its brackets.
         member: The text of the member.
         after: The member to insert behind; ``None`` means the last one.
-        first: Insert in front of all members instead.
+        before: The member to insert in front of instead.
+        first: Insert in front of all members instead, unless ``before`` says where.
         tight: No space after a comma on one line.
     """
     members = named(container)
@@ -243,8 +271,9 @@ def append_member(
         return source.insert([_into_empty(source, container, member)])
     multiline = members[0].start_point[0] > container.children[0].start_point[0]
     separator = source.eol + source.indent_at(members[0].start_byte) if multiline else ("" if tight else " ")
-    if first:
-        return source.insert([Insertion(members[0].start_byte, f"{member},{separator}".encode())])
+    following = before if before is not None else members[0] if first else None
+    if following is not None:
+        return source.insert([Insertion(following.start_byte, f"{member},{separator}".encode())])
     anchor = after if after is not None else members[-1]
     comma = _comma_after(container, anchor)
     if comma is not None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from workflow_studio.scaffolder.scaffold.frameworks._base import Framework
+from workflow_studio.scaffolder.scaffold.frameworks._base import (
+    Advice,
+    App,
+    ConfigFile,
+    Framework,
+    JsonSet,
+    Pin,
+)
 from workflow_studio.scaffolder.scaffold.frameworks.fastapi import FASTAPI
 from workflow_studio.scaffolder.scaffold.frameworks.nextjs import NEXTJS
 from workflow_studio.scaffolder.scaffold.frameworks.nitro import NITRO
@@ -10,4 +17,4 @@ from workflow_studio.scaffolder.scaffold.frameworks.sveltekit import SVELTEKIT
 
 SUPPORTED: dict[str, Framework] = {framework.id: framework for framework in (NEXTJS, NITRO, SVELTEKIT, FASTAPI)}
 
-__all__ = ["SUPPORTED", "Framework"]
+__all__ = ["SUPPORTED", "Advice", "App", "ConfigFile", "Framework", "JsonSet", "Pin"]

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from workflow_studio.scaffolder.scaffold.edits import Symbol, Wrapper
-from workflow_studio.scaffolder.scaffold.frameworks._base import Advice, Framework, ReadText
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from workflow_studio.scaffolder.scaffold.edits import Symbol, Wrap, Wrapper
+from workflow_studio.scaffolder.scaffold.frameworks._base import Advice, App, ConfigFile, Framework
 
 _MATCHER = """export const config = {
   // The Workflow SDK's own routes answer before any redirect or login.
@@ -16,11 +11,11 @@ _MATCHER = """export const config = {
 };"""
 
 
-def _advice(src: str, _depends: Mapping[str, str], read: ReadText) -> list[Advice]:
+def _advice(app: App) -> list[Advice]:
     found = []
     for name in ("proxy.ts", "proxy.js", "middleware.ts", "middleware.js"):
-        path = f"{src}{name}"
-        text = read(path)
+        path = f"{app.src}{name}"
+        text = app.read(path)
         if text is None or ".well-known/workflow" in text:
             continue
         # A matcher that lists the routes it is for cannot catch ours; no matcher, or "all but", does.
@@ -32,11 +27,9 @@ def _advice(src: str, _depends: Mapping[str, str], read: ReadText) -> list[Advic
     return found
 
 
-NEXTJS = Framework(
-    id="nextjs",
-    label="Next.js",
-    config_stem="next.config",
-    new_config=(
+_CONFIG = ConfigFile(
+    stem="next.config",
+    new=(
         "next.config.mjs",
         """import { withWorkflow } from "workflow/next";
 import { withWorkflowStudioNext } from "workflow-studio/next";
@@ -47,19 +40,28 @@ const nextConfig = {};
 export default withWorkflow(withWorkflowStudioNext(nextConfig));
 """,
     ),
-    wrappers=(
-        # withWorkflow returns a function of its own and has to be the outermost (source: @workflow/next 4.8.9).
-        Wrapper(Symbol("withWorkflow", "workflow/next")),
-        Wrapper(Symbol("withWorkflowStudioNext", "workflow-studio/next")),
+    edits=(
+        Wrap(
+            (
+                # withWorkflow returns a function of its own and has to be the outermost (source: @workflow/next 4.8.9).
+                Wrapper(Symbol("withWorkflow", "workflow/next")),
+                Wrapper(Symbol("withWorkflowStudioNext", "workflow-studio/next")),
+            )
+        ),
     ),
     snippet="""import { withWorkflow } from "workflow/next";
 import { withWorkflowStudioNext } from "workflow-studio/next";
 
 export default withWorkflow(withWorkflowStudioNext(nextConfig));""",
-    gitignore=(".swc/", ".well-known/workflow/", ".workflow-data/", ".workflow-studio/"),
+)
+
+NEXTJS = Framework(
+    id="nextjs",
+    label="Next.js",
     app_dir="app",
     start="npx next start",
+    configs=(_CONFIG,),
+    gitignore=(".swc/", ".well-known/workflow/", ".workflow-data/", ".workflow-studio/"),
     guard="instrumentation",
-    strips_types=True,
     advice=_advice,
 )

@@ -1,123 +1,31 @@
-"""The default export of a config file: finding it, what object it is, and wrapping it in a call."""
+"""The config object of a file: the default export, what object it is, what its properties hold."""
 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workflow_studio.scaffolder.errors import EditRefusedError
-from workflow_studio.scaffolder.scaffold.edits._imports import Symbol, ensure_imported, imported_names, is_commonjs
-from workflow_studio.scaffolder.scaffold.edits._syntax import Insertion, Source, named, unwrap, walk
+from workflow_studio.scaffolder.scaffold.edits._imports import Symbol, imported_names
+from workflow_studio.scaffolder.scaffold.edits._syntax import Source, callee, named, unwrap, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tree_sitter import Node
 
-_FUNCTIONS = frozenset({"arrow_function", "function_expression", "function_declaration"})
+FUNCTIONS = frozenset({"arrow_function", "function_expression", "function_declaration"})
 _GENERATORS = frozenset({"generator_function", "generator_function_declaration"})
 # Calls that return, or wrap, the config they are given: defineConfig(…), withSentryConfig(…), mergeConfig(…, …).
 _CONFIG_CALL = re.compile(r"^(?:define|with|merge)[A-Z]\w*$")
-
-
-@dataclass(frozen=True, slots=True)
-class Wrapper:
-    """A function to put around the default export.
-
-    Attributes:
-        symbol: The function.
-        awaited: It returns a promise that the config file shall await (an ES module can).
-        takes_functions: It accepts a config that is a function.
-    """
-
-    symbol: Symbol
-    awaited: bool = False
-    takes_functions: bool = True
-
-
-def wrap_default_export(source: Source, wrappers: Sequence[Wrapper]) -> Source:
-    """Wrap the default export (or ``module.exports``) in calls, and import what they need.
-
-    Args:
-        source: A config file.
-        wrappers: Functions, the outermost first. One that is called already stays where it is; one that is missing
-            goes directly inside the one before it.
-
-    Raises:
-        EditRefusedError: There is no default export, it is re-exported, or where to wrap is unclear.
-    """
-    existing = {wrapper: calls_of(source, wrapper.symbol) for wrapper in wrappers}
-    if all(existing.values()):
-        return source
-    for calls in existing.values():
-        if len(calls) > 1:
-            raise source.refusal("a wrapper is called in several places", at=calls[1])
-    # On the untouched file first, so that a refusal names a line of it.
-    for node, missing in _targets(source, wrappers):
-        _check_accepted(source, node, missing)
-    # Importing before wrapping: a name that is used before it is imported would look taken.
-    names: dict[Wrapper, str] = {}
-    for wrapper, calls in existing.items():
-        if not calls:
-            source, names[wrapper] = ensure_imported(source, wrapper.symbol)
-    insertions: list[Insertion] = []
-    for node, missing in _targets(source, wrappers):
-        opening = "".join(f"{_await(source, wrapper)}{names[wrapper]}(" for wrapper in missing)
-        closing = ")" * len(missing) + _terminator(source, node)
-        insertions += [Insertion(node.start_byte, opening.encode()), Insertion(node.end_byte, closing.encode())]
-    return source.insert(insertions)
-
-
-def _targets(source: Source, wrappers: Sequence[Wrapper]) -> list[tuple[Node, list[Wrapper]]]:
-    """Return the expressions to wrap, each with its wrappers, the outermost first."""
-    target: Node | None = None
-    found: list[tuple[Node, list[Wrapper]]] = []
-    for wrapper in wrappers:
-        calls = calls_of(source, wrapper.symbol)
-        if calls:
-            target = _first_argument(source, calls[0])
-            continue
-        target = target if target is not None else default_export(source)
-        if found and found[-1][0] == target:
-            found[-1][1].append(wrapper)
-        else:
-            found.append((target, [wrapper]))
-    return found
-
-
-def _check_accepted(source: Source, node: Node, wrappers: Sequence[Wrapper]) -> None:
-    value = unwrap(node)
-    if value.type == "identifier" and not all(wrapper.takes_functions for wrapper in wrappers):
-        with suppress(EditRefusedError):
-            value = unwrap(binding(source, value))
-    if value.type in _FUNCTIONS:
-        for wrapper in wrappers:
-            if not wrapper.takes_functions:
-                raise source.refusal(f"{wrapper.symbol.name} does not accept a config that is a function", at=node)
-
-
-def _await(source: Source, wrapper: Wrapper) -> str:
-    return "await " if wrapper.awaited and not is_commonjs(source) else ""
-
-
-def _terminator(source: Source, node: Node) -> str:
-    # A function declaration ends without a semicolon; the call it becomes an argument of ends with one.
-    return source.semicolon if node.type == "function_declaration" else ""
 
 
 def calls_of(source: Source, symbol: Symbol) -> list[Node]:
     """Return the calls of ``symbol`` anywhere in the file."""
     names = imported_names(source, symbol)
     return [
-        node
-        for node in walk(source.root)
-        if node.type == "call_expression" and source.text(node.child_by_field_name("function") or node) in names
+        node for node in walk(source.root) if (function := callee(node)) is not None and source.text(function) in names
     ]
 
 
-def _first_argument(source: Source, call: Node) -> Node:
+def first_argument(source: Source, call: Node) -> Node:
     arguments = call.child_by_field_name("arguments")
     values = named(arguments) if arguments is not None else []
     if not values or values[0].type == "spread_element":
@@ -200,7 +108,16 @@ def config_object(source: Source) -> Node:
     Raises:
         EditRefusedError: It cannot be told without running the file.
     """
-    return _object(source, default_export(source), depth=0)
+    return object_of(source, default_export(source))
+
+
+def object_of(source: Source, node: Node) -> Node:
+    """Return the object literal that an expression is.
+
+    Raises:
+        EditRefusedError: It cannot be told without running the file.
+    """
+    return _object(source, node, depth=0)
 
 
 def _object(source: Source, node: Node, *, depth: int) -> Node:
@@ -211,7 +128,7 @@ def _object(source: Source, node: Node, *, depth: int) -> Node:
         return node
     if node.type == "identifier":
         return _object(source, binding(source, node), depth=depth + 1)
-    if node.type in _FUNCTIONS:
+    if node.type in FUNCTIONS:
         return _object(source, _result(source, node), depth=depth + 1)
     if node.type == "call_expression":
         return _object(source, _config_argument(source, node), depth=depth + 1)
@@ -219,7 +136,7 @@ def _object(source: Source, node: Node, *, depth: int) -> Node:
 
 
 def _config_argument(source: Source, call: Node) -> Node:
-    function = call.child_by_field_name("function")
+    function = callee(call)
     name = source.text(function).rsplit(".", 1)[-1] if function is not None else ""
     arguments = call.child_by_field_name("arguments")
     values = named(arguments) if arguments is not None and arguments.type == "arguments" else []
@@ -248,7 +165,7 @@ def _own_nodes(body: Node) -> list[Node]:
         node = stack.pop()
         found.append(node)
         stack.extend(
-            child for child in node.children if child.type not in _FUNCTIONS and child.type != "method_definition"
+            child for child in node.children if child.type not in FUNCTIONS and child.type != "method_definition"
         )
     return found
 
