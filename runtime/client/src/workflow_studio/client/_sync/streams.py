@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack, overload
 
 import httpx
 
@@ -36,9 +36,19 @@ class Streams(Base):
         """Return all of a run's streams, by name, page by page as they are asked for."""
         return self._entries(lambda at: calls.list_run_streams(run_id, {**part, "cursor": at}), part.get("cursor"))
 
+    @overload
     def read_run_stream(
         self, run_id: RunId, name: str, *, start_index: int = 0, follow: bool = True
-    ) -> Iterator[StreamLine]:
+    ) -> Iterator[StreamLine]: ...
+
+    @overload
+    def read_run_stream(
+        self, run_id: RunId, name: str, *, start_index: int = 0, follow: bool = True, with_pauses: bool
+    ) -> Iterator[StreamLine | None]: ...
+
+    def read_run_stream(
+        self, run_id: RunId, name: str, *, start_index: int = 0, follow: bool = True, with_pauses: bool = False
+    ) -> Iterator[StreamLine | None]:
         """Return the chunks of a stream as they are written, each with its ``index`` and its ``value``.
 
         Ends when the stream is closed or its run has ended. A connection that is cut is made again, and the reading
@@ -49,6 +59,8 @@ class Streams(Base):
             name: The stream's name.
             start_index: The first chunk wanted; -3 is the third from the end.
             follow: Whether to wait for chunks that are not there yet.
+            with_pauses: Whether to give None, too, now and then while nothing is written, so that the caller can look
+                whether anybody still listens.
         """
         reading = Reading(start_index, follow=follow, retries=self._options.retries)
         while not reading.is_over:
@@ -63,7 +75,7 @@ class Streams(Base):
                     prepared.answer(response)
                     for line in response.iter_lines():
                         chunk = reading.takes(line)
-                        if chunk is not None:
+                        if chunk is not None or with_pauses:
                             yield chunk
                     reading.ends()
                 finally:
