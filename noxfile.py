@@ -39,8 +39,19 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """Build and run real apps on a real worker (minutes; needs the npm registry)."""
-    session.run(str(BIN / "pytest"), "-m", "e2e", "-n", "2", "--dist", "loadfile", *session.posargs, external=True)
+    """Build and run real apps on a real worker (minutes; needs the npm registry).
+
+    ``nox -s e2e`` runs every suite and two frameworks of the matrix, ``nox -s e2e -- nuxt astro`` the matrix for these
+    two, ``nox -s e2e -- all`` the whole matrix. What begins with a dash is for pytest.
+    """
+    frameworks = [argument for argument in session.posargs if not argument.startswith("-")]
+    options = [argument for argument in session.posargs if argument.startswith("-")]
+    session.run(
+        str(BIN / "pytest"), "-m", "e2e", "-n", "2", "--dist", "loadfile",
+        *options, *(["tests/e2e/matrix"] if frameworks else []),
+        env={"STUDIO_MATRIX": ",".join(frameworks)} if frameworks else {},
+        external=True,
+    )  # fmt: skip
 
 
 @nox.session
