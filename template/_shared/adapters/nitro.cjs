@@ -1,10 +1,8 @@
 // The Nitro 3 adapter.
 'use strict';
 
-const fs = require('node:fs');
-const path = require('node:path');
-
 const { refusePromise, rerouteToWorker } = require('./lib/adapter.cjs');
+const { nitroModule } = require('./nitro-module.cjs');
 const { toWebRequest } = require('./lib/request.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
 
@@ -21,32 +19,8 @@ function withWorkflowStudioNitro(config = /** @type {T} */ ({}), options = {}) {
   rerouteToWorker(options);
   return {
     ...config,
-    modules: [
-      ...(config.modules ?? []),
-      { name: 'workflow-studio', setup: setUpNitro },
-    ],
+    modules: [...(config.modules ?? []), nitroModule()],
   };
-}
-
-/**
- * @param {any} nitro
- */
-function setUpNitro(nitro) {
-  nitro.options.plugins.push(path.join(__dirname, 'nitro-plugin.mjs'));
-  if (nitro.options.dev) {
-    return;
-  }
-  nitro.hooks.hook('compiled', () => {
-    const target = path.join(
-      nitro.options.output.serverDir,
-      'node_modules/workflow-studio',
-    );
-    if (fs.existsSync(nitro.options.output.serverDir)) {
-      // The World is loaded by name at run time, so no bundler brings it along.
-      fs.rmSync(target, { recursive: true, force: true });
-      fs.cpSync(__dirname, target, { recursive: true });
-    }
-  });
 }
 
 /**

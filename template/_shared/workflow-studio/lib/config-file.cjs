@@ -18,6 +18,7 @@ const NAMES = ['ts', 'mts', 'js', 'mjs', 'cjs', 'json'].map(
   (extension) => `workflow.config.${extension}`,
 );
 const CACHE = Symbol.for('workflow-studio//config-files');
+const BUILT = Symbol.for('workflow-studio//built-config');
 
 /**
  * Reads the app's `workflow.config.*`.
@@ -37,10 +38,21 @@ function loadWorkflowStudioConfig(cwd = process.cwd()) {
     );
   }
   if (files.length === 0) {
-    return { file: undefined, config: {} };
+    const built = /** @type {Record<symbol, any>} */ (globalThis)[BUILT];
+    return { file: built, config: built ? loadCached(built) : {} };
   }
   const file = path.join(/* turbopackIgnore: true */ cwd, files[0]);
   return { file, config: loadCached(file) };
+}
+
+/**
+ * Names the file with the settings that the app was built with. They count where
+ * the built app was moved away from its `workflow.config.*`.
+ *
+ * @param {string} file
+ */
+function setBuiltConfig(file) {
+  /** @type {Record<symbol, any>} */ (globalThis)[BUILT] = file;
 }
 
 /**
@@ -170,4 +182,4 @@ function firstLine(error) {
   return message.split('\n', 1)[0].replace(/[.:\s]+$/, '');
 }
 
-module.exports = { loadWorkflowStudioConfig };
+module.exports = { loadWorkflowStudioConfig, setBuiltConfig };
