@@ -1,0 +1,37 @@
+// The adapter of Hono where Nitro serves the app.
+'use strict';
+
+const { toWebRequest } = require('./lib/request.cjs');
+const { proxyTrigger } = require('./lib/trigger.cjs');
+const { wrapServer } = require('./nitro-server.cjs');
+
+/** @typedef {import('./types').AdapterOptions} AdapterOptions */
+
+/**
+ * @template {Record<string, any>} T
+ * @param {T} [config]
+ * @param {AdapterOptions} [options]
+ * @returns {T}
+ */
+function withWorkflowStudioHono(config, options) {
+  const server = {
+    wrapper: 'withWorkflowStudioHono',
+  };
+  return wrapServer(server, config, options);
+}
+
+/**
+ * Returns the Web Request of a context of Hono.
+ *
+ * @param {any} context
+ * @returns {Request}
+ */
+function convertHonoRequest(context) {
+  return toWebRequest(context.req?.raw ?? context.raw ?? context);
+}
+
+module.exports = {
+  convertHonoRequest,
+  proxyTriggerFromHono: proxyTrigger,
+  withWorkflowStudioHono,
+};
