@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.template import ROOT, TEMPLATES, copy_template, files, render
+from tests.support.template import ROOT, WITH_EXAMPLE, copy_template, files, render
 
 EXAMPLES = ROOT / "examples"
 # Copier notes in it where the template was on the machine that rendered it.
@@ -47,7 +47,7 @@ def committed(framework: str) -> dict[str, bytes]:
 
 def write() -> None:
     """Make every example anew. What building them left there is kept."""
-    for framework in TEMPLATES:
+    for framework in WITH_EXAMPLE:
         folder = EXAMPLES / name_of(framework)
         with tempfile.TemporaryDirectory() as scratch:
             app = rendered(framework, Path(scratch))
@@ -61,7 +61,7 @@ def write() -> None:
 def outdated() -> list[str]:
     """Return the examples that are not what the template makes."""
     with tempfile.TemporaryDirectory() as scratch:
-        return [name_of(name) for name in TEMPLATES if rendered(name, Path(scratch)) != committed(name)]
+        return [name_of(name) for name in WITH_EXAMPLE if rendered(name, Path(scratch)) != committed(name)]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,10 +8,13 @@ from pathlib import Path
 from copier import Settings, run_copy
 
 ROOT = Path(__file__).parents[2]
-FRAMEWORKS = ("nextjs", "nitro", "sveltekit")
-"""The frameworks in JavaScript, whose apps run the workflows themselves until they are told otherwise."""
-TEMPLATES = (*FRAMEWORKS, "fastapi")
+TEMPLATES = tuple(sorted(path.parent.name for path in (ROOT / "template").glob("*/once.txt")))
 """Everything there is a template for."""
+PYTHON = ("fastapi", "flask", "django")
+FRAMEWORKS = tuple(name for name in TEMPLATES if name not in PYTHON)
+"""The frameworks in JavaScript, whose apps run the workflows themselves until they are told otherwise."""
+WITH_EXAMPLE = ("nextjs", "nitro", "sveltekit", "fastapi")
+"""The frameworks whose new app is in ``examples/``, for readers."""
 PARTS = ("copier.yml", "template", "runtime/compute/src/workflow_studio/compute/js")
 """What the template consists of."""
 

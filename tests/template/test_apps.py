@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.support.template import FRAMEWORKS, files, render
+from tests.support.template import files, render
 from tests.template.support import Answer, FakeWorker, Request, cbor
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Built:
         pytest.fail(f"The server did not start:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="module", params=FRAMEWORKS)
+@pytest.fixture(scope="module", params=START)
 def built(request: pytest.FixtureRequest, template: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp(request.param) / "orders"
     app = Built(request.param, render(template, folder, request.param))
