@@ -61,12 +61,13 @@ def test_output_of_a_first_run_is_complete(nitro_app, capsys):
     out, err = capsys.readouterr()
     assert "Error" not in err
     lines = [line.rstrip() for line in out.splitlines()]
-    assert lines[:3] == [
-        "Detected Nitro app (nitro 3.0.260610-beta in package.json, nitro.config.ts), TypeScript",
+    assert lines[:4] == [
+        "Detected Nitro app (nitro 3.0.260610-beta in package.json, nitro.config.ts)",
+        "TypeScript (tsconfig.json)",
         "Package manager npm (--package-manager)",
         "",
     ]
-    changed = {tuple(line.split()[:2]) for line in lines[3 : lines.index("Next:") - 1]}
+    changed = {tuple(line.split()[:2]) for line in lines[4 : lines.index("Next:") - 1]}
     assert changed == {
         ("create", ".copier-answers.yml"),
         ("create", ".env.example"),

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from workflow_studio.scaffolder.errors import DetectionError
-from workflow_studio.scaffolder.scaffold._detect import detect, detect_package_manager
+from workflow_studio.scaffolder.scaffold._detect import detect, detect_framework
+from workflow_studio.scaffolder.scaffold._package_manager import detect_package_manager
+from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED
 
 
 def make(root, *, files=(), **package):
@@ -18,48 +20,92 @@ def make(root, *, files=(), **package):
     return root
 
 
-SUPPORTED = [
-    ("nextjs", {"next": "16.0.0"}, [], ["next.config.ts"]),
-    ("nextjs", {"next": "16.0.0", "hono": "4"}, [], []),
-    ("nitro", {"nitro": "3.0.260610-beta"}, ["nitro.config.ts"], []),
-    ("nitro", {"nitropack": "2"}, [], []),
-    ("nitro", {"nitro": "3", "vite": "8"}, ["nitro.config.ts", "vite.config.ts"], []),
-    ("sveltekit", {"@sveltejs/kit": "2", "vite": "8"}, ["vite.config.ts"], []),
+APPS = [
+    ("nextjs", {"next": "16.0.0"}, ["next.config.ts"]),
+    ("nextjs", {"next": "16.0.0", "hono": "4", "express": "5"}, []),
+    ("nuxt", {"nuxt": "4", "nitropack": "2", "vite": "8"}, ["nuxt.config.ts"]),
+    ("nuxt", {"nuxt-nightly": "4"}, []),
+    ("sveltekit", {"@sveltejs/kit": "2", "vite": "8"}, ["svelte.config.js"]),
+    ("astro", {"astro": "7", "vite": "8"}, ["astro.config.mjs"]),
+    ("tanstack-start", {"@tanstack/react-start": "1", "nitro": "3", "vite": "8"}, []),
+    ("tanstack-start", {"@tanstack/solid-start": "1", "vite": "8"}, []),
+    ("react-router", {"@react-router/dev": "8", "vite": "8", "express": "5"}, ["react-router.config.ts"]),
+    ("nestjs", {"@nestjs/core": "12", "express": "5"}, ["nest-cli.json"]),
+    ("nestjs", {"@nestjs/core": "12", "@nestjs/platform-fastify": "12", "fastify": "5"}, []),
+    ("fastify", {"fastify": "5", "vite": "8"}, []),
+    ("hono", {"hono": "4"}, []),
+    ("express", {"express": "5", "nitro": "3"}, []),
+    ("express", {"express": "5", "vite": "8"}, []),
+    ("nitro", {"nitro": "3.0.260610-beta"}, ["nitro.config.ts"]),
+    ("nitro", {"nitropack": "2"}, []),
+    ("nitro", {"nitro": "3", "vite": "8"}, ["nitro.config.ts"]),
+    ("vite", {"vite": "8"}, ["vite.config.ts"]),
+    ("vite", {"vite": "8", "nitro": "3"}, ["vite.config.ts"]),
 ]
 
 
-@pytest.mark.parametrize(("expected", "depends", "files", "more"), SUPPORTED)
-def test_supported_framework_is_detected_with_evidence(tmp_path, expected, depends, files, more):
-    found = detect(make(tmp_path, files=[*files, *more], devDependencies=depends))
-    assert found.framework == expected
-    assert found.evidence[0].endswith("in package.json")
-    assert all(name in found.evidence for name in more)
+@pytest.mark.parametrize(("expected", "depends", "files"), APPS)
+def test_framework_is_detected_with_evidence(tmp_path, expected, depends, files):
+    framework, evidence = detect_framework(make(tmp_path, files=files, devDependencies=depends))
+    assert framework == expected
+    assert evidence[0].endswith("in package.json")
+    assert all(name in evidence for name in files)
 
 
-UNSUPPORTED = [
-    ("Nuxt", {"nuxt": "4", "nitropack": "2", "vite": "8"}),
-    ("Astro", {"astro": "7", "vite": "8"}),
-    ("TanStack Start", {"@tanstack/react-start": "1", "nitro": "3", "vite": "8"}),
-    ("React Router", {"@react-router/dev": "8", "vite": "8"}),
-    ("NestJS", {"@nestjs/core": "12", "express": "5"}),
-    ("Express", {"express": "5", "nitro": "3"}),
-    ("Hono", {"hono": "4"}),
-    ("Fastify", {"fastify": "5"}),
-    ("Vite", {"vite": "8"}),
-]
+@pytest.mark.parametrize(
+    ("expected", "requirement", "files"),
+    [("fastapi", "fastapi>=0.115", []), ("flask", "Flask==3", []), ("django", "Django>=5", ["manage.py"])],
+)
+def test_framework_in_python_is_detected_with_evidence(tmp_path, expected, requirement, files):
+    (tmp_path / "requirements.txt").write_text(f"{requirement}\n", "utf-8")
+    for name in files:
+        (tmp_path / name).write_text("", "utf-8")
+    framework, evidence = detect_framework(tmp_path)
+    assert framework == expected
+    assert evidence == (f"{requirement} in requirements.txt", *files)
 
 
-@pytest.mark.parametrize(("label", "depends"), UNSUPPORTED)
-def test_known_framework_without_template_is_named(tmp_path, label, depends):
+@pytest.mark.parametrize(
+    ("label", "depends"),
+    [
+        ("Remix", {"@remix-run/react": "2", "vite": "8", "express": "5"}),
+        ("SolidStart", {"@solidjs/start": "1", "vinxi": "0.5"}),
+        ("Qwik City", {"@builder.io/qwik-city": "1", "vite": "8"}),
+        ("Angular", {"@angular/core": "20", "express": "5"}),
+    ],
+)
+def test_known_framework_without_template_is_named_and_not_taken_for_what_it_is_made_of(tmp_path, label, depends):
     with pytest.raises(DetectionError, match=f"This app is built with {label} ") as caught:
         detect(make(tmp_path, dependencies=depends))
     assert caught.value.code == "framework_not_supported"
     assert "nextjs, nitro, sveltekit, fastapi" in caught.value.hint
 
 
-def test_vite_app_with_the_nitro_plugin_is_a_vite_app(tmp_path):
-    with pytest.raises(DetectionError, match="This app is built with Vite "):
-        detect(make(tmp_path, files=["vite.config.ts"], dependencies={"vite": "8", "nitro": "3"}))
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import express from 'express'\nconst app = express()\n", "express"),
+        ('const Fastify = require("fastify")\n', "fastify"),
+        ("import { Hono } from 'hono'\n", "hono"),
+        ("const { Hono } = await import('hono')\n", "hono"),
+    ],
+)
+def test_of_several_servers_it_is_the_one_that_the_sources_import(tmp_path, text, expected):
+    root = make(tmp_path, dependencies={"express": "5", "fastify": "5", "hono": "4"})
+    (root / "src").mkdir()
+    (root / "src/server.ts").write_text(text, "utf-8")
+    framework, evidence = detect_framework(root)
+    assert framework == expected
+    assert evidence[-1] == "used in src/server.ts"
+
+
+def test_several_servers_that_are_all_imported_are_ambiguous(tmp_path):
+    root = make(tmp_path, dependencies={"express": "5", "hono": "4"})
+    (root / "index.js").write_text("import 'express'; import 'hono'\n", "utf-8")
+    with pytest.raises(DetectionError, match=r"hono \(hono 4 in package.json, used in index.js\); express") as caught:
+        detect(root)
+    assert caught.value.code == "framework_ambiguous"
+    assert "--framework hono" in caught.value.hint
 
 
 def test_two_app_frameworks_are_ambiguous(tmp_path):
@@ -80,7 +126,7 @@ def test_named_framework_needs_no_evidence(tmp_path):
 def test_unknown_framework_lists_what_there_is(tmp_path):
     with pytest.raises(DetectionError, match="'rails'") as caught:
         detect(make(tmp_path), framework="rails")
-    assert caught.value.hint == "One of: nextjs, nitro, sveltekit, fastapi."
+    assert caught.value.hint == f"One of: {', '.join(SUPPORTED)}."
 
 
 @pytest.mark.parametrize(
@@ -99,13 +145,6 @@ def test_dependencies_of_another_shape_count_as_none(tmp_path, depends):
     with pytest.raises(DetectionError) as caught:
         detect(tmp_path)
     assert caught.value.code == "framework_not_found"
-
-
-def test_root_of_a_monorepo_is_told_to_name_the_app(tmp_path):
-    (tmp_path / "package.json").write_text('{"private": true, "workspaces": ["apps/*"]}', "utf-8")
-    with pytest.raises(DetectionError) as caught:
-        detect(tmp_path)
-    assert "studio scaffold apps/web" in caught.value.hint
 
 
 @pytest.mark.parametrize("spec", [None, {"a": 1}, 16])
@@ -127,24 +166,34 @@ def test_missing_package_json_points_to_new(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("files", "expected"),
+    ("files", "expected", "evidence"),
     [
-        (["app/page.tsx"], ""),
-        (["src/app/page.tsx"], "src"),
-        (["src/pages/index.tsx"], "src"),
-        (["app/a", "src/app/a"], ""),
+        (["app/page.tsx"], "", "app/"),
+        (["src/app/page.tsx"], "src", "src/app/"),
+        (["src/pages/index.tsx"], "src", "src/pages/"),
+        (["app/a", "src/app/a"], "", "app/"),
+        ([], "", "no src/app/"),
     ],
 )
-def test_source_folder_of_next_is_found_as_next_finds_it(tmp_path, files, expected):
-    assert detect(make(tmp_path, files=files, dependencies={"next": "16"})).src_dir == expected
+def test_source_folder_of_next_is_found_as_next_finds_it(tmp_path, files, expected, evidence):
+    found = detect(make(tmp_path, files=files, dependencies={"next": "16"}))
+    assert (found.src_dir, found.src_dir_evidence) == (expected, evidence)
 
 
 @pytest.mark.parametrize(
-    ("files", "depends", "expected"),
-    [([], {}, False), (["tsconfig.json"], {}, True), (["next.config.ts"], {}, True), ([], {"typescript": "5"}, True)],
+    ("files", "depends", "expected", "evidence"),
+    [
+        ([], {}, False, "no tsconfig.json"),
+        (["jsconfig.json"], {}, False, "jsconfig.json"),
+        (["jsconfig.json"], {"typescript": "5"}, False, "jsconfig.json"),
+        (["tsconfig.json"], {}, True, "tsconfig.json"),
+        (["next.config.ts"], {}, True, "next.config.ts"),
+        ([], {"typescript": "5"}, True, "typescript in package.json"),
+    ],
 )
-def test_typescript_shows_by_a_file_or_the_compiler(tmp_path, files, depends, expected):
-    assert detect(make(tmp_path, files=files, dependencies={"next": "16", **depends})).typescript is expected
+def test_typescript_shows_by_a_file_or_the_compiler(tmp_path, files, depends, expected, evidence):
+    found = detect(make(tmp_path, files=files, dependencies={"next": "16", **depends}))
+    assert (found.typescript, found.typescript_evidence) == (expected, evidence)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +206,9 @@ def test_typescript_shows_by_a_file_or_the_compiler(tmp_path, files, depends, ex
         ([], {"packageManager": "evil; rm -rf"}, ("npm", "the default")),
         ([], {"packageManager": 7, "devEngines": "x"}, ("npm", "the default")),
         (["bun.lockb"], {}, ("bun", "bun.lockb")),
+        (["bun.lock"], {}, ("bun", "bun.lock")),
+        (["npm-shrinkwrap.json"], {}, ("npm", "npm-shrinkwrap.json")),
+        (["pnpm-workspace.yaml"], {}, ("pnpm", "pnpm-workspace.yaml")),
     ],
 )
 def test_package_manager_is_detected(tmp_path, files, package, expected):

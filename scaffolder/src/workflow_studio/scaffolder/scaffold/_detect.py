@@ -2,59 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from workflow_studio.scaffolder.errors import DetectionError, ScopeOfProjectError
+from workflow_studio.scaffolder.errors import DetectionError, StudioError
+from workflow_studio.scaffolder.scaffold._package_manager import detect_package_manager
 from workflow_studio.scaffolder.scaffold._project import dependencies, read_bytes, read_package_json
 from workflow_studio.scaffolder.scaffold._python import find_app_modules, python_dependencies
+from workflow_studio.scaffolder.scaffold._rules import LABELS, OTHERS, RULES, SERVERS, Rule
+from workflow_studio.scaffolder.scaffold._workspace import Workspace, find_workspace, read_workspace
 from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-_SUFFIXES = (".ts", ".mts", ".js", ".mjs", ".cjs", ".cts")
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """How a framework shows: by a package it is used through, of npm or of Python, or by its config file."""
-
-    id: str
-    label: str
-    packages: tuple[str, ...]
-    config: str = ""
-    python: tuple[str, ...] = ()
-    is_app: bool = True
-
-
-# Most specific first: a Nuxt app also has Nitro and Vite, a SvelteKit app also has Vite.
-_RULES = (
-    _Rule("nextjs", "Next.js", ("next",), "next.config"),
-    _Rule("nuxt", "Nuxt", ("nuxt", "nuxt-nightly"), "nuxt.config"),
-    _Rule("sveltekit", "SvelteKit", ("@sveltejs/kit",)),
-    _Rule("astro", "Astro", ("astro",), "astro.config"),
-    _Rule("tanstack-start", "TanStack Start", ("@tanstack/react-start", "@tanstack/solid-start")),
-    _Rule("react-router", "React Router", ("@react-router/dev",), "react-router.config"),
-    _Rule("nestjs", "NestJS", ("@nestjs/core",)),
-    _Rule("fastapi", "FastAPI", (), python=("fastapi",)),
-    _Rule("fastify", "Fastify", ("fastify",), is_app=False),
-    _Rule("hono", "Hono", ("hono",), is_app=False),
-    _Rule("express", "Express", ("express",), is_app=False),
-    _Rule("nitro", "Nitro", ("nitro", "nitropack", "nitro-nightly"), "nitro.config", is_app=False),
-    _Rule("vite", "Vite", ("vite",), "vite.config", is_app=False),
-)
-FRAMEWORK_LABELS = {rule.id: rule.label for rule in _RULES}
-_LOCKFILES = {
-    "package-lock.json": "npm",
-    "npm-shrinkwrap.json": "npm",
-    "pnpm-lock.yaml": "pnpm",
-    "yarn.lock": "yarn",
-    "bun.lock": "bun",
-    "bun.lockb": "bun",
-}
-PACKAGE_MANAGERS = ("npm", "pnpm", "yarn", "bun")
+_SUFFIXES: Final = (".ts", ".mts", ".js", ".mjs", ".cjs", ".cts")
+_ENTRIES: Final = ("index", "server", "app", "main")
+_NO_SOURCES: Final = frozenset({"node_modules", "dist", "build", "coverage", "public", "test", "tests"})
+_MOST_FILES: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +37,9 @@ class Detected:
         package_manager_evidence: Why.
         src_dir: Folder of the sources, empty for the root.
         typescript: Whether the app is written in TypeScript.
+        src_dir_evidence: Why the sources are there.
+        typescript_evidence: Why it is, or is not.
+        workspace: The monorepo that the app is a package of.
     """
 
     framework: str
@@ -76,11 +48,14 @@ class Detected:
     package_manager_evidence: str
     src_dir: str
     typescript: bool
+    src_dir_evidence: str = ""
+    typescript_evidence: str = ""
+    workspace: Workspace | None = None
 
     @property
     def label(self) -> str:
         """The framework's name for people."""
-        return FRAMEWORK_LABELS[self.framework]
+        return LABELS[self.framework]
 
 
 def detect(
@@ -89,27 +64,30 @@ def detect(
     """Tell what app ``root`` holds; what is given explicitly is taken as it is.
 
     Raises:
-        DetectionError: No framework was recognised, several were, or the one found is not supported yet.
+        DetectionError: No framework was recognised, several were, the one found has no template, or the folder is the
+            root of a monorepo.
     """
-    python = python_dependencies(root)
-    is_python = bool(python) or framework == "fastapi"
-    package = {} if is_python and read_bytes(root, "package.json") is None else read_package_json(root)
-    evidence: tuple[str, ...]
+    evidence: tuple[str, ...] = ("--framework",)
     if framework == "auto":
-        framework, evidence = _detect_framework(root, dependencies(package), python)
-    else:
-        evidence = ("--framework",)
+        framework, evidence = detect_framework(root)
     require_supported(framework, evidence)
     manager, manager_evidence = (
         (package_manager, "--package-manager") if package_manager else detect_package_manager(root)
     )
+    without_package = read_bytes(root, "package.json") is None and SUPPORTED[framework].language == "Python"
+    depends = {} if without_package else dependencies(read_package_json(root))
+    source, source_evidence = (src_dir, "--src-dir") if src_dir is not None else _detect_src_dir(root, framework)
+    typescript, typescript_evidence = _detect_typescript(root, depends, SUPPORTED[framework].config_stem)
     return Detected(
         framework=framework,
         evidence=evidence,
         package_manager=manager,
         package_manager_evidence=manager_evidence,
-        src_dir=src_dir if src_dir is not None else _detect_src_dir(root, framework),
-        typescript=_has_typescript(root, dependencies(package), SUPPORTED[framework].config_stem),
+        src_dir=source,
+        typescript=typescript,
+        src_dir_evidence=source_evidence,
+        typescript_evidence=typescript_evidence,
+        workspace=find_workspace(root),
     )
 
 
@@ -117,12 +95,12 @@ def require_supported(framework: str, evidence: tuple[str, ...] = ()) -> None:
     """Refuse a framework without a template.
 
     Raises:
-        DetectionError: ``framework`` is unknown, or known but not supported yet.
+        DetectionError: ``framework`` is unknown, or known but has no template.
     """
     if framework in SUPPORTED:
         return
     supported = ", ".join(SUPPORTED)
-    label = FRAMEWORK_LABELS.get(framework)
+    label = LABELS.get(framework) or next((rule.label for rule in OTHERS if rule.id == framework), None)
     if label is None:
         raise DetectionError(
             f"{framework!r} is not a framework Studio knows.", code="unknown_framework", hint=f"One of: {supported}."
@@ -136,24 +114,28 @@ def require_supported(framework: str, evidence: tuple[str, ...] = ()) -> None:
     )
 
 
-def _detect_framework(root: Path, depends: dict[str, str], python: dict[str, str]) -> tuple[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    configured: set[str] = set()
-    for rule in _RULES:
-        evidence = [f"{name} {depends[name]} in package.json" for name in rule.packages if name in depends]
-        evidence += [python[name] for name in rule.python if name in python]
-        config = _config_file(root, rule.config)
-        if config:
-            evidence.append(config)
-            configured.add(rule.id)
-        if evidence:
-            found[rule.id] = tuple(evidence)
-    # `nitro/vite` in vite.config makes a Vite app; Nitro's own config file makes a Nitro app.
-    if "vite" in configured and "nitro" in found and "nitro" not in configured:
-        found.pop("nitro")
-    apps = [rule.id for rule in _RULES if rule.is_app and rule.id in found]
+# The framework ------------------------------------------------------------------------------------------------------
+
+
+def detect_framework(root: Path) -> tuple[str, tuple[str, ...]]:
+    """Return the framework of the app in a folder and the evidence, whether Studio has a template for it or not.
+
+    Raises:
+        DetectionError: None was recognised, several were, or the folder is the root of a monorepo.
+    """
+    python = python_dependencies(root)
+    without_package = read_bytes(root, "package.json") is None and bool(python)
+    depends = {} if without_package else dependencies(read_package_json(root))
+    found, configured = _evidence(root, depends, python)
+    apps = [rule.id for rule in RULES if rule.is_app and rule.id in found]
     if len(apps) > 1:
         apps = [name for name in apps if name in configured] or apps
+    if not apps:
+        for rule in OTHERS:
+            named = tuple(f"{name} {depends[name]} in package.json" for name in rule.packages if name in depends)
+            if named:
+                return rule.id, named
+        apps = _servers(root, found)
     if len(apps) > 1:
         candidates = "; ".join(f"{name} ({', '.join(found[name])})" for name in apps)
         raise DetectionError(
@@ -163,69 +145,140 @@ def _detect_framework(root: Path, depends: dict[str, str], python: dict[str, str
         )
     chosen = apps[0] if apps else next(iter(found), None)
     if chosen is None:
-        raise DetectionError(
-            f"No framework was recognised in {root}.",
-            code="framework_not_found",
-            hint=f"Name the app's folder, as in `studio scaffold apps/web`, or the framework: --framework "
-            f"{'|'.join(SUPPORTED)}",
-        )
+        raise _not_found(root)
     return chosen, found[chosen]
 
 
-def _config_file(root: Path, stem: str) -> str | None:
-    return next((stem + suffix for suffix in _SUFFIXES if stem and (root / (stem + suffix)).is_file()), None)
+def _evidence(
+    root: Path, depends: dict[str, str], python: dict[str, str]
+) -> tuple[dict[str, tuple[str, ...]], set[str]]:
+    """Return what speaks for each framework, and the frameworks that have their config file."""
+    found: dict[str, tuple[str, ...]] = {}
+    configured: set[str] = set()
+    for rule in RULES:
+        evidence = [f"{name} {depends[name]} in package.json" for name in rule.packages if name in depends]
+        evidence += [python[name] for name in rule.python if name in python]
+        config = _config_file(root, rule)
+        if config:
+            evidence.append(config)
+            configured.add(rule.id)
+        if evidence:
+            found[rule.id] = tuple(evidence)
+    # `nitro/vite` in vite.config makes a Vite app; Nitro's own config file makes a Nitro app.
+    if "vite" in configured and "nitro" in found and "nitro" not in configured:
+        found.pop("nitro")
+    return found, configured
 
 
-def _has_typescript(root: Path, depends: dict[str, str], config_stem: str) -> bool:
-    files = ("tsconfig.json", f"{config_stem}.ts", f"{config_stem}.mts")
-    return "typescript" in depends or any((root / name).is_file() for name in files)
+def _config_file(root: Path, rule: Rule) -> str | None:
+    # A name with a suffix of its own is the whole name.
+    suffixes = ("",) if rule.config.endswith((".py", ".json")) else _SUFFIXES
+    names = (rule.config + suffix for suffix in suffixes) if rule.config else ()
+    return next((name for name in names if (root / name).is_file()), None)
 
 
-def _detect_src_dir(root: Path, framework: str) -> str:
-    if framework == "sveltekit":
-        return "src"
+def _servers(root: Path, found: dict[str, tuple[str, ...]]) -> list[str]:
+    """Return the HTTP server that the app is built on; of several, the one that its sources make an app with."""
+    servers = [name for name in SERVERS if name in found]
+    if len(servers) < 2:
+        return servers
+    made = {name: _import_of(name) for name in servers}
+    used: dict[str, str] = {}
+    for path in islice(_sources(root), _MOST_FILES):
+        text = path.read_text("utf-8", "replace")
+        for name, pattern in made.items():
+            if name not in used and pattern.search(text):
+                used[name] = path.relative_to(root).as_posix()
+    for name, file in used.items():
+        found[name] = (*found[name], f"used in {file}")
+    return [name for name in servers if name in used] or servers
+
+
+def _import_of(package: str) -> re.Pattern[str]:
+    return re.compile(rf"""(?:\bfrom\s*|\brequire\(\s*|\bimport\s*\(?\s*)["']{re.escape(package)}["']""")
+
+
+def _sources(root: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if name not in _NO_SOURCES and not name.startswith("."))
+        yield from (Path(folder) / name for name in sorted(files) if name.endswith(_SUFFIXES))
+
+
+def _not_found(root: Path) -> DetectionError:
+    workspace = read_workspace(root)
+    apps = _apps(workspace) if workspace is not None else {}
+    if workspace is not None and apps:
+        listed = ", ".join(f"{path} ({label})" for path, label in apps.items())
+        return DetectionError(
+            f"This is the root of a monorepo ({', '.join(workspace.evidence)}). Its apps: {listed}.",
+            code="workspace_root",
+            hint=f"Name the app's folder: studio scaffold {next(iter(apps))}",
+        )
+    return DetectionError(
+        f"No framework was recognised in {root}.",
+        code="framework_not_found",
+        hint=f"Name the app's folder, as in `studio scaffold apps/web`, or the framework: --framework "
+        f"{'|'.join(SUPPORTED)}",
+    )
+
+
+def _apps(workspace: Workspace) -> dict[str, str]:
+    """Return the apps of a monorepo: their folders, and what they are built with."""
+    apps: dict[str, str] = {}
+    for path in workspace.packages():
+        label = _label_of(workspace.root / path)
+        if label is not None:
+            apps[path] = label
+    return apps
+
+
+def _label_of(folder: Path) -> str | None:
+    try:
+        framework, _ = detect_framework(folder)
+    except DetectionError as error:
+        return "several frameworks" if error.code == "framework_ambiguous" else None
+    except (StudioError, OSError):
+        return None
+    return LABELS.get(framework)
+
+
+# Language and source folder -----------------------------------------------------------------------------------------
+
+
+def _detect_typescript(root: Path, depends: dict[str, str], config_stem: str) -> tuple[bool, str]:
+    for name in ("tsconfig.json", f"{config_stem}.ts", f"{config_stem}.mts"):
+        if (root / name).is_file():
+            return True, name
+    if "typescript" in depends and not (root / "jsconfig.json").is_file():
+        return True, "typescript in package.json"
+    return False, "jsconfig.json" if (root / "jsconfig.json").is_file() else "no tsconfig.json"
+
+
+def _detect_src_dir(root: Path, framework: str) -> tuple[str, str]:
+    fixed = SUPPORTED[framework].src_dir
+    if fixed is not None:
+        return fixed, "where the framework has them"
     if framework == "nextjs":
         # Next.js itself ignores src/app when there is an app folder at the root.
-        at_root = any((root / name).is_dir() for name in ("app", "pages"))
-        in_src = any((root / "src" / name).is_dir() for name in ("app", "pages"))
-        return "src" if in_src and not at_root else ""
-    if framework == "fastapi":
+        at_root = next((name for name in ("app", "pages") if (root / name).is_dir()), None)
+        in_src = next((f"src/{name}" for name in ("app", "pages") if (root / "src" / name).is_dir()), None)
+        if in_src is not None and at_root is None:
+            return "src", f"{in_src}/"
+        return "", f"{at_root}/" if at_root else "no src/app/"
+    if SUPPORTED[framework].language == "Python":
         # What is in src/ is imported by the names below it, unless src is a package itself.
         modules = find_app_modules(root)
-        in_src = bool(modules) and all(path.startswith("src/") for path in modules)
-        return "src" if in_src and not (root / "src/__init__.py").is_file() else ""
-    return ""
+        in_source = bool(modules) and all(path.startswith("src/") for path in modules)
+        if in_source and not (root / "src/__init__.py").is_file():
+            return "src", modules[0]
+        return "", modules[0] if modules else "no module in src/"
+    return _entry_folder(root)
 
 
-def detect_package_manager(root: Path) -> tuple[str, str]:
-    """Return the package manager and the evidence, looking up to the root of the repository."""
-    folder = root.resolve()
-    for directory in (folder, *folder.parents):
-        for name, manager in _LOCKFILES.items():
-            if (directory / name).is_file():
-                return manager, name
-        declared = _declared_manager(directory)
-        if declared is not None:
-            return declared
-        if (directory / ".git").exists():
-            break
-    return "npm", "the default"
-
-
-def _declared_manager(directory: Path) -> tuple[str, str] | None:
-    try:
-        data = read_bytes(directory, "package.json")
-        package = json.loads(data.decode("utf-8-sig")) if data is not None else {}
-    except (OSError, ValueError, RecursionError, ScopeOfProjectError):
-        return None
-    if not isinstance(package, dict):
-        return None
-    field = package.get("packageManager")
-    if isinstance(field, str) and field.split("@", 1)[0] in PACKAGE_MANAGERS:
-        return field.split("@", 1)[0], "packageManager in package.json"
-    engines = package.get("devEngines")
-    wanted = engines.get("packageManager") if isinstance(engines, dict) else None
-    name = wanted.get("name") if isinstance(wanted, dict) else None
-    if isinstance(name, str) and name in PACKAGE_MANAGERS:
-        return name, "devEngines in package.json"
-    return None
+def _entry_folder(root: Path) -> tuple[str, str]:
+    """Return where the module is that starts the app."""
+    for folder in ("", "src"):
+        for name in (entry + suffix for entry in _ENTRIES for suffix in _SUFFIXES):
+            if (root / folder / name).is_file():
+                return folder, f"{folder}/{name}".removeprefix("/")
+    return "", "no src/index"

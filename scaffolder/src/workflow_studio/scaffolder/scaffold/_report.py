@@ -10,7 +10,10 @@ from workflow_studio.scaffolder.scaffold._plan import Action
 from workflow_studio.scaffolder.scaffold._python import REQUIREMENTS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workflow_studio.scaffolder.output import Output
+    from workflow_studio.scaffolder.scaffold._detect import Detected
     from workflow_studio.scaffolder.scaffold._plan import Change, Plan
     from workflow_studio.scaffolder.scaffold._scaffold import Scaffold
 
@@ -38,7 +41,10 @@ def document(scaffold: Scaffold, *, applied: bool, installed: bool, command: str
             "packageManager": detected.package_manager,
             "packageManagerEvidence": detected.package_manager_evidence,
             "srcDir": detected.src_dir,
+            "srcDirEvidence": detected.src_dir_evidence,
             "typescript": detected.typescript,
+            "typescriptEvidence": detected.typescript_evidence,
+            "workspace": _workspace(detected, plan.root),
         },
         "answers": scaffold.answers,
         "applied": applied,
@@ -56,15 +62,33 @@ def document(scaffold: Scaffold, *, applied: bool, installed: bool, command: str
     }
 
 
+def _workspace(detected: Detected, root: Path) -> dict[str, Any] | None:
+    workspace = detected.workspace
+    if workspace is None:
+        return None
+    package = root.resolve().relative_to(workspace.root).as_posix()
+    return {"root": str(workspace.root), "package": package, "evidence": list(workspace.evidence)}
+
+
 def show_detected(scaffold: Scaffold, output: Output) -> None:
     """Print what was detected, with the evidence."""
     detected = scaffold.detected
     what = "New" if scaffold.is_new else "Detected"
-    language = scaffold.framework.language or ("TypeScript" if detected.typescript else "JavaScript")
-    source = f", sources in {detected.src_dir}/" if detected.src_dir else ""
-    output.print(f"{what} {detected.label} app ({', '.join(detected.evidence)}), {language}{source}")
+    output.print(f"{what} {detected.label} app ({', '.join(detected.evidence)})")
+    if scaffold.framework.language != "Python":
+        language = "TypeScript" if detected.typescript else "JavaScript"
+        output.print(f"{language}{_because(detected.typescript_evidence)}")
+    if detected.src_dir:
+        output.print(f"Sources in {detected.src_dir}/{_because(detected.src_dir_evidence)}")
     output.print(f"Package manager {detected.package_manager} ({detected.package_manager_evidence})")
+    workspace = detected.workspace
+    if workspace is not None:
+        output.print(f"A package of the monorepo {workspace.root} ({', '.join(workspace.evidence)})")
     output.print()
+
+
+def _because(evidence: str) -> str:
+    return f" ({evidence})" if evidence else ""
 
 
 def show_changes(plan: Plan, output: Output, *, diff: bool) -> None:

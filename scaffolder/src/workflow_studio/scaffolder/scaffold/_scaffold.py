@@ -119,7 +119,7 @@ def plan_new(parent: Path, name: str, request: Request) -> Scaffold:
         raise UsageError(f"{root} exists and is not empty.", hint="Choose another name, or scaffold that app instead.")
     manager = request.package_manager or "npm"
     source = "--package-manager" if request.package_manager else "the default"
-    src_dir = "src" if framework.id == "sveltekit" else request.src_dir or ""
+    src_dir = framework.src_dir if framework.src_dir is not None else request.src_dir or ""
     typescript = request.typescript is not False
     detected = Detected(framework.id, ("--framework",), manager, source, src_dir, typescript=typescript)
     answers = _answers(framework, detected, mode="new") | {"project_name": name}
@@ -141,10 +141,14 @@ def _detect(root: Path, request: Request, recorded: Recorded | None) -> Detected
     if src_dir is None and known.get("framework") == framework:
         src_dir = _src_dir_of(known.get("app_dir"))
     detected = detect(root, framework=framework, package_manager=request.package_manager, src_dir=src_dir)
+    if recorded is not None and request.src_dir is None and src_dir is not None:
+        detected = replace(detected, src_dir_evidence=recorded.path)
     language = known.get("language") if request.typescript is None else None
     typescript = language == "ts" if language in _LANGUAGES.values() else request.typescript
     if typescript is not None:
-        detected = replace(detected, typescript=typescript)
+        evidence = "--ts" if typescript else "--js"
+        evidence = recorded.path if recorded is not None and request.typescript is None else evidence
+        detected = replace(detected, typescript=typescript, typescript_evidence=evidence)
     return replace(detected, evidence=(recorded.path,)) if from_answers and recorded is not None else detected
 
 

@@ -23,6 +23,7 @@ from workflow_studio.scaffolder.scaffold._report import (
     show_status,
 )
 from workflow_studio.scaffolder.scaffold._scaffold import Request, Scaffold, plan_existing, plan_new
+from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED
 
 _SUMMARY = "Add Workflow Studio to an app, or make a new app."
 _HELP = f"""{_SUMMARY}
@@ -60,7 +61,7 @@ def register(app: typer.Typer) -> None:
 def scaffold(  # noqa: PLR0913 - one parameter per option of the command line
     path: Annotated[Path, typer.Argument(help="Folder of the app; with --new, the folder to make it in.")] = Path(),
     *,
-    framework: Annotated[str, typer.Option(help="nextjs, nitro, sveltekit, fastapi, or auto to detect it.")] = "auto",
+    framework: Annotated[str, typer.Option(help=f"One of {', '.join(SUPPORTED)}; or auto to detect it.")] = "auto",
     new: Annotated[str | None, typer.Option("--new", metavar="NAME", help="Make a new app of this name.")] = None,
     src_dir: Annotated[str | None, typer.Option(help="Folder of the sources, if not detected ('' for none).")] = None,
     typescript: Annotated[
@@ -149,7 +150,7 @@ def _repeatable(path: Path, planned: Scaffold, new: str | None) -> str:
     if new is not None:
         parts += ["--new", new]
     parts += ["--framework", detected.framework]
-    if detected.src_dir and detected.framework != "sveltekit":
+    if detected.src_dir and planned.framework.src_dir is None:
         parts += ["--src-dir", detected.src_dir]
     if planned.framework.language != "Python":
         parts.append("--ts" if detected.typescript else "--js")

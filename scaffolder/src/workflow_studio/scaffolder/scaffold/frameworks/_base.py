@@ -168,6 +168,7 @@ class Framework:
         id: Name on the command line and in the template.
         label: Name for people.
         app_dir: Folder of the routes, relative to the source folder.
+        src_dir: The source folder, where the framework has it in one place only; ``None`` is looked for.
         start: How the production server is started.
         configs: The app's files that are edited; the first one is the framework's own config.
         json_edits: Properties of JSON files.
@@ -189,6 +190,7 @@ class Framework:
     label: str
     app_dir: str
     start: str
+    src_dir: str | None = None
     configs: tuple[ConfigFile, ...] = ()
     json_edits: tuple[JsonSet, ...] = ()
     pins: tuple[Pin, ...] = ()

@@ -50,6 +50,7 @@ NITRO = Framework(
     id="nitro",
     label="Nitro",
     app_dir="server",
+    src_dir="",
     start="node .output/server/index.mjs",
     configs=(_CONFIG,),
     packages={"nitro": _VERSION, "rollup": "4.68.7"},

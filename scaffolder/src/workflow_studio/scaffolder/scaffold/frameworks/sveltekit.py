@@ -49,6 +49,7 @@ SVELTEKIT = Framework(
     id="sveltekit",
     label="SvelteKit",
     app_dir="routes",
+    src_dir="src",
     start="node build",
     configs=(_CONFIG,),
     gitignore=(".swc/", ".well-known/workflow/", ".workflow-data/", ".workflow-studio/"),
