@@ -400,7 +400,7 @@ class TestDiagnostics:
                 "baseUrl": "http://worker.example", "apiKeyConfigured": True,
                 "access": {"status": "ok", "code": None, "message": None},
             },
-            "unexpectedHits": 0, "refusedRequests": 0, "lastEvent": None,
+            "language": "python", "unexpectedHits": 0, "refusedRequests": 0, "lastEvent": None,
             "failPolicy": "error", "fallbacks": 0, "lastFallback": None,
         }  # fmt: skip
 

@@ -33,6 +33,7 @@ OWNED_BY_STUDIO = {
     "sveltekit": STUDIO
     | {"src/hooks.server.ts", "src/routes/api/workflow-studio/diagnostics/remote-ownership/+server.ts"},
     "fastapi": STUDIO - {"workflow.config.ts"},
+    "flask": STUDIO - {"workflow.config.ts"},
 }
 PACKAGES = ("workflow-studio/", "workflow_studio_app/")
 OWNED_BY_USER = {
@@ -50,6 +51,10 @@ OWNED_BY_USER = {
         "tsconfig.json", "vite.config.ts",
     },
     "fastapi": {
+        ".gitignore", "README.md", "app/__init__.py", "app/main.py", "app/orders.py", "package.json", "pyproject.toml",
+        "tests/test_app.py", "tsconfig.json", "workflows/order.ts",
+    },
+    "flask": {
         ".gitignore", "README.md", "app/__init__.py", "app/main.py", "app/orders.py", "package.json", "pyproject.toml",
         "tests/test_app.py", "tsconfig.json", "workflows/order.ts",
     },
@@ -207,7 +212,7 @@ def test_the_package_exports_what_the_configuration_names(template: Path, tmp_pa
 def test_versions_are_pinned_exactly(template: Path, tmp_path: Path, framework: str) -> None:
     package = json.loads((render(template, tmp_path / "orders", framework) / "package.json").read_text())
     versions = {**package["dependencies"], **package["devDependencies"]}
-    assert versions.pop("workflow-studio", None) == (None if framework == "fastapi" else "file:./workflow-studio")
+    assert versions.pop("workflow-studio", None) == (None if framework in PYTHON else "file:./workflow-studio")
     assert versions["workflow"] == "4.8.9"
     assert all(re.fullmatch(r"\d+\.\d+\.\d+(-[a-z]+)?", version) for version in versions.values()), versions
 

@@ -3,103 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Annotated, cast
 
-import httpx
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 from workflow_studio.client import AsyncComputeClient
 
-from .errors import NotConfiguredError
-from .ownership import Ownership
-from .settings import WorkflowStudioSettings
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowStudio:
-    """What the routes of this app share.
-
-    Attributes:
-        settings: The settings.
-        compute: The client of the worker; None where no worker is configured.
-        http: Carries webhook calls to the worker; it has no key.
-        ownership: What reached this app's queue routes.
-    """
-
-    settings: WorkflowStudioSettings
-    compute: AsyncComputeClient | None = field(repr=False)
-    http: httpx.AsyncClient = field(repr=False)
-    ownership: Ownership
-
-    @property
-    def client(self) -> AsyncComputeClient:
-        """The client of the worker.
-
-        Raises:
-            NotConfiguredError: If no worker is configured.
-        """
-        if self.compute is None:
-            raise NotConfiguredError
-        return self.compute
-
-    @property
-    def worker_url(self) -> str:
-        """The worker's URL, without a slash at its end.
-
-        Raises:
-            NotConfiguredError: If no worker is configured.
-        """
-        if self.settings.compute_base_url is None:
-            raise NotConfiguredError
-        return self.settings.compute_base_url
-
-
-@asynccontextmanager
-async def connect(
-    settings: WorkflowStudioSettings, transport: httpx.AsyncBaseTransport | None = None
-) -> AsyncIterator[WorkflowStudio]:
-    """Open the connection to the worker for as long as the context lasts.
-
-    Args:
-        settings: The settings.
-        transport: Replaces the network, for tests.
-    """
-    compute = _client(settings, transport)
-    timeout = httpx.Timeout(settings.compute_timeout, read=settings.compute_webhook_timeout)
-    host = httpx.URL(settings.compute_base_url or "").host
-    http = httpx.AsyncClient(
-        timeout=timeout,
-        transport=transport,
-        trust_env=host not in _LOOPBACK,
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
-        # One caller's cookies are nobody else's.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-    )
-    async with http:
-        try:
-            yield WorkflowStudio(settings, compute, http, Ownership())
-        finally:
-            if compute is not None:
-                await compute.aclose()
-
-
-def _client(settings: WorkflowStudioSettings, transport: httpx.AsyncBaseTransport | None) -> AsyncComputeClient | None:
-    if settings.compute_base_url is None:
-        return None
-    key = settings.compute_api_key
-    return AsyncComputeClient(
-        settings.compute_base_url,
-        key.get_secret_value() if key else None,
-        timeout=settings.compute_timeout,
-        retries=settings.compute_retries,
-        transport=transport,
-    )
+from .core.aio import WorkflowStudio
 
 
 def get_studio(connection: HTTPConnection) -> WorkflowStudio:

@@ -6,15 +6,18 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from workflow_studio.client import ComputeClientError
 
-from .connection import connect
+from .core.aio import connect
+from .core.errors import answer_of
+from .diagnostics import json_response
 from .diagnostics import router as diagnostics_router
-from .errors import answer_compute_error
 from .settings import WorkflowStudioSettings
 from .webhooks import router as webhook_router
 
@@ -52,3 +55,13 @@ def add_workflow_studio(
     app.add_exception_handler(ComputeClientError, answer_compute_error)
     app.include_router(webhook_router)
     app.include_router(diagnostics_router)
+
+
+async def answer_compute_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer a request that failed at the worker; an exception handler of FastAPI."""
+    studio = getattr(request.app.state, "workflow_studio", None)
+    # A webhook's token is a secret, so the route is named and not the path.
+    route = getattr(request.scope.get("route"), "path", "an address that is no route's")
+    is_development = studio is not None and bool(studio.settings.is_development)
+    failure = cast(ComputeClientError, error)
+    return json_response(answer_of(failure, request.method, route, is_development=is_development))

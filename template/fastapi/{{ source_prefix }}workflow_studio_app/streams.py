@@ -3,39 +3,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import json
-import logging
-from collections.abc import AsyncIterator
-from typing import Any, Final
-
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
-from workflow_studio.client import AsyncComputeClient, ComputeClientError
 from workflow_studio.compute.ids import RunId
 
 from .connection import get_studio
-from .errors import status_of
-
-logger = logging.getLogger(__name__)
-
-_PING_SECONDS: Final = 15.0
-_POLL_SECONDS: Final = 0.5
-
-
-def stream_name(run_id: RunId, namespace: str | None = None) -> str:
-    """Return the name of the stream that ``getWritable()`` of a run writes to.
-
-    Args:
-        run_id: The run.
-        namespace: What the code gave as ``getWritable({ namespace })``.
-    """
-    # Source: @workflow/core 4.8.9, util.js, getWorkflowRunStreamId().
-    name = f"{run_id.replace('wrun_', 'strm_', 1)}_user"
-    if not namespace:
-        return name
-    return f"{name}_{base64.urlsafe_b64encode(namespace.encode()).decode().rstrip('=')}"
+from .core import aio, events
 
 
 async def follow_run_stream(request: Request, run_id: RunId, *, namespace: str | None = None) -> StreamingResponse:
@@ -52,72 +25,7 @@ async def follow_run_stream(request: Request, run_id: RunId, *, namespace: str |
     Raises:
         ComputeClientError: If there is no such run, or the worker fails before the answer begins.
     """
-    client = get_studio(request).client
-    await client.get_run(run_id, resolve_data="none")
-    events = _events(client, run_id, stream_name(run_id, namespace), _first_index(request))
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(_with_pings(events), media_type="text/event-stream", headers=headers)
-
-
-def _first_index(request: Request) -> int:
-    last = request.headers.get("last-event-id", "")
-    return int(last) + 1 if last.isascii() and last.isdigit() and len(last) < 10 else 0
-
-
-async def _events(client: AsyncComputeClient, run_id: RunId, name: str, index: int) -> AsyncIterator[bytes]:
-    try:
-        await _written(client, run_id, name)
-        async for chunk in client.read_run_stream(run_id, name, start_index=index):
-            yield _event(chunk.value, identifier=chunk.index)
-    except ComputeClientError as error:
-        if error.code == "not_found":
-            yield _event({}, kind="end")  # the run ended without writing anything
-            return
-        logger.warning("The stream of run %s broke off: %s", run_id, error)
-        told = error.message if status_of(error) < 500 else "The stream broke off."
-        yield _event({"code": error.code, "message": told}, kind="error")
-        return
-    yield _event({}, kind="end")
-
-
-async def _written(client: AsyncComputeClient, run_id: RunId, name: str) -> None:
-    """Return when a stream is there, or its run has ended."""
-    while True:
-        run = await client.get_run(run_id, resolve_data="none")
-        async for stream in client.iter_run_streams(run_id):
-            if stream.name == name:
-                return
-        if run.finished:
-            return
-        await asyncio.sleep(_POLL_SECONDS)
-
-
-def _event(data: Any, *, kind: str | None = None, identifier: int | None = None) -> bytes:
-    lines = [f"event: {kind}"] if kind else []
-    if identifier is not None:
-        lines.append(f"id: {identifier}")
-    # JSON on one line: a line break in a text is written as \n.
-    lines.append(f"data: {json.dumps(data, separators=(',', ':'))}")
-    return ("\n".join(lines) + "\n\n").encode()
-
-
-async def _with_pings(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Pass events on, and a comment where there is none for a while: proxies close what is silent."""
-    following: asyncio.Future[bytes] | None = None
-    try:
-        while True:
-            following = following or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait({following}, timeout=_PING_SECONDS)
-            if not done:
-                yield b": still here\n\n"
-                continue
-            try:
-                event = following.result()
-            except StopAsyncIteration:
-                return
-            following = None
-            yield event
-    finally:
-        if following is not None:
-            following.cancel()
-            await asyncio.wait({following})
+    following = await aio.follow(
+        get_studio(request), run_id, namespace=namespace, last_event_id=request.headers.get("last-event-id")
+    )
+    return StreamingResponse(following, media_type=events.CONTENT_TYPE, headers=events.HEADERS)

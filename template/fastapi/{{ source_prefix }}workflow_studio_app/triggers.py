@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from starlette.requests import Request
 from workflow_studio.client import TriggerResponse
 
 from .connection import get_studio
+from .core.triggers import arguments_of, idempotency_key_of
 
 
 async def proxy_trigger_from_fastapi(
@@ -30,8 +30,5 @@ async def proxy_trigger_from_fastapi(
     Raises:
         ComputeClientError: If the worker refuses or fails.
     """
-    arguments = [] if input is None else input if isinstance(input, list) else [input]
-    key = request.headers.get("idempotency-key")
-    if key is not None and idempotency_scope is not None:
-        key = hashlib.sha256(f"{len(idempotency_scope)}:{idempotency_scope}:{key}".encode()).hexdigest()
-    return await get_studio(request).client.trigger(workflow_name, arguments, idempotency_key=key)
+    key = idempotency_key_of(request.headers.get("idempotency-key"), idempotency_scope)
+    return await get_studio(request).client.trigger(workflow_name, arguments_of(input), idempotency_key=key)

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from fastapi.responses import JSONResponse
 from workflow_studio.client import ComputeClientError, ScopeError, TransportError, UnauthorizedError
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
 
 logger = logging.getLogger(__name__)
 
@@ -28,27 +26,42 @@ class NotConfiguredError(ComputeClientError):
         )
 
 
-async def answer_compute_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer a request that failed at the worker; an exception handler of FastAPI.
+@dataclass(frozen=True, slots=True)
+class JsonAnswer:
+    """An answer of this app.
+
+    Attributes:
+        status: The HTTP status.
+        body: What is told as JSON.
+        headers: More headers.
+    """
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=lambda: {"cache-control": "no-store"})
+
+
+def answer_of(failure: ComputeClientError, method: str, route: str, *, is_development: bool) -> JsonAnswer:
+    """Return the answer to a request that failed at the worker.
 
     What the caller can do something about is passed on. The rest, such as a key of this app that the worker does not
     take, or the worker's address, is for the log, and in development for the developer.
+
+    Args:
+        failure: How it failed.
+        method: The request's method.
+        route: Which of the app's addresses was called, without what was in it: a webhook's token is a secret.
+        is_development: Whether the caller is a developer.
     """
-    failure = cast(ComputeClientError, error)
     status = status_of(failure)
     body: dict[str, object] = {"code": failure.code, "message": failure.message}
     if failure.recovery:
         body["recovery"] = failure.recovery
     if status >= 500:
         logger.warning(
-            "%s %s: %s (%s, correlation id %s)",
-            request.method,
-            _route(request),
-            failure,
-            failure.code,
-            failure.correlation_id,
+            "%s %s: %s (%s, correlation id %s)", method, route, failure, failure.code, failure.correlation_id
         )
-        if not _is_development(request):
+        if not is_development:
             body["message"] = "The workflows of this app are out of reach."
             body["recovery"] = "Try again later. The app's log says more."
     if failure.correlation_id:
@@ -56,12 +69,7 @@ async def answer_compute_error(request: Request, error: Exception) -> JSONRespon
     headers = {"cache-control": "no-store"}
     if failure.retry_after is not None:
         headers["retry-after"] = str(math.ceil(failure.retry_after))
-    return JSONResponse(body, status, headers)
-
-
-def _route(request: Request) -> str:
-    """Return which of the app's addresses was called, without what was in it: a webhook's token is a secret."""
-    return getattr(request.scope.get("route"), "path", "an address that is no route's")
+    return JsonAnswer(status, body, headers)
 
 
 def status_of(error: ComputeClientError) -> int:
@@ -73,8 +81,3 @@ def status_of(error: ComputeClientError) -> int:
     if error.status >= 500:
         return 503 if error.status == 503 else 502
     return error.status if error.status >= 400 else 502
-
-
-def _is_development(request: Request) -> bool:
-    studio = getattr(request.app.state, "workflow_studio", None)
-    return studio is not None and bool(studio.settings.is_development)

@@ -1,0 +1,1 @@
+"""What Workflow Studio does in every app in Python, whatever its framework."""
