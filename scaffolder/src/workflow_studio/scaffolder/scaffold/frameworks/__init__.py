@@ -10,11 +10,15 @@ from workflow_studio.scaffolder.scaffold.frameworks._base import (
     JsonSet,
     Pin,
 )
+from workflow_studio.scaffolder.scaffold.frameworks.astro import ASTRO
 from workflow_studio.scaffolder.scaffold.frameworks.fastapi import FASTAPI
 from workflow_studio.scaffolder.scaffold.frameworks.nextjs import NEXTJS
 from workflow_studio.scaffolder.scaffold.frameworks.nitro import NITRO
+from workflow_studio.scaffolder.scaffold.frameworks.nuxt import NUXT
 from workflow_studio.scaffolder.scaffold.frameworks.sveltekit import SVELTEKIT
 
-SUPPORTED: dict[str, Framework] = {framework.id: framework for framework in (NEXTJS, NITRO, SVELTEKIT, FASTAPI)}
+SUPPORTED: dict[str, Framework] = {
+    framework.id: framework for framework in (NEXTJS, NITRO, SVELTEKIT, NUXT, ASTRO, FASTAPI)
+}
 
 __all__ = ["SUPPORTED", "Advice", "App", "ConfigFile", "Framework", "JsonSet", "Pin"]
