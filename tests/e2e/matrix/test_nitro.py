@@ -1,4 +1,4 @@
-"""Nitro 3: https://nitro.build. Its starter is on no registry; the app is its documented minimum."""
+"""Nitro 3, and Nitro 2 (nitropack). The starter is on no registry; the apps are the documented minimum."""
 
 from __future__ import annotations
 
@@ -11,4 +11,10 @@ from tests.e2e.matrix.starter import Starter
 class TestNitro(Checks):
     starter: ClassVar[Starter] = Starter(
         id="nitro", start=("node", ".output/server/index.mjs"), dev=("npx", "nitro", "dev")
+    )
+
+
+class TestNitro2(Checks):
+    starter: ClassVar[Starter] = Starter(
+        id="nitro", name="nitro2", start=("node", ".output/server/index.mjs"), dev=("npx", "nitropack", "dev")
     )

@@ -86,7 +86,8 @@ class TestWhatIsLeftForAPerson:
         (root / "proxy.ts").write_text("export const config = { matcher: '/admin/:path*' }\n", "utf-8")
         assert run(str(root), "--no-install") == 0
 
-    def test_nitro_2_is_reported(self, nitro_app, capsys):
-        (nitro_app / "package.json").write_text('{"dependencies": {"nitropack": "2"}}', "utf-8")
+    def test_a_nitro_that_finds_no_routes_is_reported_and_kept(self, nitro_app, capsys):
+        (nitro_app / "package.json").write_text('{"dependencies": {"nitro": "^3.0.0"}}', "utf-8")
         assert run("--no-install") == 3
-        assert "move to Nitro 3" in capsys.readouterr().out
+        assert '"nitro": "3.0.260610-beta"' in capsys.readouterr().out
+        assert '"nitro": "^3.0.0"' in (nitro_app / "package.json").read_text("utf-8")

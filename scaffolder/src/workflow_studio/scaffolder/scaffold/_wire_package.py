@@ -56,7 +56,7 @@ def wire_package_json(plan: Plan, framework: Framework, app: App, own: Mapping[s
 
 
 def _of_framework(framework: Framework, app: App) -> Mapping[str, str]:
-    # An app that has the framework has chosen what it builds with; Nitro 2 is for a person to replace.
+    # An app that has the framework has chosen what it builds with, Nitro 2 included.
     has_it = not app.depends.keys().isdisjoint({*framework.packages, "nitropack"})
     return {} if has_it else framework.packages
 

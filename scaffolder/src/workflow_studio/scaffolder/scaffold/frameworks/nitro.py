@@ -1,21 +1,13 @@
-"""Nitro 3."""
+"""Nitro 3, and Nitro 2 under its own name, nitropack."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from workflow_studio.scaffolder.scaffold.edits import ArrayItem, Symbol, Wrap, Wrapper
-from workflow_studio.scaffolder.scaffold.frameworks._base import Advice, App, ConfigFile, Framework
+from workflow_studio.scaffolder.scaffold.frameworks._base import ConfigFile, Framework, Pin
 
 _VERSION: Final = "3.0.260610-beta"
-
-
-def _advice(app: App) -> list[Advice]:
-    if "nitropack" in app.depends and "nitro" not in app.depends:
-        # Nitro 2 tree-shakes the step registrations out of the bundle: every run fails with StepNotRegisteredError.
-        why = "nitropack is Nitro 2, which drops the Workflow SDK's steps from the build: move to Nitro 3"
-        return [Advice(why, "package.json", f'"nitro": "{_VERSION}"')]
-    return []
 
 
 _CONFIG = ConfigFile(
@@ -53,7 +45,15 @@ NITRO = Framework(
     src_dir="",
     start="node .output/server/index.mjs",
     configs=(_CONFIG,),
+    pins=(
+        Pin(
+            "nitro",
+            _VERSION,
+            "3.0.0 has no `defineConfig` in `nitro` and finds no routes; the betas from 3.0.260610 on do",
+            accepts=r"[~^]?3\.0\.26\d{4}-beta",
+            unless=("nitropack", "nitro-nightly"),
+        ),
+    ),
     packages={"nitro": _VERSION, "rollup": "4.68.7"},
     gitignore=(".nitro/", ".output/", ".swc/", ".well-known/workflow/", ".workflow-data/", ".workflow-studio/"),
-    advice=_advice,
 )

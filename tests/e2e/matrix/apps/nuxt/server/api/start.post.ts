@@ -1,0 +1,8 @@
+import { start } from 'workflow/api';
+import { tour } from '../workflows/tour';
+
+export default defineEventHandler(async (event) => {
+  const { args } = await readBody<{ args: Parameters<typeof tour> }>(event);
+  const { runId } = await start(tour, args);
+  return { runId };
+});
