@@ -12,9 +12,9 @@ from workflow_studio.scaffolder.scaffold._detect import Detected, detect, requir
 from workflow_studio.scaffolder.scaffold._plan import ManualStep, Plan
 from workflow_studio.scaffolder.scaffold._project import read_bytes, resolve_inside
 from workflow_studio.scaffolder.scaffold._template import render, template_ref
-from workflow_studio.scaffolder.scaffold._wire import wire
+from workflow_studio.scaffolder.scaffold._wire import app_of, wire
 from workflow_studio.scaffolder.scaffold.edits import add_lines
-from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED, Framework
+from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED, App, Framework
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,7 @@ class Request:
         package_manager: ``None`` detects it.
         src_dir: Folder of the sources; ``None`` detects it.
         typescript: Whether the app is in TypeScript; ``None`` detects it.
+        server: What serves the app, where the framework leaves the choice; ``None`` detects it.
         force: Paths whose content is replaced by the template's whatever it is.
     """
 
@@ -43,6 +44,7 @@ class Request:
     package_manager: str | None = None
     src_dir: str | None = None
     typescript: bool | None = None
+    server: str | None = None
     force: tuple[str, ...] = ()
 
 
@@ -54,18 +56,15 @@ class Scaffold:
         plan: What would be written.
         detected: What the app is.
         answers: What the template was given.
+        framework: The framework as the app needs it.
         is_new: Whether the plan makes a whole app.
     """
 
     plan: Plan
     detected: Detected
     answers: dict[str, Any]
+    framework: Framework
     is_new: bool = False
-
-    @property
-    def framework(self) -> Framework:
-        """The app's framework."""
-        return SUPPORTED[self.detected.framework]
 
 
 def plan_existing(root: Path, request: Request) -> Scaffold:
@@ -83,9 +82,10 @@ def plan_existing(root: Path, request: Request) -> Scaffold:
     recorded, answers_path = read_recorded(root)
     detected = _detect(root, request, recorded)
     framework = SUPPORTED[detected.framework]
-    answers = _answers(framework, detected, mode="existing")
-    rendered = render(answers, answers_file=answers_path)
     plan = Plan(root)
+    server = _server(framework, request, recorded, app_of(plan, detected, {}))
+    answers = _answers(framework, detected, server, mode="existing")
+    rendered = render(answers, answers_file=answers_path)
     _leave_guard(plan, rendered, framework, detected)
     base = _base(recorded, answers, rendered)
     comparison = _Comparison(plan, rendered, recorded, base, request.force, _package_folder(framework, detected))
@@ -95,8 +95,9 @@ def plan_existing(root: Path, request: Request) -> Scaffold:
         else:
             comparison.file(path, content)
     comparison.finish()
+    framework = framework.variant(framework, app_of(plan, detected, answers))
     wire(plan, framework, detected, answers)
-    return Scaffold(plan, detected, answers)
+    return Scaffold(plan, detected, answers, framework)
 
 
 def plan_new(parent: Path, name: str, request: Request) -> Scaffold:
@@ -122,11 +123,13 @@ def plan_new(parent: Path, name: str, request: Request) -> Scaffold:
     src_dir = framework.src_dir if framework.src_dir is not None else request.src_dir or ""
     typescript = request.typescript is not False
     detected = Detected(framework.id, ("--framework",), manager, source, src_dir, typescript=typescript)
-    answers = _answers(framework, detected, mode="new") | {"project_name": name}
     plan = Plan(root)
+    app = app_of(plan, detected, {})
+    answers = _answers(framework, detected, _server(framework, request, None, app), mode="new") | {"project_name": name}
+    framework = framework.variant(framework, replace(app, answers=answers))
     for path, content in render(answers).items():
         plan.write(path, content)
-    return Scaffold(plan, detected, answers, is_new=True)
+    return Scaffold(plan, detected, answers, framework, is_new=True)
 
 
 def _detect(root: Path, request: Request, recorded: Recorded | None) -> Detected:
@@ -165,10 +168,23 @@ def _src_dir_of(app_dir: object) -> str:
     return app_dir.rsplit("/", 1)[0] if isinstance(app_dir, str) and "/" in app_dir else ""
 
 
-def _answers(framework: Framework, detected: Detected, *, mode: str) -> dict[str, Any]:
+def _server(framework: Framework, request: Request, recorded: Recorded | None, app: App) -> str | None:
+    """Return what serves the app, if the framework leaves the choice."""
+    if framework.server is None:
+        if request.server is not None:
+            raise UsageError(f"--server goes with other frameworks than {framework.label}.")
+        return None
+    known = recorded.answers if recorded is not None else {}
+    before = known.get("server") if known.get("framework") == framework.id else None
+    return request.server or before or framework.server(app)
+
+
+def _answers(framework: Framework, detected: Detected, server: str | None, *, mode: str) -> dict[str, Any]:
     answers = {"framework": framework.id, "mode": mode, "app_dir": _app_dir(framework, detected)}
     if framework.language != "Python":
         answers["language"] = _LANGUAGES[detected.typescript]
+    if server is not None:
+        answers["server"] = server
     return answers
 
 

@@ -44,6 +44,13 @@ hand, 4 --check found changes.
 """
 
 
+class Server(StrEnum):
+    """What serves an app of Express, Fastify or Hono."""
+
+    NITRO = "nitro"
+    NODE = "node"
+
+
 class PackageManager(StrEnum):
     """What installs packages."""
 
@@ -68,6 +75,9 @@ def scaffold(  # noqa: PLR0913 - one parameter per option of the command line
         bool | None,
         typer.Option("--ts/--js", help="The language of the app, if not detected.", show_default=False),
     ] = None,
+    server: Annotated[
+        Server | None, typer.Option(help="Express, Fastify, Hono: who serves the app, if not detected.")
+    ] = None,
     package_manager: Annotated[PackageManager | None, typer.Option(help="What installs, if not detected.")] = None,
     force: Annotated[
         list[str] | None,
@@ -91,7 +101,8 @@ def scaffold(  # noqa: PLR0913 - one parameter per option of the command line
     if not root.is_dir():
         raise UsageError(f"{path} is not a folder.")
     manager = str(package_manager) if package_manager is not None else None
-    request = Request(framework, manager, _normalised(src_dir), typescript, tuple(force or ()))
+    served_by = str(server) if server is not None else None
+    request = Request(framework, manager, _normalised(src_dir), typescript, served_by, tuple(force or ()))
     with output.status("Planning"):
         planned = plan_new(root, new, request) if new is not None else plan_existing(root, request)
     command = _repeatable(path, planned, new)
@@ -152,6 +163,8 @@ def _repeatable(path: Path, planned: Scaffold, new: str | None) -> str:
     parts += ["--framework", detected.framework]
     if detected.src_dir and planned.framework.src_dir is None:
         parts += ["--src-dir", detected.src_dir]
+    if "server" in planned.answers:
+        parts += ["--server", planned.answers["server"]]
     if planned.framework.language != "Python":
         parts.append("--ts" if detected.typescript else "--js")
     parts += ["--package-manager", detected.package_manager, "--yes"]

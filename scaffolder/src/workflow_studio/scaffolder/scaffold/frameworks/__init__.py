@@ -11,14 +11,17 @@ from workflow_studio.scaffolder.scaffold.frameworks._base import (
     Pin,
 )
 from workflow_studio.scaffolder.scaffold.frameworks.astro import ASTRO
+from workflow_studio.scaffolder.scaffold.frameworks.express import EXPRESS
 from workflow_studio.scaffolder.scaffold.frameworks.fastapi import FASTAPI
+from workflow_studio.scaffolder.scaffold.frameworks.fastify import FASTIFY
+from workflow_studio.scaffolder.scaffold.frameworks.hono import HONO
 from workflow_studio.scaffolder.scaffold.frameworks.nextjs import NEXTJS
 from workflow_studio.scaffolder.scaffold.frameworks.nitro import NITRO
 from workflow_studio.scaffolder.scaffold.frameworks.nuxt import NUXT
 from workflow_studio.scaffolder.scaffold.frameworks.sveltekit import SVELTEKIT
 
 SUPPORTED: dict[str, Framework] = {
-    framework.id: framework for framework in (NEXTJS, NITRO, SVELTEKIT, NUXT, ASTRO, FASTAPI)
+    framework.id: framework for framework in (NEXTJS, NITRO, SVELTEKIT, NUXT, ASTRO, EXPRESS, FASTIFY, HONO, FASTAPI)
 }
 
 __all__ = ["SUPPORTED", "Advice", "App", "ConfigFile", "Framework", "JsonSet", "Pin"]

@@ -184,6 +184,8 @@ class Framework:
             app is in Python.
         advice: Looks at the app for things that cannot be edited safely.
         variant: Returns the framework as this app needs it: ``replace(framework, configs=...)``.
+        server: Tells what serves an app that is there, for a framework that leaves the choice; one of the answers to
+            the template's question of that name.
     """
 
     id: str
@@ -203,6 +205,7 @@ class Framework:
     package_folder: str = "workflow-studio"
     advice: Callable[[App], list[Advice]] = lambda _app: []
     variant: Callable[[Framework, App], Framework] = _itself
+    server: Callable[[App], str] | None = None
 
     @property
     def config_stem(self) -> str:
