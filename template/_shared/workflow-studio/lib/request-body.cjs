@@ -16,13 +16,24 @@ const { WorkflowStudioRequestError } = require('./request-error.cjs');
  */
 
 /**
- * Returns a body that is read when somebody reads it, piece by piece. The
- * stream never destroys the request: the response still needs its connection.
+ * Reads a request to its end, so that its connection can take another one; the
+ * response needs the connection, too.
  *
  * @param {import('node:stream').Readable} req
+ */
+function drain(req) {
+  req.resume();
+}
+
+/**
+ * Returns a body that is read when somebody reads it, piece by piece.
+ *
+ * @param {import('node:stream').Readable} req
+ * @param {(req: import('node:stream').Readable) => void} [stop] What to do with
+ *   the rest when nobody wants it.
  * @returns {ReadableStream<Uint8Array>}
  */
-function streamBody(req) {
+function streamBody(req, stop = drain) {
   let release = () => {};
   let attached = false;
   /** @param {ReadableStreamDefaultController<Uint8Array>} controller */
@@ -66,8 +77,7 @@ function streamBody(req) {
       },
       cancel() {
         release();
-        // Read to its end, so that the connection can take another request.
-        req.resume();
+        stop(req);
       },
     },
     // Nothing is taken from the connection before somebody wants it.
