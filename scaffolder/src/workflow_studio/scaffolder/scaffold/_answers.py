@@ -24,11 +24,13 @@ class Recorded:
         path: The answers file, inside the project.
         commit: The template's tag, as ``v0.1.0``.
         answers: The answers, without Copier's own entries.
+        source: Where the template came from, as ``gh:org/workflow-studio``.
     """
 
     path: str
     commit: str
     answers: dict[str, Any]
+    source: str = REPOSITORY
 
     @property
     def is_current(self) -> bool:
@@ -36,10 +38,14 @@ class Recorded:
         return self.commit == template_ref()
 
 
-def read_recorded(root: Path) -> tuple[Recorded | None, str]:
+def read_recorded(root: Path, *, newest: str | None = None) -> tuple[Recorded | None, str]:
     """Return what an earlier run recorded, and the name the answers file has or will have.
 
     Another template's answers file is left alone: ours then gets a name of its own.
+
+    Args:
+        root: The project's folder.
+        newest: The newest version of the template there is; by default the one of this package.
 
     Raises:
         TemplateError: Our answers file cannot be read.
@@ -58,8 +64,9 @@ def read_recorded(root: Path) -> tuple[Recorded | None, str]:
             path,
             str(entries.get("_commit", "")),
             {name: value for name, value in entries.items() if not name.startswith("_")},
+            str(entries.get("_src_path", "")),
         )
-        _refuse_newer(recorded)
+        _refuse_newer(recorded, newest or template_ref())
         return recorded, path
     return None, free
 
@@ -83,16 +90,16 @@ def _parse(path: str, data: bytes) -> dict[str, Any]:
     return entries if isinstance(entries, dict) else {}
 
 
-def _refuse_newer(recorded: Recorded) -> None:
+def _refuse_newer(recorded: Recorded, newest: str) -> None:
     from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - only scaffolding pays for it
 
     try:
-        newer = Version(recorded.commit.removeprefix("v")) > Version(template_ref().removeprefix("v"))
+        newer = Version(recorded.commit.removeprefix("v")) > Version(newest.removeprefix("v"))
     except InvalidVersion:
         return
     if newer:
         raise UsageError(
-            f"This project was scaffolded by Workflow Studio {recorded.commit}, which is newer than {template_ref()}.",
+            f"This project was scaffolded by Workflow Studio {recorded.commit}, which is newer than {newest}.",
             code="studio_too_old",
             hint="Update it: pip install --upgrade workflow-studio",
         )

@@ -29,7 +29,8 @@ def apply(plan: Plan) -> list[str]:
         ScopeOfProjectError: A path leads out of the project by now. Nothing was written.
         OSError: Writing failed. Nothing is left behind.
     """
-    pending = plan.pending
+    # What goes makes room: where there was a file, there may be a folder now.
+    pending = sorted(plan.pending, key=lambda change: not change.deleted)
     for change in pending:
         _verify(plan.root, change)
     undo: list[tuple[Path, bytes | None, list[Path]]] = []
