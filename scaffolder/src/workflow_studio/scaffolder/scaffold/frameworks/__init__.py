@@ -15,13 +15,14 @@ from workflow_studio.scaffolder.scaffold.frameworks.express import EXPRESS
 from workflow_studio.scaffolder.scaffold.frameworks.fastapi import FASTAPI
 from workflow_studio.scaffolder.scaffold.frameworks.fastify import FASTIFY
 from workflow_studio.scaffolder.scaffold.frameworks.hono import HONO
+from workflow_studio.scaffolder.scaffold.frameworks.nestjs import NESTJS
 from workflow_studio.scaffolder.scaffold.frameworks.nextjs import NEXTJS
 from workflow_studio.scaffolder.scaffold.frameworks.nitro import NITRO
 from workflow_studio.scaffolder.scaffold.frameworks.nuxt import NUXT
 from workflow_studio.scaffolder.scaffold.frameworks.sveltekit import SVELTEKIT
 
 SUPPORTED: dict[str, Framework] = {
-    framework.id: framework for framework in (NEXTJS, NITRO, SVELTEKIT, NUXT, ASTRO, EXPRESS, FASTIFY, HONO, FASTAPI)
+    framework.id: framework for framework in (NEXTJS, NITRO, SVELTEKIT, NUXT, ASTRO, EXPRESS, FASTIFY, HONO, NESTJS, FASTAPI)
 }
 
 __all__ = ["SUPPORTED", "Advice", "App", "ConfigFile", "Framework", "JsonSet", "Pin"]
