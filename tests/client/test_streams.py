@@ -154,3 +154,15 @@ async def test_whoever_has_read_enough_leaves(read):
     given = httpx.Response(200, stream=lines, headers={"content-type": "application/x-ndjson"})
     assert await read(given, take=2) == ([0, 1], [0])
     assert lines.closed
+
+
+async def test_a_reader_may_be_told_of_pauses():
+    def serve(_):
+        return answer("\n", chunk(0), "\n", "\n", end(1))
+
+    with ComputeClient("http://worker.example", transport=httpx.MockTransport(serve), retries=0) as client:
+        read = [line and line.index for line in client.read_run_stream("wrun_1", "s", with_pauses=True)]
+        assert [line.index for line in client.read_run_stream("wrun_1", "s")] == [0]
+    assert read == [None, 0, None, None]
+    async with AsyncComputeClient("http://worker.example", transport=httpx.MockTransport(serve), retries=0) as client:
+        assert [line and line.index async for line in client.read_run_stream("wrun_1", "s", with_pauses=True)] == read

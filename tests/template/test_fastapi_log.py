@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 import httpx
 from pydantic import SecretStr
 
-from tests.template.fastapi_app import load
+from tests.template.fastapi_app import main, studio_app
 
 if TYPE_CHECKING:
     import pytest
-
-studio_app = load("workflow_studio_app")
-main = load("app.main")
 
 
 class Nobody(httpx.AsyncBaseTransport):

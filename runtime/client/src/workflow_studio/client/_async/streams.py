@@ -73,7 +73,7 @@ class AsyncStreams(AsyncBase):
                     prepared.answer(response)
                     async for line in response.aiter_lines():
                         chunk = reading.takes(line)
-                        if chunk is not None or with_pauses:
+                        if chunk is not None or (with_pauses and not line.strip()):
                             yield chunk
                     reading.ends()
                 finally:

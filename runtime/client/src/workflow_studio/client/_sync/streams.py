@@ -75,7 +75,7 @@ class Streams(Base):
                     prepared.answer(response)
                     for line in response.iter_lines():
                         chunk = reading.takes(line)
-                        if chunk is not None or with_pauses:
+                        if chunk is not None or (with_pauses and not line.strip()):
                             yield chunk
                     reading.ends()
                 finally:
