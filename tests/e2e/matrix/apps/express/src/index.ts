@@ -1,0 +1,13 @@
+import express from 'express';
+import { tours } from './tours';
+
+const app = express();
+app.use(express.json(), express.urlencoded());
+
+app.get('/', (_request, response) => {
+  response.send('tours');
+});
+
+app.use('/api', tours);
+
+export default app;

@@ -1,0 +1,16 @@
+"""Express: https://expressjs.com. Its app is the minimum that its documentation shows."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tests.e2e.matrix.checks import Checks
+from tests.e2e.matrix.starter import Starter
+
+
+class TestExpress(Checks):
+    """Nitro serves the app."""
+
+    starter: ClassVar[Starter] = Starter(
+        id="express", start=("node", ".output/server/index.mjs"), dev=("npx", "nitro", "dev")
+    )
