@@ -1,5 +1,5 @@
 // GET /api/workflow-studio/diagnostics/remote-ownership
-import { createOwnershipDiagnosticsHandler } from './index.cjs';
+import { createOwnershipDiagnosticsHandler } from 'workflow-studio';
 
 const handle = createOwnershipDiagnosticsHandler();
 

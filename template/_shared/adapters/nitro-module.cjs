@@ -6,10 +6,11 @@ const path = require('node:path');
 const { setEnvironmentData } = require('node:worker_threads');
 
 const { loadWorkflowStudioConfig } = require('./lib/config-file.cjs');
+const { followPackages } = require('./lib/packages.cjs');
 
 const PACKAGE = 'workflow-studio';
 const START = `node_modules/${PACKAGE}/nitro-start.cjs`;
-/** Where a dev worker finds the port of the dev server (nitro-dev-port.mjs). */
+/** Where a dev worker finds what nitro-dev-port.cjs needs. */
 const DEV_PORT = 'workflow-studio:dev-port';
 
 /**
@@ -122,7 +123,11 @@ function runsOnNode({ preset }) {
  * @param {any} options
  */
 function shareDevPort(options) {
-  setEnvironmentData(DEV_PORT, devPort);
+  setEnvironmentData(DEV_PORT, {
+    module: path.join(__dirname, 'nitro-dev-port.cjs'),
+    port: devPort,
+    core: followPackages(['workflow', '@workflow/core'], options.rootDir),
+  });
   options.plugins.push(path.join(__dirname, 'nitro-dev-port.mjs'));
   options.devHandlers.push({
     middleware: true,

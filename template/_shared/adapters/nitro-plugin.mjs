@@ -1,5 +1,5 @@
 // Runs when the server starts, dev and production.
-import { assertRemoteReroute } from './index.cjs';
+import { assertRemoteReroute } from 'workflow-studio';
 
 export default function workflowStudioPlugin() {
   assertRemoteReroute();

@@ -20,9 +20,11 @@ from workflow_studio.scaffolder.scaffold.frameworks.nextjs import NEXTJS
 from workflow_studio.scaffolder.scaffold.frameworks.nitro import NITRO
 from workflow_studio.scaffolder.scaffold.frameworks.nuxt import NUXT
 from workflow_studio.scaffolder.scaffold.frameworks.sveltekit import SVELTEKIT
+from workflow_studio.scaffolder.scaffold.frameworks.vite import VITE
 
 SUPPORTED: dict[str, Framework] = {
-    framework.id: framework for framework in (NEXTJS, NITRO, SVELTEKIT, NUXT, ASTRO, EXPRESS, FASTIFY, HONO, NESTJS, FASTAPI)
+    framework.id: framework
+    for framework in (NEXTJS, NITRO, SVELTEKIT, NUXT, ASTRO, EXPRESS, FASTIFY, HONO, VITE, NESTJS, FASTAPI)
 }
 
 __all__ = ["SUPPORTED", "Advice", "App", "ConfigFile", "Framework", "JsonSet", "Pin"]

@@ -1,0 +1,12 @@
+// The Vite adapter.
+'use strict';
+
+const { toWebRequest } = require('./lib/request.cjs');
+const { proxyTrigger } = require('./lib/trigger.cjs');
+const { wrapViteConfig } = require('./vite-nitro.cjs');
+
+module.exports = {
+  convertViteRequest: toWebRequest,
+  proxyTriggerFromVite: proxyTrigger,
+  withWorkflowStudioVite: wrapViteConfig,
+};
