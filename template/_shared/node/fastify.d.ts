@@ -1,0 +1,15 @@
+import type { IncomingMessage } from 'node:http';
+import type { proxyTrigger } from './index';
+
+/**
+ * Puts the Workflow SDK's routes in front of everything else in the app:
+ * `const app = withWorkflowStudioFastify(fastify())`. Returns the app.
+ */
+export function withWorkflowStudioFastify<T>(app: T): T;
+
+/** Returns the Web `Request` of a request of Fastify. */
+export function convertFastifyRequest(
+  request: { raw: IncomingMessage } | IncomingMessage,
+): Request;
+
+export const proxyTriggerFromFastify: typeof proxyTrigger;

@@ -1,0 +1,137 @@
+// Builds what answers the SDK's routes: `node workflow-studio/loader/build.mjs` in
+// the app's folder, and by itself in development.
+import { realpathSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { importOfSdk } from './packages.mjs';
+
+/** Below the app. The SDK itself looks for no sources here. */
+const FOLDER = '.well-known/workflow/handlers';
+/** At the top of the app: what others made of its sources, and Studio's own. */
+const NO_SOURCES = new Set(['build', 'coverage', 'dist', 'out']);
+const FILE = fileURLToPath(import.meta.url);
+const PACKAGE = path.dirname(path.dirname(FILE));
+
+/**
+ * @typedef {object} HandlerFiles
+ * @property {string} flow
+ * @property {string} step
+ * @property {string} manifest
+ */
+/**
+ * @typedef {object} Builder
+ * @property {() => Promise<string[]>} sources The files that are looked at.
+ * @property {() => Promise<void>} build
+ */
+
+/**
+ * @param {string} root The app's folder.
+ * @returns {HandlerFiles}
+ */
+export function handlerFiles(root) {
+  const folder = path.join(root, FOLDER);
+  return {
+    flow: path.join(folder, 'flow.mjs'),
+    step: path.join(folder, 'step.mjs'),
+    manifest: path.join(folder, 'manifest.json'),
+  };
+}
+
+/**
+ * @param {string} root The app's folder.
+ * @returns {Promise<Builder>}
+ */
+export async function createBuilder(root) {
+  const { BaseBuilder, createBaseBuilderConfig } = await importOfSdk(
+    root,
+    '@workflow/rollup',
+    '@workflow/builders',
+  );
+  const files = handlerFiles(root);
+
+  class HandlerBuilder extends BaseBuilder {
+    async getInputFiles() {
+      /** @type {string[]} */
+      const found = await super.getInputFiles();
+      return found.filter((file) => isSource(root, file));
+    }
+
+    async build() {
+      const inputFiles = await this.getInputFiles();
+      const format = 'esm';
+      await mkdir(path.dirname(files.flow), { recursive: true });
+      const flow = await this.createWorkflowsBundle({
+        outfile: files.flow,
+        bundleFinalOutput: false,
+        format,
+        inputFiles,
+      });
+      // Steps share the modules that they import with the rest of the app: one
+      // pool of connections, not two.
+      const step = await this.createStepsBundle({
+        outfile: files.step,
+        externalizeNonSteps: true,
+        format,
+        inputFiles,
+      });
+      await Promise.all([
+        flow.interimBundleCtx?.dispose(),
+        step.context?.dispose(),
+      ]);
+      await this.createManifest({
+        workflowBundlePath: files.flow,
+        manifestDir: path.dirname(files.manifest),
+        manifest: merged(flow.manifest, step.manifest),
+      });
+    }
+  }
+
+  const builder = new HandlerBuilder({
+    ...createBaseBuilderConfig({
+      dirs: ['.'],
+      workingDir: root,
+      projectRoot: root,
+    }),
+    buildTarget: 'standalone',
+    suppressCreateManifestLogs: true,
+  });
+  return {
+    sources: () => builder.getInputFiles(),
+    build: () => builder.build(),
+  };
+}
+
+/**
+ * @param {string} root
+ * @param {string} file
+ * @returns {boolean}
+ */
+function isSource(root, file) {
+  const [top] = path.relative(root, file).split(path.sep);
+  return !NO_SOURCES.has(top) && !file.startsWith(PACKAGE + path.sep);
+}
+
+/**
+ * @param {Record<string, any>} flow
+ * @param {Record<string, any>} step
+ */
+function merged(flow, step) {
+  return {
+    steps: { ...step.steps, ...flow.steps },
+    workflows: { ...step.workflows, ...flow.workflows },
+    classes: { ...step.classes, ...flow.classes },
+  };
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === FILE) {
+  try {
+    const { build } = await createBuilder(process.cwd());
+    await build();
+    console.log(`Built the handlers of the workflows in ${FOLDER}.`);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
