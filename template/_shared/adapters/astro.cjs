@@ -5,9 +5,13 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { fileURLToPath } = require('node:url');
 
+const { setBasePath } = require('./base-path.cjs');
 const { refusePromise, rerouteToWorker } = require('./lib/adapter.cjs');
+const { loadEnvFiles } = require('./lib/env-file.cjs');
+const { assertRemoteReroute } = require('./lib/ownership.cjs');
 const { toWebRequest } = require('./lib/request.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 
 /** @typedef {import('./types').AdapterOptions} AdapterOptions */
 /**
@@ -17,11 +21,6 @@ const { proxyTrigger } = require('./lib/trigger.cjs');
  */
 
 const PACKAGE = 'workflow-studio';
-// What a built server does first. It is a module of its own in no bundle.
-const BOOT_CHECK = `import { assertRemoteReroute as assertWorkflowsRunWhereTheyShould } from '${PACKAGE}';
-assertWorkflowsRunWhereTheyShould();
-`;
-
 /**
  * @template {Record<string, any>} T
  * @param {T} [config]
@@ -30,6 +29,7 @@ assertWorkflowsRunWhereTheyShould();
  */
 function withWorkflowStudioAstro(config = /** @type {T} */ ({}), options = {}) {
   refusePromise(config, 'withWorkflowStudioAstro');
+  readEnvFiles(options);
   rerouteToWorker(options);
   return {
     ...config,
@@ -38,19 +38,42 @@ function withWorkflowStudioAstro(config = /** @type {T} */ ({}), options = {}) {
   };
 }
 
+/**
+ * Astro keeps what .env files say to import.meta.env, where only the app's own
+ * code finds it, and a built server does not read them at all.
+ *
+ * @param {AdapterOptions} [options]
+ */
+function readEnvFiles(options) {
+  const mode = process.env.NODE_ENV || 'production';
+  loadEnvFiles(options?.cwd ?? process.cwd(), mode);
+}
+
+/**
+ * Runs when a built server starts, and keeps it from starting if its workflows
+ * would run in the wrong place.
+ *
+ * @param {string} base
+ */
+function prepareServer(base) {
+  readEnvFiles();
+  assertRemoteReroute();
+  setBasePath(base);
+}
+
 function integration() {
-  let isNodeServer = false;
+  /** @type {any} */
+  let config;
   return {
     name: PACKAGE,
     hooks: {
       'astro:config:setup': (/** @type {any} */ setup) => {
-        setup.updateConfig({
-          vite: { plugins: [vitePlugin(() => isNodeServer)] },
-        });
+        setBasePath(setup.config.base);
+        setup.updateConfig({ vite: { plugins: [vitePlugin(() => config)] } });
         admitWebhooks(setup);
       },
-      'astro:config:done': (/** @type {any} */ { config }) => {
-        isNodeServer = config.adapter?.name === '@astrojs/node';
+      'astro:config:done': (/** @type {any} */ done) => {
+        config = done.config;
       },
     },
   };
@@ -89,9 +112,9 @@ function hasFetchFile({ fetchFile, srcDir }) {
 }
 
 /**
- * @param {() => boolean} isNodeServer
+ * @param {() => any} config
  */
-function vitePlugin(isNodeServer) {
+function vitePlugin(config) {
   return {
     name: PACKAGE,
     // The package is a folder of the app, which Vite would treat as source; it is
@@ -100,13 +123,29 @@ function vitePlugin(isNodeServer) {
       name === 'client' ? undefined : { resolve: { external: [PACKAGE] } },
     renderChunk(/** @type {string} */ code, /** @type {Chunk} */ chunk) {
       // @ts-expect-error Vite binds its hooks to a context.
-      const { environment } = this;
-      const isServer = environment?.name === 'ssr' && isNodeServer();
-      return isServer && chunk.isEntry && chunk.fileName === 'entry.mjs'
-        ? { code: BOOT_CHECK + code, map: null }
-        : null;
+      const isServer = this.environment?.name === 'ssr' && chunk.isEntry;
+      return isServer ? startServer(code, chunk.fileName, config()) : null;
     },
   };
+}
+
+/**
+ * Puts prepareServer() into a built server's first lines. Its pages, and with them
+ * the SDK, are loaded later.
+ *
+ * @param {string} code
+ * @param {string} fileName
+ * @param {any} config
+ */
+function startServer(code, fileName, { adapter, base, build }) {
+  // Other adapters make no server of Node.js.
+  if (adapter?.name !== '@astrojs/node' || fileName !== build.serverEntry) {
+    return null;
+  }
+  const start = `import { prepareServer as prepareWorkflowStudio } from '${PACKAGE}/astro';
+prepareWorkflowStudio(${JSON.stringify(base)});
+`;
+  return { code: start + code, map: null };
 }
 
 /**
@@ -121,6 +160,8 @@ function convertAstroRequest(context) {
 
 module.exports = {
   convertAstroRequest,
+  prepareServer,
   proxyTriggerFromAstro: proxyTrigger,
+  proxyWebhookFromAstro: proxyWebhook,
   withWorkflowStudioAstro,
 };

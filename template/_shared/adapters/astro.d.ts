@@ -1,5 +1,5 @@
 import type { AstroUserConfig } from 'astro';
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 import type { AdapterOptions } from './types';
 
 /**
@@ -11,9 +11,16 @@ export function withWorkflowStudioAstro<T extends AstroUserConfig>(
   options?: AdapterOptions,
 ): T;
 
+/**
+ * Runs when a built server starts: reads the settings in `.env` files, and throws
+ * if workflows would run in the wrong place. The build puts the call there.
+ */
+export function prepareServer(base: string): void;
+
 /** Returns the Web `Request` of an endpoint's context. */
 export function convertAstroRequest(
   context: { request: Request } | Request,
 ): Request;
 
 export const proxyTriggerFromAstro: typeof proxyTrigger;
+export const proxyWebhookFromAstro: typeof proxyWebhook;

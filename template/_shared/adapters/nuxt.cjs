@@ -1,12 +1,18 @@
 // The Nuxt adapter.
 'use strict';
 
+const path = require('node:path');
+
 const { refusePromise, rerouteToWorker } = require('./lib/adapter.cjs');
 const { toWebRequest } = require('./lib/request.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 const { nitroModule } = require('./nitro-module.cjs');
 
 /** @typedef {import('./types').AdapterOptions} AdapterOptions */
+
+const PACKAGE = 'workflow-studio';
+const BASE_PATH = '#workflow-studio/base-path';
 
 /**
  * @template {Record<string, any>} T
@@ -30,7 +36,39 @@ function withWorkflowStudioNuxt(config = /** @type {T} */ ({}), options = {}) {
 function nuxtModule(_options, nuxt) {
   nuxt.hook('nitro:init', (/** @type {any} */ nitro) => {
     nitroModule().setup(nitro);
+    addBasePath(nitro.options);
+    if (!nitro.options.dev) {
+      nitro.hooks.hook('rollup:before', keepOutside);
+    }
   });
+}
+
+/**
+ * The output has the package beside it, so the bundle needs no copy. It would take
+ * the SDK in once more, of which Nitro 2 makes imports that lead nowhere.
+ *
+ * @param {unknown} _nitro
+ * @param {any} config Of the bundler.
+ */
+function keepOutside(_nitro, config) {
+  config.plugins.unshift({
+    name: PACKAGE,
+    resolveId: (/** @type {string} */ id) =>
+      id === PACKAGE || id.startsWith(`${PACKAGE}/`)
+        ? { id, external: true }
+        : null,
+  });
+}
+
+/**
+ * @param {any} options Of Nitro.
+ */
+function addBasePath({ baseURL, plugins, virtual }) {
+  const module = JSON.stringify(path.join(__dirname, 'base-path.cjs'));
+  virtual[BASE_PATH] = `import { setBasePath } from ${module};
+export default () => setBasePath(${JSON.stringify(baseURL ?? '/')});
+`;
+  plugins.push(BASE_PATH);
 }
 
 /**
@@ -46,5 +84,6 @@ function convertNuxtRequest(event) {
 module.exports = {
   convertNuxtRequest,
   proxyTriggerFromNuxt: proxyTrigger,
+  proxyWebhookFromNuxt: proxyWebhook,
   withWorkflowStudioNuxt,
 };

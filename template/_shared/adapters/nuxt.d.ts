@@ -1,5 +1,5 @@
 import type { NuxtConfig } from 'nuxt/schema';
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 import type { AdapterOptions } from './types';
 
 /**
@@ -15,3 +15,4 @@ export function withWorkflowStudioNuxt<T extends NuxtConfig>(
 export function convertNuxtRequest(event: object): Request;
 
 export const proxyTriggerFromNuxt: typeof proxyTrigger;
+export const proxyWebhookFromNuxt: typeof proxyWebhook;
