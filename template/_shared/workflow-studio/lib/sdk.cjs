@@ -10,21 +10,20 @@ const { pathToFileURL } = require('node:url');
  * @typedef {object} Sdk
  * @property {(workflow: { workflowId: string }, args: unknown[]) => Promise<{ runId: string }>} start
  * @property {(token: string, request: Request) => Promise<Response>} resumeWebhook
- * @property {() => any} getWorld
+ * @property {() => Promise<any>} getWorld
  */
 
 /**
  * @returns {Promise<Sdk>}
  */
 async function loadSdk() {
-  const [api, runtime] = await Promise.all([
-    load('workflow/api', () => import('workflow/api')),
-    load('workflow/runtime', () => import('workflow/runtime')),
-  ]);
+  const api = await load('workflow/api', () => import('workflow/api'));
   return {
     start: api.start,
     resumeWebhook: api.resumeWebhook,
-    getWorld: runtime.getWorld,
+    // Never as an import that can be read: the SDK's builder, which looks through
+    // this folder too, would put its runtime into the app's bundle of steps.
+    getWorld: async () => (await loadFromApp('workflow/runtime')).getWorld(),
   };
 }
 
@@ -42,6 +41,14 @@ async function load(name, importHere) {
     }
   }
   // This file may have been moved to where it does not see the app's packages.
+  return loadFromApp(name);
+}
+
+/**
+ * @param {string} name
+ * @returns {Promise<any>}
+ */
+async function loadFromApp(name) {
   const here = createRequire(path.join(process.cwd(), 'index.js'));
   try {
     const file = here.resolve(/* turbopackIgnore: true */ name);

@@ -96,7 +96,8 @@ async function start({ workflowName, input, runId }) {
     input === undefined ? undefined : JSON.parse(JSON.stringify(input));
   const args = sent === undefined ? [] : Array.isArray(sent) ? sent : [sent];
   const run = await sdk.start({ workflowId: workflowName }, args);
-  const { status, deploymentId } = await sdk.getWorld().runs.get(run.runId);
+  const world = await sdk.getWorld();
+  const { status, deploymentId } = await world.runs.get(run.runId);
   return { runId: run.runId, status, deploymentId };
 }
 
