@@ -77,7 +77,7 @@ def _is_ours(entries: dict[str, Any]) -> bool:
 
 
 def _parse(path: str, data: bytes) -> dict[str, Any]:
-    import yaml  # type: ignore[import-untyped] # noqa: PLC0415 - only scaffolding pays for it
+    import yaml  # type: ignore[import-untyped,unused-ignore] # noqa: PLC0415 - only scaffolding pays for it
 
     try:
         entries = yaml.safe_load(data.decode("utf-8"))

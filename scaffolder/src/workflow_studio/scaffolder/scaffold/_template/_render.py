@@ -78,7 +78,7 @@ def _copy(
 
 def _exclusions_of_updates(release: Release) -> list[str]:
     """Return the template's own exclusions, evaluated as in an update; Copier adds them to what a copy leaves out."""
-    import yaml  # type: ignore[import-untyped] # noqa: PLC0415 - only scaffolding pays for it
+    import yaml  # type: ignore[import-untyped,unused-ignore] # noqa: PLC0415 - only scaffolding pays for it
 
     config = yaml.load((release.folder / "copier.yml").read_text("utf-8"), _permissive_loader(yaml))  # noqa: S506
     return [f"{{% set _copier_operation = 'update' %}}{pattern}" for pattern in config.get("_exclude") or ()]

@@ -169,7 +169,7 @@ class Comparison:
             (content,) = self._as_the_project([(path, new)])
             self.plan.write(path, content)
             self._enter(path, Outcome.CREATE)
-        elif any(same(mine, content) for content in (new, *self.versions.formatted([(path, new)]))):
+        elif self._is_as_made(path, mine, new):
             self._enter(path, Outcome.UNCHANGED)
         else:
             # There is nothing both come from, so nothing to merge by: what is there is never overwritten.
@@ -180,7 +180,7 @@ class Comparison:
         mine, old = self.plan.read(path), self.versions.old[path]
         if mine is None or path in self.versions.all_new():
             return  # what a new app gets once is its owner's from then on
-        if any(same(mine, content) for content in (old, *self.versions.formatted([(path, old)]))):
+        if self._is_as_made(path, mine, old):
             self.plan.delete(path, "the template has it no more")
             self._enter(path, Outcome.DELETE, "the template has it no more")
         else:
@@ -223,6 +223,9 @@ class Comparison:
             return base, theirs
         return old[1], new[1]
 
+    def _is_as_made(self, path: str, mine: bytes, made: bytes) -> bool:
+        return same(mine, made) or same(mine, self.versions.formatted([(path, made)])[0])
+
     def _as_the_project(self, files: list[tuple[str, bytes]]) -> list[bytes]:
         """Return texts formatted if the project formats what the template made."""
         return self.versions.formatted(files) if self.formats else [content for _, content in files]
@@ -235,8 +238,10 @@ class Comparison:
             mine = self.plan.read(path)
             if path == apart or mine is None or same(mine, old):
                 continue
+            texts.append((path, old))
             target = versions.moved.get(path, path)
-            texts += [(path, old)] + [(target, versions.new[target])] * (target in versions.new)
+            if target in versions.new:
+                texts.append((target, versions.new[target]))
         if not texts:
             return
         texts += [(path, new) for path, new in versions.new.items() if path not in versions.old and path != apart]

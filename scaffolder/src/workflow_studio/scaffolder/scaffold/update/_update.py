@@ -70,7 +70,9 @@ def plan_update(root: Path, to: str | None, restore: tuple[str, ...]) -> Update:
         recorded = _require_recorded(root, releases)
         before, after = _versions(recorded, to, releases)
         update = Update(Plan(root), before, after)
-        old = _render(recorded, releases.get(before), recorded.answers)
+        update.detected = _detect(root, recorded)
+        answers = _answers(recorded, update.detected)
+        old = _render(recorded, releases.get(before), answers)
         unfinished = _unfinished(root, old)
         if before != after and unfinished:
             listed = ", ".join(f"{path}:{lines[0]}" for path, lines in unfinished.items())
@@ -82,7 +84,7 @@ def plan_update(root: Path, to: str | None, restore: tuple[str, ...]) -> Update:
         for path, lines in unfinished.items():
             update.entries[path] = Entry(path, Outcome.CONFLICT, "left by an earlier update", conflicts=lines)
         if before != after or restore:
-            _compare(update, recorded, old, releases, restore)
+            _compare(update, replace(recorded, answers=answers), old, releases, restore)
     return update
 
 
@@ -138,8 +140,7 @@ def _compare(
     old_release = releases.get(update.before)
     # The source stays the one that is recorded: a fork's, or another spelling of the same.
     new_release = replace(releases.get(update.after), source=recorded.source)
-    update.detected = _detect(update.plan.root, recorded)
-    answers = _answers(recorded, update.detected)
+    answers = recorded.answers
     formatter = find_formatter(update.plan.root)
 
     @cache
@@ -190,7 +191,7 @@ def _detect(root: Path, recorded: Recorded) -> Detected | None:
 
 
 def _answers(recorded: Recorded, detected: Detected | None) -> dict[str, Any]:
-    """Return the answers for the new version: those given, and to new questions what the project shows."""
+    """Return the answers given, and to questions that came later what the project shows; the rest has defaults."""
     inferred = {"language": "ts" if detected.typescript else "js"} if detected is not None else {}
     return inferred | recorded.answers
 
