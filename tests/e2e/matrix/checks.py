@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.e2e.support import run, wait_until
+from tests.e2e.support import run, studio, wait_until
+from tests.support.releases import NEWS, change, next_release
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 # Not UTF-8, and with what a form decoder would change: a webhook's body is the sender's, byte by byte.
 FORM = b"payload=%7B%7D&plus=a+b&raw=\xff\xfe"
+NOT_SOURCE = ("node_modules", ".output", ".next", ".nuxt", ".svelte-kit", "dist", "build", ".workflow-data")
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
@@ -52,6 +55,20 @@ class Checks:
         assert remote.http.get(path).status_code == 401
         report = remote.http.get(path, headers={"authorization": "Bearer token-of-the-tests"}).json()
         assert report["targetWorld"] == "workflow-studio/world-remote"
+
+    def test_an_update_brings_the_news_and_keeps_edits(
+        self, folder: Path, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        app = tmp_path / "app"
+        shutil.copytree(folder, app, symlinks=True, ignore=shutil.ignore_patterns(*NOT_SOURCE))
+        config = app / "workflow.config.ts"
+        change(config, "retries: 3", "retries: 7, // ours")
+        release = next_release(tmp_path / "release")
+        updated = studio("update", cwd=app, env={**environment, "STUDIO_TEMPLATE": str(release)})
+        assert updated["manual"] == []
+        assert "retries: 7, // ours" in config.read_text()
+        assert NEWS in (app / "workflow-studio/index.cjs").read_text()
+        assert "_commit: v0.2.0" in (app / ".copier-answers.yml").read_text()
 
 
 def take_the_tour(app: App) -> str:
