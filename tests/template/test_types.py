@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.node import path_of_newer_node
+from tests.support.rotation import part_of
 from tests.support.template import FRAMEWORKS, render
 
 if TYPE_CHECKING:
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 LANGUAGES = ("ts", "js")
+CHECKED = part_of(FRAMEWORKS, 3)
+"""The frameworks whose packages are installed for the type check."""
 PRETTIER = {
     "prettier": "3.10.1",
     "prettier-plugin-astro": "1.1.0",
     "prettier-plugin-svelte": "4.1.1",
 }
+INSTALL = (
+    "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--no-package-lock", "--legacy-peer-deps",
+)  # fmt: skip
 CHECK_JS = {
     "compilerOptions": {
         "allowJs": True, "checkJs": True, "strict": True, "noEmit": True, "module": "node20", "target": "es2022",
@@ -61,15 +67,14 @@ class Apps:
 @pytest.fixture(scope="module")
 def apps(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Apps:
     made = Apps(tmp_path_factory.mktemp("types"))
-    folders = [made.folder(framework, language) for framework in FRAMEWORKS for language in LANGUAGES]
+    folders = [made.folder(framework, language) for framework in CHECKED for language in LANGUAGES]
     for folder in folders:
         framework, _, language = folder.name.rpartition("-")
         render(template, folder, framework, language=language)
     for root in {folder.parent for folder in folders}:
-        workspace = {"private": True, "workspaces": ["*-ts", "*-js"], "devDependencies": PRETTIER}
+        workspace = {"private": True, "workspaces": ["*-ts", "*-js"]}
         (root / "package.json").write_text(json.dumps(workspace))
-        install = "npm install --prefer-offline --no-audit --no-fund --no-package-lock --legacy-peer-deps"
-        run(*install.split(), cwd=root)
+        run(*INSTALL, cwd=root)
         # npm takes the packages of one name and version for one; each app has its own.
         (root / "node_modules/workflow-studio").unlink(missing_ok=True)
     for folder in folders:
@@ -80,21 +85,23 @@ def apps(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Apps:
     return made
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_every_file_is_as_prettier_writes_it(apps: Apps, framework: str) -> None:
+def test_every_file_is_as_prettier_writes_it(template: Path, tmp_path: Path) -> None:
+    for framework in FRAMEWORKS:
+        for language in LANGUAGES:
+            render(template, tmp_path / f"{framework}-{language}", framework, language=language)
+    (tmp_path / "package.json").write_text(json.dumps({"private": True, "devDependencies": PRETTIER}))
+    run(*INSTALL, cwd=tmp_path)
     plugins = [f"--plugin={name}" for name in PRETTIER if "plugin" in name]
-    # Before the type checks, whose tools leave files behind.
-    for folder in (apps.folder(framework, language) for language in LANGUAGES):
-        run("npx", "prettier", "--single-quote", *plugins, "--check", folder.name, "!**/README.md", cwd=folder.parent)
+    run("npx", "prettier", "--single-quote", *plugins, "--check", "*-?s", "!**/README.md", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", CHECKED)
 def test_a_new_app_passes_its_own_type_check(apps: Apps, framework: str, language: str) -> None:
     run("npm", "run", "typecheck", cwd=apps.folder(framework, language))
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", CHECKED)
 def test_the_generated_package_is_checked_javascript(apps: Apps, framework: str) -> None:
     folder = apps.folder(framework, "ts")
     (folder / "tsconfig.check.json").write_text(json.dumps(CHECK_JS))

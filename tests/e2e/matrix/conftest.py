@@ -1,13 +1,7 @@
-"""Which part of the matrix runs, and the app of each framework in its two modes.
-
-All of it runs with ``STUDIO_MATRIX=all``, some with the names; without, a part that rotates with the commits.
-"""
+"""Which part of the matrix runs, and the app of each framework in its two modes."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +10,7 @@ import pytest
 from tests.e2e.matrix.prepare import prepare
 from tests.e2e.matrix.starter import path_of_node
 from tests.e2e.support import App, upload
+from tests.support.rotation import part_of, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,38 +26,17 @@ REMOTE = ("WORKFLOW_TARGET_WORLD", "WORKFLOW_COMPUTE_BASE_URL", "WORKFLOW_COMPUT
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    chosen = choose(sorted(framework_of(path) for path in HERE.glob("test_*.py")))
-    others = [item for item in items if item.path.parent == HERE and framework_of(item.path) not in chosen]
+    names = [framework_of(path) for path in HERE.glob("test_*.py")]
+    refuse_unknown(names)
+    chosen = part_of(names, PART)
+    others = {item for item in items if item.path.parent == HERE and framework_of(item.path) not in chosen}
     if others:
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item not in set(others)]
+        config.hook.pytest_deselected(items=list(others))
+        items[:] = [item for item in items if item not in others]
 
 
 def framework_of(path: Path) -> str:
     return path.stem.removeprefix("test_").replace("_", "-")
-
-
-def choose(names: list[str]) -> set[str]:
-    """Return the frameworks to run out of all there are, sorted."""
-    wanted = os.environ.get("STUDIO_MATRIX", "")
-    if wanted == "all":
-        return set(names)
-    if wanted:
-        found = {name.strip() for name in wanted.split(",")}
-        unknown = ", ".join(sorted(found - set(names)))
-        if unknown:
-            raise pytest.UsageError(f"STUDIO_MATRIX names {unknown}; there are: {', '.join(names)}")
-        return found
-    first = commits() * PART
-    return {names[(first + offset) % len(names)] for offset in range(PART)}
-
-
-def commits() -> int:
-    git = shutil.which("git")
-    counted = git and subprocess.run(
-        [git, "rev-list", "--count", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False
-    )
-    return int(counted.stdout) if counted and counted.stdout.strip().isdigit() else 0
 
 
 @pytest.fixture(scope="class")
