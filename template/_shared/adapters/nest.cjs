@@ -19,6 +19,7 @@ const {
 } = require('./lib/ownership.cjs');
 const { toWebRequest } = require('./lib/request.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 const {
   areHandlersStale,
   areHandlersThere,
@@ -252,5 +253,6 @@ function convertNestRequest(source) {
 module.exports = {
   convertNestRequest,
   proxyTriggerFromNest: proxyTrigger,
+  proxyWebhookFromNest: proxyWebhook,
   withWorkflowStudioNest,
 };

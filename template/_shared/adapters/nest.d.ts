@@ -1,5 +1,5 @@
 import type { ExecutionContext, INestApplication } from '@nestjs/common';
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 import type { AdapterOptions } from './types';
 
 /**
@@ -21,3 +21,4 @@ export function withWorkflowStudioNest(
 export function convertNestRequest(source: object | ExecutionContext): Request;
 
 export const proxyTriggerFromNest: typeof proxyTrigger;
+export const proxyWebhookFromNest: typeof proxyWebhook;

@@ -1,0 +1,40 @@
+"""NestJS: https://docs.nestjs.com. Its starter makes ES modules on Express since 12, CommonJS before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from tests.e2e.matrix.checks import Checks
+from tests.e2e.matrix.starter import Starter
+from tests.e2e.support import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START = ("node", "dist/main.js")
+DEV = ("npm", "run", "start:dev")
+NEW = ("--package-manager", "npm", "--skip-git", "--skip-install", "--strict")
+
+
+def new_app(folder: Path) -> None:
+    run("npx", "--yes", "@nestjs/cli@12.0.8", "new", "orders", "--directory", folder.name, *NEW, cwd=folder.parent)
+
+
+def new_app_of_nest_11_on_fastify(folder: Path) -> None:
+    run("npx", "--yes", "@nestjs/cli@11.0.13", "new", "orders", "--directory", folder.name, *NEW, cwd=folder.parent)
+    run("npm", "pkg", "set", "dependencies.@nestjs/platform-fastify=^11.0.1", cwd=folder)
+
+
+class TestNestjs(Checks):
+    starter: ClassVar[Starter] = Starter(id="nestjs", make=new_app, workflows="src/workflows", start=START, dev=DEV)
+
+
+class TestNestjsInCommonjsOnFastify(Checks):
+    starter: ClassVar[Starter] = Starter(
+        id="nestjs",
+        name="nestjs-commonjs",
+        make=new_app_of_nest_11_on_fastify,
+        workflows="src/workflows",
+        start=START,
+        dev=DEV,
+    )
