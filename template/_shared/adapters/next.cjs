@@ -4,6 +4,7 @@
 const { refusePromise, rerouteToWorker } = require('./lib/adapter.cjs');
 const { toWebRequest } = require('./lib/request.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 
 /** @typedef {import('./types').AdapterOptions} AdapterOptions */
 /** @typedef {Record<string, any>} NextConfig */
@@ -50,5 +51,6 @@ function convertNextRequest(request) {
 module.exports = {
   convertNextRequest,
   proxyTriggerFromNext: proxyTrigger,
+  proxyWebhookFromNext: proxyWebhook,
   withWorkflowStudioNext,
 };

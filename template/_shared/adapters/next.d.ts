@@ -1,5 +1,5 @@
 import type { NextConfig } from 'next';
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 import type { AdapterOptions } from './types';
 
 export type NextConfigFunction = (
@@ -23,3 +23,4 @@ export function withWorkflowStudioNext(
 export function convertNextRequest(request: Request): Request;
 
 export const proxyTriggerFromNext: typeof proxyTrigger;
+export const proxyWebhookFromNext: typeof proxyWebhook;

@@ -1,5 +1,5 @@
 import type { UserConfig, UserConfigExport } from 'vite';
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 import type { AdapterOptions } from './types';
 
 /**
@@ -17,3 +17,4 @@ export function convertSvelteKitRequest(
 ): Request;
 
 export const proxyTriggerFromSvelteKit: typeof proxyTrigger;
+export const proxyWebhookFromSvelteKit: typeof proxyWebhook;
