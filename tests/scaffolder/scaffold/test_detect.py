@@ -78,7 +78,7 @@ def test_known_framework_without_template_is_named_and_not_taken_for_what_it_is_
     with pytest.raises(DetectionError, match=f"This app is built with {label} ") as caught:
         detect(make(tmp_path, dependencies=depends))
     assert caught.value.code == "framework_not_supported"
-    assert "nextjs, nitro, sveltekit, fastapi" in caught.value.hint
+    assert ", ".join(SUPPORTED) in caught.value.hint
 
 
 @pytest.mark.parametrize(

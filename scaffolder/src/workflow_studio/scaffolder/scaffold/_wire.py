@@ -42,7 +42,7 @@ def wire(plan: Plan, framework: Framework, detected: Detected, answers: Mapping[
             plan.write(_PACKAGE, new_package_json(SDK_VERSION), "the Workflow SDK builds the workflows")
         else:
             wire_package_json(plan, framework, app, {"workflow": SDK_VERSION})
-        _wire_gitignore(plan, framework)
+        wire_gitignore(plan, framework)
         note_workflows(plan, app.src)
         return
     for config in framework.configs:
@@ -50,8 +50,8 @@ def wire(plan: Plan, framework: Framework, detected: Detected, answers: Mapping[
             _wire_config(plan, config)
     wire_package_json(plan, framework, app, {"workflow": SDK_VERSION, "workflow-studio": LOCAL_PACKAGE})
     wire_json(plan, [edit for edit in framework.json_edits if edit.file != _PACKAGE and edit.when(app)])
-    _wire_tsconfig(plan)
-    _wire_gitignore(plan, framework)
+    wire_tsconfig(plan)
+    wire_gitignore(plan, framework)
     for advice in framework.advice(app):
         if advice.snippet:
             plan.manual.append(ManualStep(advice.path, advice.line, advice.text, advice.snippet))
@@ -94,7 +94,7 @@ def _wire_config(plan: Plan, config: ConfigFile) -> None:
     plan.write(path, edited, titles if edited != data else "")
 
 
-def _wire_tsconfig(plan: Plan) -> None:
+def wire_tsconfig(plan: Plan) -> None:
     """Add the SDK's editor plugin: a comfort, so a file that cannot be edited is only mentioned."""
     data = plan.read("tsconfig.json")
     if data is None:
@@ -112,7 +112,7 @@ def _wire_tsconfig(plan: Plan) -> None:
     plan.write("tsconfig.json", edited, "the SDK's editor plugin" if edited != data else "")
 
 
-def _wire_gitignore(plan: Plan, framework: Framework) -> None:
+def wire_gitignore(plan: Plan, framework: Framework) -> None:
     data = plan.read(".gitignore")
     edited = add_lines(data or b"", framework.gitignore, heading="The Workflow SDK and Workflow Studio")
     plan.write(".gitignore", edited, "what builds and local runs leave" if edited != data else "")

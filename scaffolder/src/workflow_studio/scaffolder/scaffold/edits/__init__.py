@@ -11,6 +11,7 @@ from workflow_studio.scaffolder.scaffold.edits._arrays import ArrayItem
 from workflow_studio.scaffolder.scaffold.edits._edit import Edit
 from workflow_studio.scaffolder.scaffold.edits._imports import Symbol, imported_names
 from workflow_studio.scaffolder.scaffold.edits._json import JsonDocument
+from workflow_studio.scaffolder.scaffold.edits._modules import OtherModule
 from workflow_studio.scaffolder.scaffold.edits._nest import CallBehind, ModuleImport
 from workflow_studio.scaffolder.scaffold.edits._properties import Property
 from workflow_studio.scaffolder.scaffold.edits._python import add_app_call
@@ -27,6 +28,7 @@ __all__ = [
     "Edit",
     "JsonDocument",
     "ModuleImport",
+    "OtherModule",
     "Property",
     "Source",
     "Symbol",

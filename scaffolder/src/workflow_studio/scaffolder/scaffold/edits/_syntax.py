@@ -161,7 +161,7 @@ class Source:
     def eol(self) -> str:
         """The line ending most lines have."""
         crlf = self.data.count(b"\r\n")
-        return "\r\n" if crlf * 2 > self.data.count(b"\n") else "\n"
+        return "\r\n" if crlf and crlf * 2 >= self.data.count(b"\n") else "\n"
 
     @cached_property
     def quote(self) -> str:

@@ -15,7 +15,7 @@ from workflow_studio.scaffolder.scaffold.edits._config import (
     first_argument,
 )
 from workflow_studio.scaffolder.scaffold.edits._imports import Symbol, ensure_imported, is_commonjs
-from workflow_studio.scaffolder.scaffold.edits._syntax import Insertion, Source, unwrap
+from workflow_studio.scaffolder.scaffold.edits._syntax import Insertion, Source, callee, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,14 +119,29 @@ def _targets(source: Source, wrappers: Sequence[Wrapper]) -> list[tuple[Node, li
 
 
 def _check_accepted(source: Source, node: Node, wrappers: Sequence[Wrapper]) -> None:
-    value = unwrap(node)
-    if value.type == "identifier" and not all(wrapper.takes_functions for wrapper in wrappers):
-        with suppress(EditRefusedError):
-            value = unwrap(binding(source, value))
+    if all(wrapper.takes_functions for wrapper in wrappers):
+        return
+    value = node
+    with suppress(EditRefusedError):
+        value = _defined(source, node)
     if value.type in FUNCTIONS:
         for wrapper in wrappers:
             if not wrapper.takes_functions:
                 raise source.refusal(f"{wrapper.symbol.name} does not accept a config that is a function", at=node)
+
+
+def _defined(source: Source, node: Node) -> Node:
+    """Return the value of a variable, or what ``defineConfig(…)`` is given."""
+    for _ in range(8):
+        node = unwrap(node)
+        function = callee(node)
+        if node.type == "identifier":
+            node = binding(source, node)
+        elif function is not None and source.text(function).startswith("define"):
+            node = first_argument(source, node)
+        else:
+            break
+    return node
 
 
 def _await(source: Source, wrapper: Wrapper) -> str:

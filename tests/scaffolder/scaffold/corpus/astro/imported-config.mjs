@@ -1,0 +1,3 @@
+import config from '@acme/astro-config';
+
+export default config;

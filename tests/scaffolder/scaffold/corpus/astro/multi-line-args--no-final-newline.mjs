@@ -1,0 +1,12 @@
+import { defineConfig } from 'astro/config';
+import db from '@astrojs/db';
+
+export default defineConfig(
+  {
+    integrations: [
+      db(),
+    ],
+    // @ts-ignore
+    devToolbar: { enabled: false },
+  },
+);

@@ -1,0 +1,6 @@
+﻿import type { AstroUserConfig } from "astro";
+
+export default {
+  site: "https://acme.dev",
+  server: { port: 4321, host: true },
+} satisfies AstroUserConfig;

@@ -1,0 +1,7 @@
+import vercel from '@astrojs/vercel';
+import { defineConfig } from 'astro/config';
+
+export default defineConfig({
+	output: 'server',
+	adapter: vercel({ webAnalytics: { enabled: true } }),
+});

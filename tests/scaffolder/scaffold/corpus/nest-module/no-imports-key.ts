@@ -1,0 +1,7 @@
+import { Module } from "@nestjs/common";
+import { AppController } from "./app.controller";
+
+@Module({
+  controllers: [AppController],
+})
+export class AppModule {}

@@ -1,0 +1,3 @@
+import { NextConfig } from 'next';
+const config = { a: true };
+export default config as NextConfig;

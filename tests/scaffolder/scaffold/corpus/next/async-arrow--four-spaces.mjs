@@ -1,0 +1,4 @@
+export default async (phase, { defaultConfig }) => {
+    const nextConfig = { ...defaultConfig };
+    return nextConfig;
+};

@@ -1,0 +1,3 @@
+import { ConfigBuilder } from './build/config-builder';
+
+export default new ConfigBuilder().withImages().build();

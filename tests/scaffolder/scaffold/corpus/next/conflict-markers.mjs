@@ -1,0 +1,3 @@
+<<<<<<< HEAD
+export default {}
+=======

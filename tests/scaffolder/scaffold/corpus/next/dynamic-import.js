@@ -1,0 +1,4 @@
+module.exports = async () => {
+  const { withWorkflow } = await import("workflow/next");
+  return withWorkflow({});
+};

@@ -1,0 +1,2 @@
+export default function config() { return {}; }
+config.flag = true;

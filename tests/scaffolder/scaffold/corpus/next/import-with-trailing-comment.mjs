@@ -1,0 +1,3 @@
+import a from './a.mjs' // plugins live there
+
+export default a

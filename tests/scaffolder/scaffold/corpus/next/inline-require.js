@@ -1,0 +1,1 @@
+module.exports = require('workflow/next').withWorkflow({ poweredByHeader: false });

@@ -1,0 +1,6 @@
+/*
+ * Copyright 2024 Acme.
+ */
+
+/** @type {import('next').NextConfig} */
+export default {};

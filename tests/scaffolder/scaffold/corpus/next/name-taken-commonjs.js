@@ -1,0 +1,2 @@
+const withWorkflow = (config) => config;
+module.exports = withWorkflow({});

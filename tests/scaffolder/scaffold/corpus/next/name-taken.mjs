@@ -1,0 +1,3 @@
+const withWorkflow = (config) => ({ ...config, env: { WORKFLOW: "1" } });
+
+export default withWorkflow({});

@@ -1,0 +1,2 @@
+import * as workflow from 'workflow/next';
+export default workflow.withWorkflow({});

@@ -1,0 +1,3 @@
+const a = require('a')
+;[1].forEach(a)
+module.exports = {}

@@ -1,0 +1,1 @@
+import a from "a";export default a({x:1})

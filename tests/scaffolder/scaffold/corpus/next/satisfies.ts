@@ -1,0 +1,5 @@
+import type { NextConfig } from 'next'
+
+export default {
+  output: 'standalone',
+} satisfies NextConfig

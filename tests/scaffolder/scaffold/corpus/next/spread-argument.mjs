@@ -1,0 +1,2 @@
+import { withWorkflow } from 'workflow/next';
+export default withWorkflow(...args);

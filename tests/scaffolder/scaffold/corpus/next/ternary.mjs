@@ -1,0 +1,2 @@
+const base = {};
+export default process.env.CDN ? { ...base, assetPrefix: "/c" } : base;

@@ -1,0 +1,3 @@
+import type { Options } from 'workflow/next';
+
+export default {};

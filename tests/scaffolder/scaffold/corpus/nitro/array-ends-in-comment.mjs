@@ -1,0 +1,5 @@
+export default {
+  modules: [
+    // none yet
+  ],
+};

@@ -1,0 +1,7 @@
+import { defineConfig } from 'nitro'
+
+export default defineConfig({
+  get modules() {
+    return ['./modules/a']
+  },
+})

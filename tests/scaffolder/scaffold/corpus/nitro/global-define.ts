@@ -1,0 +1,5 @@
+//https://nitro.build/config
+export default defineNitroConfig({
+  srcDir: "server",
+  imports: false
+});

@@ -1,0 +1,2 @@
+import { config } from './x';
+export default config;

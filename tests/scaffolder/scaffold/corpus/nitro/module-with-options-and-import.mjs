@@ -1,0 +1,2 @@
+import workflow from 'workflow/nitro';
+export default { modules: [workflow] };

@@ -1,0 +1,3 @@
+const config = { modules: [] };
+config.modules = ['a'];
+export default config;

@@ -1,0 +1,4 @@
+import base from './base';
+export default defineConfig({
+  ...base,
+});

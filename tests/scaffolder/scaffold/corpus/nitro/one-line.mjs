@@ -1,0 +1,1 @@
+import { defineConfig } from "nitro"; export default defineConfig({ serverDir: "./server", modules: [] });

@@ -1,0 +1,4 @@
+export default {
+  serverDir: './server',
+  imports: false,
+}

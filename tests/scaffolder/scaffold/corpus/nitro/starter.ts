@@ -1,0 +1,5 @@
+import { defineConfig } from "nitro";
+
+export default defineConfig({
+  serverDir: "./server",
+});

@@ -1,0 +1,4 @@
+export default defineNitroConfig({
+  // where the routes are
+  serverDir: "server" // not src
+})

@@ -1,0 +1,5 @@
+const key = 'modules'
+
+export default defineNuxtConfig({
+  [key]: ['@nuxt/ui'],
+})

@@ -1,0 +1,5 @@
+const config = defineNuxtConfig({
+  modules: ["nuxt-auth-utils"],
+});
+
+export default config;

@@ -1,0 +1,7 @@
+﻿export default defineNuxtConfig({
+	modules: [
+		"@nuxt/eslint",
+		"@nuxtjs/color-mode",
+	],
+	colorMode: { classSuffix: "" },
+});

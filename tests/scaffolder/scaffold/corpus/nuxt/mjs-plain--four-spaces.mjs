@@ -1,0 +1,5 @@
+/** @type {import('nuxt/schema').NuxtConfig} */
+export default {
+    ssr: false,
+    modules: ["@nuxt/scripts"],
+};

@@ -1,0 +1,3 @@
+import { modules } from './config/modules'
+
+export default defineNuxtConfig({ modules })

@@ -1,0 +1,5 @@
+const names = ['a', 'b']
+
+export default defineNuxtConfig({
+  modules: names.map((name) => `~/modules/${name}`),
+})

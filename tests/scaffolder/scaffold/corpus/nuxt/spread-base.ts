@@ -1,0 +1,6 @@
+import base from './nuxt.base'
+
+export default defineNuxtConfig({
+  ...base,
+  srcDir: 'src/',
+})

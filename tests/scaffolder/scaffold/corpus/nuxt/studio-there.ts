@@ -1,0 +1,3 @@
+import { withWorkflowStudioNuxt } from 'workflow-studio/nuxt'
+
+export default withWorkflowStudioNuxt(defineNuxtConfig({ modules: ['workflow/nuxt'] }))

@@ -1,0 +1,3 @@
+export default defineNuxtConfig({
+  modules: [['workflow/nuxt', { typescriptPlugin: false }]],
+})

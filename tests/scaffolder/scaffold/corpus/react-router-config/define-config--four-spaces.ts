@@ -1,0 +1,5 @@
+import { defineConfig } from './config';
+
+export default defineConfig({
+    ssr: false,
+});

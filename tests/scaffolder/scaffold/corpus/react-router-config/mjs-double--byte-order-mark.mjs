@@ -1,0 +1,4 @@
+﻿export default {
+  ssr: true,
+  basename: "/app/",
+};

@@ -1,0 +1,7 @@
+import { vercelPreset } from '@vercel/react-router/vite'
+import type { Config } from '@react-router/dev/config'
+
+export default {
+    ssr: true,
+    presets: [vercelPreset()],
+} satisfies Config

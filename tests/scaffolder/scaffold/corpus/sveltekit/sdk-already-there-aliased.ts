@@ -1,0 +1,3 @@
+import { sveltekit } from '@sveltejs/kit/vite';
+import { workflowPlugin as workflow } from 'workflow/sveltekit';
+export default { plugins: [sveltekit(), workflow()] };

@@ -1,0 +1,4 @@
+export default defineConfig((env) => {
+  if (env.ssr) return {};
+  return { plugins: [] };
+});

@@ -1,0 +1,7 @@
+const { defineConfig } = require('vite');
+const react = require('@vitejs/plugin-react');
+
+module.exports = defineConfig({
+  plugins: [react()],
+  server: { port: 3001 },
+});
