@@ -12,6 +12,11 @@ const {
 } = require('./sveltekit-server.cjs');
 
 /** @typedef {import('./types').AdapterOptions} AdapterOptions */
+/**
+ * @typedef {object} Transformed
+ * @property {string} code
+ * @property {null} map
+ */
 
 const PACKAGE = 'workflow-studio';
 const RESPOND = /\/@sveltejs\/kit\/src\/runtime\/server\/respond\.js$/;
@@ -54,7 +59,7 @@ function addPlugin(config) {
  *
  * @param {string} code
  * @param {string} id
- * @returns {{ code: string, map: null } | null}
+ * @returns {Transformed | null}
  */
 function enterServer(code, id) {
   if (!RESPOND.test(id.split('?', 1)[0].replaceAll('\\', '/'))) {
