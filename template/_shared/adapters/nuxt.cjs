@@ -13,6 +13,7 @@ const { nitroModule } = require('./nitro-module.cjs');
 
 const PACKAGE = 'workflow-studio';
 const BASE_PATH = '#workflow-studio/base-path';
+const RECOVERY = '#workflow-studio/recovery';
 
 /**
  * @template {Record<string, any>} T
@@ -37,7 +38,9 @@ function nuxtModule(_options, nuxt) {
   nuxt.hook('nitro:init', (/** @type {any} */ nitro) => {
     nitroModule().setup(nitro);
     addBasePath(nitro.options);
-    if (!nitro.options.dev) {
+    if (nitro.options.dev) {
+      addRecovery(nitro.options);
+    } else {
       nitro.hooks.hook('rollup:before', keepOutside);
     }
   });
@@ -69,6 +72,18 @@ function addBasePath({ baseURL, plugins, virtual }) {
 export default () => setBasePath(${JSON.stringify(baseURL ?? '/')});
 `;
   plugins.push(BASE_PATH);
+}
+
+/**
+ * @param {any} options Of Nitro.
+ */
+function addRecovery({ baseURL, plugins, virtual }) {
+  const module = JSON.stringify(path.join(__dirname, 'nuxt-dev.cjs'));
+  virtual[RECOVERY] = `import { createRequire } from 'node:module';
+const { recoverRuns } = createRequire(import.meta.url)(${module});
+export default (nitroApp) => recoverRuns(nitroApp, ${JSON.stringify(baseURL ?? '/')});
+`;
+  plugins.push(RECOVERY);
 }
 
 /**
