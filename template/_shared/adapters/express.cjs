@@ -3,6 +3,7 @@
 
 const { toWebRequest } = require('./lib/request.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 const { wrapServer } = require('./nitro-server.cjs');
 
 /** @typedef {import('./types').AdapterOptions} AdapterOptions */
@@ -21,18 +22,9 @@ function withWorkflowStudioExpress(config, options) {
   return wrapServer(server, config, options);
 }
 
-/**
- * Returns the Web Request of a request of Express.
- *
- * @param {any} request
- * @returns {Request}
- */
-function convertExpressRequest(request) {
-  return toWebRequest(request);
-}
-
 module.exports = {
-  convertExpressRequest,
+  convertExpressRequest: toWebRequest,
   proxyTriggerFromExpress: proxyTrigger,
+  proxyWebhookFromExpress: proxyWebhook,
   withWorkflowStudioExpress,
 };

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 import type { AdapterOptions } from './types';
 
 /**
@@ -16,3 +16,5 @@ export function withWorkflowStudioExpress<T extends object>(
 export function convertExpressRequest(request: IncomingMessage): Request;
 
 export const proxyTriggerFromExpress: typeof proxyTrigger;
+
+export const proxyWebhookFromExpress: typeof proxyWebhook;

@@ -3,6 +3,7 @@
 
 const { toWebRequest } = require('./lib/request.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 const { wrapServer } = require('./nitro-server.cjs');
 
 /** @typedef {import('./types').AdapterOptions} AdapterOptions */
@@ -21,18 +22,9 @@ function withWorkflowStudioFastify(config, options) {
   return wrapServer(server, config, options);
 }
 
-/**
- * Returns the Web Request of a request of Fastify.
- *
- * @param {any} request
- * @returns {Request}
- */
-function convertFastifyRequest(request) {
-  return toWebRequest(request);
-}
-
 module.exports = {
-  convertFastifyRequest,
+  convertFastifyRequest: toWebRequest,
   proxyTriggerFromFastify: proxyTrigger,
+  proxyWebhookFromFastify: proxyWebhook,
   withWorkflowStudioFastify,
 };

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 import type { AdapterOptions } from './types';
 
 /**
@@ -18,3 +18,5 @@ export function convertFastifyRequest(
 ): Request;
 
 export const proxyTriggerFromFastify: typeof proxyTrigger;
+
+export const proxyWebhookFromFastify: typeof proxyWebhook;

@@ -3,6 +3,7 @@
 
 const { toWebRequest } = require('./lib/request.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 const { wrapServer } = require('./nitro-server.cjs');
 
 /** @typedef {import('./types').AdapterOptions} AdapterOptions */
@@ -20,18 +21,9 @@ function withWorkflowStudioHono(config, options) {
   return wrapServer(server, config, options);
 }
 
-/**
- * Returns the Web Request of a context of Hono.
- *
- * @param {any} context
- * @returns {Request}
- */
-function convertHonoRequest(context) {
-  return toWebRequest(context.req?.raw ?? context.raw ?? context);
-}
-
 module.exports = {
-  convertHonoRequest,
+  convertHonoRequest: toWebRequest,
   proxyTriggerFromHono: proxyTrigger,
+  proxyWebhookFromHono: proxyWebhook,
   withWorkflowStudioHono,
 };

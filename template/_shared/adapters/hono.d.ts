@@ -1,4 +1,4 @@
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 import type { AdapterOptions } from './types';
 
 /**
@@ -17,3 +17,5 @@ export function convertHonoRequest(
 ): Request;
 
 export const proxyTriggerFromHono: typeof proxyTrigger;
+
+export const proxyWebhookFromHono: typeof proxyWebhook;

@@ -4,6 +4,7 @@
 const { toWebRequest } = require('./lib/request.cjs');
 const { handleNodeRequest, requireLoader } = require('./lib/server.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 
 /**
  * @template T
@@ -17,18 +18,9 @@ function withWorkflowStudioExpress(app) {
   return app;
 }
 
-/**
- * Returns the Web Request of a request of Express.
- *
- * @param {any} request
- * @returns {Request}
- */
-function convertExpressRequest(request) {
-  return toWebRequest(request);
-}
-
 module.exports = {
-  convertExpressRequest,
+  convertExpressRequest: toWebRequest,
   proxyTriggerFromExpress: proxyTrigger,
+  proxyWebhookFromExpress: proxyWebhook,
   withWorkflowStudioExpress,
 };

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 
 /**
  * Puts the Workflow SDK's routes in front of everything else in the app:
@@ -11,3 +11,5 @@ export function withWorkflowStudioExpress<T>(app: T): T;
 export function convertExpressRequest(request: IncomingMessage): Request;
 
 export const proxyTriggerFromExpress: typeof proxyTrigger;
+
+export const proxyWebhookFromExpress: typeof proxyWebhook;

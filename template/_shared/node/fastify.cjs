@@ -4,6 +4,7 @@
 const { toWebRequest } = require('./lib/request.cjs');
 const { answerNode, isOwnPath, requireLoader } = require('./lib/server.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 
 /**
  * @template T
@@ -25,18 +26,9 @@ function withWorkflowStudioFastify(app) {
   return app;
 }
 
-/**
- * Returns the Web Request of a request of Fastify.
- *
- * @param {any} request
- * @returns {Request}
- */
-function convertFastifyRequest(request) {
-  return toWebRequest(request);
-}
-
 module.exports = {
-  convertFastifyRequest,
+  convertFastifyRequest: toWebRequest,
   proxyTriggerFromFastify: proxyTrigger,
+  proxyWebhookFromFastify: proxyWebhook,
   withWorkflowStudioFastify,
 };

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 
 /**
  * Puts the Workflow SDK's routes in front of everything else in the app:
@@ -13,3 +13,5 @@ export function convertFastifyRequest(
 ): Request;
 
 export const proxyTriggerFromFastify: typeof proxyTrigger;
+
+export const proxyWebhookFromFastify: typeof proxyWebhook;

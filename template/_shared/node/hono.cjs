@@ -4,6 +4,7 @@
 const { toWebRequest } = require('./lib/request.cjs');
 const { answer, isOwnPath, requireLoader } = require('./lib/server.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 
 /**
  * @template T
@@ -27,18 +28,9 @@ function withWorkflowStudioHono(app) {
   return app;
 }
 
-/**
- * Returns the Web Request of a context of Hono.
- *
- * @param {any} context
- * @returns {Request}
- */
-function convertHonoRequest(context) {
-  return toWebRequest(context);
-}
-
 module.exports = {
-  convertHonoRequest,
+  convertHonoRequest: toWebRequest,
   proxyTriggerFromHono: proxyTrigger,
+  proxyWebhookFromHono: proxyWebhook,
   withWorkflowStudioHono,
 };

@@ -1,4 +1,4 @@
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 
 /**
  * Puts the Workflow SDK's routes in front of everything else in the app:
@@ -12,3 +12,5 @@ export function convertHonoRequest(
 ): Request;
 
 export const proxyTriggerFromHono: typeof proxyTrigger;
+
+export const proxyWebhookFromHono: typeof proxyWebhook;

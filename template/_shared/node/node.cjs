@@ -9,6 +9,7 @@ const {
   requireLoader,
 } = require('./lib/server.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 
 /**
  * Puts the SDK's routes in front of a listener of node:http.
@@ -35,5 +36,6 @@ module.exports = {
   convertNodeRequest: toWebRequest,
   handleWorkflowRequest: handleNodeRequest,
   proxyTriggerFromNode: proxyTrigger,
+  proxyWebhookFromNode: proxyWebhook,
   withWorkflowStudioNode,
 };

@@ -3,7 +3,7 @@ import type {
   RequestListener,
   ServerResponse,
 } from 'node:http';
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 
 /**
  * Puts the Workflow SDK's routes in front of a listener of `node:http`:
@@ -34,3 +34,5 @@ export function answerWorkflowRequest(
 export function convertNodeRequest(request: IncomingMessage): Request;
 
 export const proxyTriggerFromNode: typeof proxyTrigger;
+
+export const proxyWebhookFromNode: typeof proxyWebhook;

@@ -14,3 +14,14 @@ class TestExpress(Checks):
     starter: ClassVar[Starter] = Starter(
         id="express", start=("node", ".output/server/index.mjs"), dev=("npx", "nitro", "dev")
     )
+
+
+class TestExpressByItself(Checks):
+    """The app listens, as it did before; the loader of Node.js makes its workflows."""
+
+    starter: ClassVar[Starter] = Starter(
+        id="express",
+        name="express-node",
+        start=("node", "--import", "workflow-studio/register", "src/main.ts"),
+        dev=("node", "--watch", "--import", "workflow-studio/dev", "src/main.ts"),
+    )

@@ -14,3 +14,14 @@ class TestFastify(Checks):
     starter: ClassVar[Starter] = Starter(
         id="fastify", start=("node", ".output/server/index.mjs"), dev=("npx", "nitro", "dev")
     )
+
+
+class TestFastifyByItself(Checks):
+    """The app listens, as it did before; the loader of Node.js makes its workflows."""
+
+    starter: ClassVar[Starter] = Starter(
+        id="fastify",
+        name="fastify-node",
+        start=("node", "--import", "workflow-studio/register", "src/main.ts"),
+        dev=("node", "--watch", "--import", "workflow-studio/dev", "src/main.ts"),
+    )

@@ -14,3 +14,14 @@ class TestHono(Checks):
     starter: ClassVar[Starter] = Starter(
         id="hono", start=("node", ".output/server/index.mjs"), dev=("npx", "nitro", "dev")
     )
+
+
+class TestHonoByItself(Checks):
+    """The app listens, as it did before; the loader of Node.js makes its workflows."""
+
+    starter: ClassVar[Starter] = Starter(
+        id="hono",
+        name="hono-node",
+        start=("node", "--import", "workflow-studio/register", "src/main.ts"),
+        dev=("node", "--watch", "--import", "workflow-studio/dev", "src/main.ts"),
+    )

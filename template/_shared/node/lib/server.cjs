@@ -1,10 +1,6 @@
 // Answers the Workflow SDK's routes, and the diagnostics, in a server of Node.js.
 'use strict';
 
-const { createRequire } = require('node:module');
-const path = require('node:path');
-const { pathToFileURL } = require('node:url');
-
 const {
   getServerEnvDefaults,
   resolveWorkflowStudioAdapterConfig,
@@ -14,6 +10,7 @@ const {
   createOwnershipDiagnosticsHandler,
   refuseQueueMessage,
 } = require('./ownership.cjs');
+const { loadSdk } = require('./sdk.cjs');
 
 /** @typedef {(request: Request) => Promise<Response>} Handler */
 /** @typedef {(route: 'flow' | 'step') => Promise<Handler>} LoadHandler */
@@ -105,12 +102,9 @@ function refuses() {
  * @returns {Promise<Response>}
  */
 async function resume(token, request) {
-  const { resolve } = createRequire(path.join(process.cwd(), 'package.json'));
-  const { resumeWebhook } = await import(
-    pathToFileURL(resolve('workflow/api')).href
-  );
+  const sdk = await loadSdk();
   try {
-    return await resumeWebhook(decodeURIComponent(token), request);
+    return await sdk.resumeWebhook(decodeURIComponent(token), request);
   } catch (error) {
     const { name } = /** @type {Error} */ (error);
     if (name === 'URIError' || name.endsWith('NotFoundError')) {

@@ -20,6 +20,7 @@ const PACKAGE = path.dirname(path.dirname(FILE));
  * @property {string} step
  * @property {string} manifest
  */
+/** @typedef {new (config: any) => any} BuilderClass */
 /**
  * @typedef {object} Builder
  * @property {() => Promise<string[]>} sources The files that are looked at.
@@ -44,14 +45,16 @@ export function handlerFiles(root) {
  * @returns {Promise<Builder>}
  */
 export async function createBuilder(root) {
-  const { BaseBuilder, createBaseBuilderConfig } = await importOfSdk(
+  const builders = await importOfSdk(
     root,
     '@workflow/rollup',
     '@workflow/builders',
   );
   const files = handlerFiles(root);
 
-  class HandlerBuilder extends BaseBuilder {
+  const Base = /** @type {BuilderClass} */ (builders.BaseBuilder);
+
+  class HandlerBuilder extends Base {
     async getInputFiles() {
       /** @type {string[]} */
       const found = await super.getInputFiles();
@@ -89,7 +92,7 @@ export async function createBuilder(root) {
   }
 
   const builder = new HandlerBuilder({
-    ...createBaseBuilderConfig({
+    ...builders.createBaseBuilderConfig({
       dirs: ['.'],
       workingDir: root,
       projectRoot: root,

@@ -1,19 +1,20 @@
 // What happens in the app's process before its own code.
-import { createRequire, register } from 'node:module';
-import path from 'node:path';
+import { register } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 
 import adapter from '../lib/adapter.cjs';
 import config from '../lib/config.cjs';
+import envFile from '../lib/env-file.cjs';
 import ownership from '../lib/ownership.cjs';
+import sdk from '../lib/sdk.cjs';
 import server from '../lib/server.cjs';
+import { importOfSdk } from './packages.mjs';
 
 const POLL_MS = 100;
 const LONGEST_START_MS = 60_000;
 
 /**
- * Reads `.env`, checks where workflows run, and makes Node.js load the app's
+ * Reads `.env` files, checks where workflows run, and makes Node.js load the app's
  * files as the SDK needs them.
  *
  * @param {string} environment Of the process, unless NODE_ENV says so.
@@ -22,7 +23,7 @@ const LONGEST_START_MS = 60_000;
 export function startLoader(environment, handlersOf) {
   const root = process.cwd();
   process.env.NODE_ENV ??= environment;
-  readEnvFile(root);
+  envFile.loadEnvFiles(root, process.env.NODE_ENV);
   try {
     if (process.env.NODE_ENV === 'production') {
       ownership.assertRemoteReroute();
@@ -45,39 +46,39 @@ export function startLoader(environment, handlersOf) {
   }
 }
 
-/** @param {string} root */
-function readEnvFile(root) {
-  try {
-    // What is in the environment already stays as it is.
-    process.loadEnvFile(path.join(root, '.env'));
-  } catch (error) {
-    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
-    if (code !== 'ENOENT') {
-      throw error;
-    }
-  }
-}
-
 /**
  * Continues what the process before this one left unfinished, once this one
- * listens: its queue delivers by HTTP.
+ * listens: its queue delivers by HTTP. Only the SDK's own World needs it.
  *
  * @param {string} root
  * @param {import('./handlers.mjs').Load} load
  */
 async function resumeRuns(root, load) {
-  const limit = Date.now() + LONGEST_START_MS;
+  const startedAt = Date.now();
+  const setting = process.env.WORKFLOW_LOCAL_RECOVER_ACTIVE_RUNS?.toLowerCase();
   while (!process.getActiveResourcesInfo().includes('TCPServerWrap')) {
-    if (Date.now() > limit) {
+    if (Date.now() - startedAt > LONGEST_START_MS) {
       return;
     }
     await sleep(POLL_MS, undefined, { ref: false });
   }
   // The first request finds them loaded.
   await load('flow');
-  const { resolve } = createRequire(path.join(root, 'package.json'));
-  const { getWorld } = await import(
-    pathToFileURL(resolve('workflow/runtime')).href
+  const target = process.env.WORKFLOW_TARGET_WORLD || 'local';
+  if (target !== 'local' || setting === '0' || setting === 'false') {
+    return;
+  }
+  const { reenqueueActiveRuns } = await importOfSdk(
+    root,
+    '@workflow/core',
+    '@workflow/world',
   );
-  await getWorld().start?.();
+  const { runs, queue } = await (await sdk.loadSdk()).getWorld();
+  // Those of this process are under way already.
+  const list = async (/** @type {any} */ params) => {
+    const page = await runs.list(params);
+    const before = (/** @type {any} */ run) => +run.createdAt < startedAt;
+    return { ...page, data: page.data.filter(before) };
+  };
+  await reenqueueActiveRuns({ ...runs, list }, queue, 'workflow-studio');
 }

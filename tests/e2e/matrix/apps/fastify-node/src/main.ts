@@ -1,0 +1,12 @@
+import Fastify from 'fastify';
+import { home } from './home';
+import { tours } from './tours';
+
+const app = Fastify({
+  logger: false,
+});
+
+app.register(home);
+app.register(tours, { prefix: '/api' });
+
+await app.listen({ port: Number(process.env.PORT ?? 3000), host: '::' });

@@ -1,0 +1,11 @@
+import { serve } from '@hono/node-server';
+import { Hono } from 'hono';
+import { home } from './home';
+import { tours } from './tours';
+
+const app = new Hono();
+
+app.route('/', home);
+app.route('/api', tours);
+
+serve({ fetch: app.fetch, port: Number(process.env.PORT ?? 3000) });
