@@ -13,7 +13,7 @@ TEMPLATES = tuple(sorted(path.parent.name for path in (ROOT / "template").glob("
 PYTHON = ("fastapi", "flask", "django")
 FRAMEWORKS = tuple(name for name in TEMPLATES if name not in PYTHON)
 """The frameworks in JavaScript, whose apps run the workflows themselves until they are told otherwise."""
-WITH_EXAMPLE = ("nextjs", "nitro", "sveltekit", "fastapi", "flask")
+WITH_EXAMPLE = ("nextjs", "nitro", "sveltekit", "fastapi", "flask", "django")
 """The frameworks whose new app is in ``examples/``, for readers."""
 PARTS = ("copier.yml", "template", "runtime/compute/src/workflow_studio/compute/js")
 """What the template consists of."""

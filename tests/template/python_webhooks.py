@@ -183,8 +183,20 @@ class WebhookCalls:
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "timeout"
 
 
-class CallsThatAreSeenAtOnce(WebhookCalls):
-    """Further tests for a server that hands over what comes when it comes, and tells when the caller left."""
+class CallsWhoseCallersAreMissed(WebhookCalls):
+    """Further tests for a server that tells at once when the caller left."""
+
+    async def test_whose_caller_leaves_while_it_waits_is_given_up(self, worker: Any, port: int) -> None:
+        worker.silent = True
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(f"POST {HOOK}", "content-length: 4", body=b"body"))
+        await worker.called.wait()
+        writer.close()
+        await worker.cut.wait()
+
+
+class CallsThatAreSeenAtOnce(CallsWhoseCallersAreMissed):
+    """Further tests for a server that hands over what comes when it comes, too."""
 
     async def test_of_chunks_arrives_while_it_is_written(self, worker: Any, port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -195,14 +207,6 @@ class CallsThatAreSeenAtOnce(WebhookCalls):
         writer.close()
         assert answer.startswith(b"HTTP/1.1 202 ")
         assert worker.calls[0].body == b"one\x00two"
-
-    async def test_whose_caller_leaves_while_it_waits_is_given_up(self, worker: Any, port: int) -> None:
-        worker.silent = True
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(request(f"POST {HOOK}", "content-length: 4", body=b"body"))
-        await worker.called.wait()
-        writer.close()
-        await worker.cut.wait()
 
     async def test_whose_caller_leaves_while_it_writes_is_given_up(self, worker: Any, port: int) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", port)

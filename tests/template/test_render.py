@@ -34,6 +34,7 @@ OWNED_BY_STUDIO = {
     | {"src/hooks.server.ts", "src/routes/api/workflow-studio/diagnostics/remote-ownership/+server.ts"},
     "fastapi": STUDIO - {"workflow.config.ts"},
     "flask": STUDIO - {"workflow.config.ts"},
+    "django": STUDIO - {"workflow.config.ts"},
 }
 PACKAGES = ("workflow-studio/", "workflow_studio_app/")
 OWNED_BY_USER = {
@@ -57,6 +58,11 @@ OWNED_BY_USER = {
     "flask": {
         ".gitignore", "README.md", "app/__init__.py", "app/main.py", "app/orders.py", "package.json", "pyproject.toml",
         "tests/test_app.py", "tsconfig.json", "workflows/order.ts",
+    },
+    "django": {
+        ".gitignore", "README.md", "config/__init__.py", "config/asgi.py", "config/settings.py", "config/urls.py",
+        "config/wsgi.py", "manage.py", "orders/__init__.py", "orders/urls.py", "orders/views.py", "package.json",
+        "pyproject.toml", "tests/test_app.py", "tsconfig.json", "workflows/order.ts",
     },
 }  # fmt: skip
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Final
 from flask import Response
 from workflow_studio.client import ComputeClientError
 
-from .connection import Connections
 from .core import blocking
 from .core.errors import answer_of
 from .core.ownership import DIAGNOSTICS_PATH, QUEUE_PATHS
 from .core.webhooks import METHODS, WEBHOOK_PREFIX
-from .core.wsgi import incoming_from_environ, path_info
+from .core.wsgi import body_pieces, incoming_from_environ, path_info
 from .responses import json_response, passed_response
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ _WEBHOOK: Final = WEBHOOK_PREFIX + "<token>"
 class Door:
     """A WSGI app in front of another."""
 
-    def __init__(self, inner: WSGIApplication, connections: Connections) -> None:
+    def __init__(self, inner: WSGIApplication, connections: blocking.Connections) -> None:
         self._inner = inner
         self._connections = connections
 
@@ -43,14 +42,17 @@ class Door:
             return json_response(blocking.diagnostics(self._connections.get(), incoming_from_environ(environ)))
         if path in QUEUE_PATHS and method == "POST":
             incoming = incoming_from_environ(environ)
-            return json_response(blocking.refuse_queue_message(self._connections.get(), incoming, path, environ))
+            body = body_pieces(environ, incoming)
+            return json_response(blocking.refuse_queue_message(self._connections.get(), incoming, path, body))
         return None
 
     def _webhook(self, environ: WSGIEnvironment, token: str) -> Response:
         """Hand a call to the webhook that has this token. The token is all the authority there is."""
         incoming = incoming_from_environ(environ)
         try:
-            return passed_response(blocking.pass_on(self._connections.get(), incoming, token, environ))
+            return passed_response(
+                blocking.pass_on(self._connections.get(), incoming, token, body_pieces(environ, incoming))
+            )
         except ComputeClientError as failure:
             is_development = self._connections.settings.is_development
             return json_response(answer_of(failure, incoming.method, _WEBHOOK, is_development=is_development))

@@ -6,9 +6,9 @@ from __future__ import annotations
 from flask import Request
 from workflow_studio.client import WebRequest
 
-from .core.blocking import read_body
+from .core.blocking import joined
 from .core.requests import LARGEST_BODY, BodyTooLargeError, public_url_of, web_request_of
-from .core.wsgi import incoming_from_environ
+from .core.wsgi import body_pieces, incoming_from_environ
 from .settings import Networks
 
 
@@ -37,7 +37,7 @@ def to_web_request(request: Request, *, trusted: Networks = (), largest_body: in
     incoming = incoming_from_environ(request.environ)
     body = _read_before(request)
     if body is None:
-        body = read_body(request.environ, incoming, largest_body)
+        body = joined(body_pieces(request.environ, incoming), largest_body)
     if len(body) > largest_body:
         raise BodyTooLargeError(largest_body)
     return web_request_of(incoming, body, trusted)

@@ -3,46 +3,14 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from typing import Final, cast
 
-import httpx
 from flask import Flask, current_app
 from workflow_studio.client import ComputeClient
 
-from .core.blocking import WorkflowStudio, open_connection
-from .core.ownership import Ownership
-from .settings import WorkflowStudioSettings
+from .core.blocking import Connections, WorkflowStudio
 
 EXTENSION: Final = "workflow_studio"
-
-
-class Connections:
-    """Gives each process of a server that forks a connection of its own: two must not share a socket."""
-
-    def __init__(self, settings: WorkflowStudioSettings, transport: httpx.BaseTransport | None) -> None:
-        self.settings = settings
-        self._transport = transport
-        self._lock = threading.Lock()
-        self._studio: WorkflowStudio | None = None
-        self._process = 0
-
-    def get(self) -> WorkflowStudio:
-        """Return what the routes share."""
-        process = os.getpid()
-        with self._lock:
-            if self._studio is None or self._process != process:
-                self._studio = open_connection(self.settings, self._transport, Ownership())
-                self._process = process
-            return self._studio
-
-    def close(self) -> None:
-        """Close the connection, if one was made; the next call makes another."""
-        with self._lock:
-            if self._studio is not None and self._process == os.getpid():
-                self._studio.close()
-            self._studio = None
 
 
 def connections_of(app: Flask) -> Connections:

@@ -9,7 +9,8 @@ import httpx
 from flask import Flask, Response, current_app, request
 from workflow_studio.client import ComputeClientError
 
-from .connection import EXTENSION, Connections, connections_of
+from .connection import EXTENSION, connections_of
+from .core.blocking import Connections
 from .core.errors import answer_of
 from .door import Door
 from .responses import json_response

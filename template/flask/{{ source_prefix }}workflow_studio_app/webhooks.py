@@ -8,7 +8,7 @@ from flask import Request, Response
 from .connection import get_studio
 from .core import blocking
 from .core.errors import JsonAnswer
-from .core.wsgi import incoming_from_environ
+from .core.wsgi import body_pieces, incoming_from_environ
 from .requests import to_web_request
 from .responses import json_response, passed_response
 
@@ -40,4 +40,5 @@ def proxy_webhook_from_flask(request: Request, token: str | None = None, *, prov
         taken = studio.client.webhook_ingress(provider, call)
         return json_response(JsonAnswer(200, taken.model_dump(mode="json", by_alias=True, exclude_none=True)))
     incoming = incoming_from_environ(request.environ)
-    return passed_response(blocking.pass_on(studio, incoming, token or "", request.environ))
+    body = body_pieces(request.environ, incoming)
+    return passed_response(blocking.pass_on(studio, incoming, token or "", body))

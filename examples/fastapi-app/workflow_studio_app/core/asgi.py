@@ -13,13 +13,13 @@ from .requests import Incoming
 def incoming_from_scope(scope: Mapping[str, Any]) -> Incoming:
     """Return the request of an ASGI scope."""
     raw: bytes | None = scope.get("raw_path")
-    query: bytes = scope["query_string"]
+    query: bytes | str = scope["query_string"]  # text in the requests that Django makes for tests
     client = scope.get("client")
     return Incoming(
         method=scope["method"],
         scheme=scope["scheme"],
         path=raw.decode("latin-1") if raw else quote(scope["path"]),
-        query=query.decode("latin-1"),
+        query=query if isinstance(query, str) else query.decode("latin-1"),
         headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]),
         peer=client[0] if client else None,
         server=_server(scope.get("server")),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
@@ -26,7 +28,6 @@ from .ownership import (
 )
 from .requests import BodyTooLargeError, Headers, Incoming
 from .webhooks import answer_headers, outgoing, unanswered
-from .wsgi import body_pieces
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -113,6 +114,34 @@ def _client(settings: WorkflowStudioSettings, transport: httpx.BaseTransport | N
     )
 
 
+class Connections:
+    """Gives each process of a server that forks a connection of its own: two must not share a socket."""
+
+    def __init__(self, settings: WorkflowStudioSettings, transport: httpx.BaseTransport | None) -> None:
+        self.settings = settings
+        self.ownership = Ownership()
+        self._transport = transport
+        self._lock = threading.Lock()
+        self._studio: WorkflowStudio | None = None
+        self._process = os.getpid()
+
+    def get(self) -> WorkflowStudio:
+        """Return what the routes share; made when it is first asked for."""
+        with self._lock:
+            if self._process != os.getpid():
+                self._process, self._studio, self.ownership = os.getpid(), None, Ownership()
+            if self._studio is None:
+                self._studio = open_connection(self.settings, self._transport, self.ownership)
+            return self._studio
+
+    def close(self) -> None:
+        """Close the connection, if this process made one; the next call makes another."""
+        with self._lock:
+            if self._studio is not None and self._process == os.getpid():
+                self._studio.close()
+            self._studio = None
+
+
 def diagnostics(studio: WorkflowStudio, incoming: Incoming) -> JsonAnswer:
     """Tell who runs the workflows of this app, to those who may know."""
     return deny(incoming, studio.settings) or JsonAnswer(200, ownership_report(studio))
@@ -131,30 +160,25 @@ def ownership_report(studio: WorkflowStudio) -> dict[str, Any]:
     return report_of(studio.settings, studio.ownership, access_after(failure))
 
 
-def refuse_queue_message(
-    studio: WorkflowStudio, incoming: Incoming, path: str, environ: Mapping[str, Any]
-) -> JsonAnswer:
+def refuse_queue_message(studio: WorkflowStudio, incoming: Incoming, path: str, body: Iterable[bytes]) -> JsonAnswer:
     """Refuse what a queue delivers to this app."""
     message = b""
     if is_unexpected_queue_hit(incoming):
         try:
-            message = read_body(environ, incoming, LARGEST_MESSAGE)
+            message = joined(body, LARGEST_MESSAGE)
         except ComputeClientError:
-            message = b""
+            message = b""  # too large for a message, or cut off
     return studio.ownership.refuse(incoming, path, message)
 
 
-def read_body(environ: Mapping[str, Any], incoming: Incoming, largest: int) -> bytes:
-    """Return the body of a request.
+def joined(pieces: Iterable[bytes], largest: int) -> bytes:
+    """Return a body.
 
     Raises:
         BodyTooLargeError: If it is larger than ``largest`` bytes.
-        ComputeClientError: If it cannot be read to its end.
     """
-    if int(incoming.header("content-length") or 0) > largest:
-        raise BodyTooLargeError(largest)
     body = bytearray()
-    for piece in body_pieces(environ, incoming):
+    for piece in pieces:
         body += piece
         if len(body) > largest:
             raise BodyTooLargeError(largest)
@@ -194,8 +218,14 @@ class Passed:
         self.answer.close()
 
 
-def pass_on(studio: WorkflowStudio, incoming: Incoming, token: str, environ: Mapping[str, Any]) -> Passed:
+def pass_on(studio: WorkflowStudio, incoming: Incoming, token: str, body: Iterable[bytes]) -> Passed:
     """Hand a request to the webhook that has a token.
+
+    Args:
+        studio: The connection to the worker.
+        incoming: The request.
+        token: The webhook's token.
+        body: The request's body, as it comes.
 
     Raises:
         ComputeClientError: If there is no answer.
@@ -203,7 +233,7 @@ def pass_on(studio: WorkflowStudio, incoming: Incoming, token: str, environ: Map
     call = outgoing(
         incoming,
         token,
-        body_pieces(environ, incoming),
+        body,
         worker_url=studio.worker_url,
         trusted=studio.settings.studio_trusted_proxies,
     )
