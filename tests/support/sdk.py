@@ -20,7 +20,8 @@ SDK_VERSION: Final = "4.8.9"
 _BUNDLES: Final = ("flow.js", "step.js")
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Return where tests keep what they install, over all their runs."""
     chosen = os.environ.get("STUDIO_TEST_CACHE")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(chosen) if chosen else base / "workflow-studio-tests"
@@ -33,7 +34,7 @@ def _run(*command: str | Path, cwd: Path) -> None:
 
 def _installed(version: str) -> Path:
     """Return a folder with ``workflow`` in its ``node_modules``."""
-    folder = _cache() / f"workflow-{version}"
+    folder = cache_folder() / f"workflow-{version}"
     marker = folder / "installed"
     if not marker.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,8 +46,8 @@ def _installed(version: str) -> Path:
 
 def build_artifact(source: str, *, version: str = SDK_VERSION) -> Path:
     """Return the folder of an unpacked artifact whose workflows are those of ``source``, a TypeScript module."""
-    _cache().mkdir(parents=True, exist_ok=True)
-    with FileLock(_cache() / f"workflow-{version}.lock"):
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with FileLock(cache_folder() / f"workflow-{version}.lock"):
         root = _installed(version)
         app = root / "apps" / hashlib.sha256(source.encode()).hexdigest()[:16]
         artifact = app / "artifact"

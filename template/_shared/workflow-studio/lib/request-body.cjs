@@ -133,7 +133,12 @@ function parsedBody(req, body, rawBody) {
       return { body: view(given), decoded: !sent, rewritten: false };
     }
     if (typeof given === 'string') {
-      return { body: utf8(given), decoded: true, rewritten: true };
+      const body = utf8(given);
+      // Bytes that are no text were made one, unless they had this length before.
+      if (given.includes('\uFFFD') && body.byteLength !== length) {
+        throw unreadable(req);
+      }
+      return { body, decoded: true, rewritten: true };
     }
     if (given instanceof ReadableStream) {
       return { body: given, decoded: false, rewritten: false };
@@ -214,7 +219,16 @@ function serialized(req, body, length) {
       return text;
     }
   }
-  throw new WorkflowStudioRequestError(
+  throw unreadable(req);
+}
+
+/**
+ * @param {any} req
+ * @returns {WorkflowStudioRequestError}
+ */
+function unreadable(req) {
+  const type = mediaType(req);
+  return new WorkflowStudioRequestError(
     'body_already_read',
     500,
     `The body of this request was read before, and what is left of it does not tell what was sent (${type || 'no content type'}).`,

@@ -101,8 +101,7 @@ async function writeBody(reader, res) {
   };
   res.once('close', onClose);
   try {
-    // The caller learns of the response before its first part is there.
-    res.flushHeaders();
+    begin(res);
     while (!gone) {
       const { done, value } = await reader.read();
       if (gone) {
@@ -125,6 +124,21 @@ async function writeBody(reader, res) {
     }
     destroy(res);
     throw error;
+  }
+}
+
+/**
+ * Sends the head, so that the caller learns of the response before its first
+ * part is there.
+ *
+ * @param {any} res
+ */
+function begin(res) {
+  if (res.stream) {
+    res.flushHeaders(); // HTTP/2
+  } else {
+    // flushHeaders of HTTP/1 would send what is not ASCII in them as UTF-8.
+    res.write('', 'latin1');
   }
 }
 

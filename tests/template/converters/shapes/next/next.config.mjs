@@ -1,0 +1,5 @@
+// The packages are in a folder above this one.
+export default {
+  serverExternalPackages: ['workflow-studio'],
+  turbopack: { root: process.env.PACKAGES },
+};
