@@ -12,6 +12,7 @@ PAGE = ROOT / "docs/reference/cli.md"
 COMMANDS = (
     (),
     ("scaffold",),
+    ("update",),
     ("build",),
     ("deploy",),
     ("rollback",),
