@@ -84,7 +84,7 @@ def plan_existing(root: Path, request: Request) -> Scaffold:
     framework = SUPPORTED[detected.framework]
     plan = Plan(root)
     server = _server(framework, request, recorded, app_of(plan, detected, {}))
-    answers = _answers(framework, detected, server, mode="existing")
+    answers = _answers(framework, detected, server, root, mode="existing")
     rendered = render(answers, answers_file=answers_path)
     _leave_guard(plan, rendered, framework, detected)
     base = _base(recorded, answers, rendered)
@@ -125,7 +125,8 @@ def plan_new(parent: Path, name: str, request: Request) -> Scaffold:
     detected = Detected(framework.id, ("--framework",), manager, source, src_dir, typescript=typescript)
     plan = Plan(root)
     app = app_of(plan, detected, {})
-    answers = _answers(framework, detected, _server(framework, request, None, app), mode="new") | {"project_name": name}
+    server = _server(framework, request, None, app)
+    answers = _answers(framework, detected, server, root, mode="new") | {"project_name": name}
     framework = framework.variant(framework, replace(app, answers=answers))
     for path, content in render(answers).items():
         plan.write(path, content)
@@ -155,8 +156,9 @@ def _detect(root: Path, request: Request, recorded: Recorded | None) -> Detected
     return replace(detected, evidence=(recorded.path,)) if from_answers and recorded is not None else detected
 
 
-def _app_dir(framework: Framework, detected: Detected) -> str:
-    return f"{detected.src_dir}/{framework.app_dir}" if detected.src_dir else framework.app_dir
+def _app_dir(framework: Framework, detected: Detected, root: Path) -> str:
+    name = framework.routes(root / detected.src_dir) if framework.routes is not None else framework.app_dir
+    return f"{detected.src_dir}/{name}" if detected.src_dir else name
 
 
 def _package_folder(framework: Framework, detected: Detected) -> str:
@@ -179,8 +181,8 @@ def _server(framework: Framework, request: Request, recorded: Recorded | None, a
     return request.server or before or framework.server(app)
 
 
-def _answers(framework: Framework, detected: Detected, server: str | None, *, mode: str) -> dict[str, Any]:
-    answers = {"framework": framework.id, "mode": mode, "app_dir": _app_dir(framework, detected)}
+def _answers(framework: Framework, detected: Detected, server: str | None, root: Path, *, mode: str) -> dict[str, Any]:
+    answers = {"framework": framework.id, "mode": mode, "app_dir": _app_dir(framework, detected, root)}
     if framework.language != "Python":
         answers["language"] = _LANGUAGES[detected.typescript]
     if server is not None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workflow_studio.scaffolder.scaffold.edits import Edit, Source
 
 ReadText: TypeAlias = Callable[[str], str | None]
@@ -169,6 +171,7 @@ class Framework:
         label: Name for people.
         app_dir: Folder of the routes, relative to the source folder.
         src_dir: The source folder, where the framework has it in one place only; ``None`` is looked for.
+        routes: Looks into the source folder for the folder of the routes, where it may be another than ``app_dir``.
         start: How the production server is started.
         configs: The app's files that are edited; the first one is the framework's own config.
         json_edits: Properties of JSON files.
@@ -193,6 +196,7 @@ class Framework:
     app_dir: str
     start: str
     src_dir: str | None = None
+    routes: Callable[[Path], str] | None = None
     configs: tuple[ConfigFile, ...] = ()
     json_edits: tuple[JsonSet, ...] = ()
     pins: tuple[Pin, ...] = ()

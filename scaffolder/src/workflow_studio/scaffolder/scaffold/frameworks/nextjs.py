@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from workflow_studio.scaffolder.scaffold.edits import Symbol, Wrap, Wrapper
 from workflow_studio.scaffolder.scaffold.frameworks._base import Advice, App, ConfigFile, Framework
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MATCHER = """export const config = {
   // The Workflow SDK's own routes answer before any redirect or login.
@@ -55,10 +60,20 @@ import { withWorkflowStudioNext } from "workflow-studio/next";
 export default withWorkflow(withWorkflowStudioNext(nextConfig));""",
 )
 
+
+def _routes(source: Path) -> str:
+    """Return the folder of the routes: an app of the Pages Router only is given no folder of the App Router."""
+    app = source / "app"
+    # The Workflow SDK makes an app folder for its own routes.
+    has_app = app.is_dir() and any(child.name != ".well-known" for child in app.iterdir())
+    return "pages" if not has_app and (source / "pages").is_dir() else "app"
+
+
 NEXTJS = Framework(
     id="nextjs",
     label="Next.js",
     app_dir="app",
+    routes=_routes,
     start="npx next start",
     configs=(_CONFIG,),
     gitignore=(".swc/", ".well-known/workflow/", ".workflow-data/", ".workflow-studio/"),
