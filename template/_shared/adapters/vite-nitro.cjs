@@ -14,25 +14,27 @@ const DIAGNOSTICS_ROUTE = '/api/workflow-studio/diagnostics/remote-ownership';
 /**
  * @param {any} config A Vite config, or a function or promise of one.
  * @param {AdapterOptions} [options]
+ * @param {any[]} [plugins] What the framework needs besides.
  * @returns {any} The same.
  */
-function wrapViteConfig(config = {}, options = {}) {
+function wrapViteConfig(config = {}, options = {}, plugins = []) {
   rerouteToWorker(options);
-  return addPlugin(config);
+  return addPlugins(config, [vitePlugin(), ...plugins]);
 }
 
 /**
  * @param {any} config
+ * @param {any[]} plugins
  * @returns {any}
  */
-function addPlugin(config) {
+function addPlugins(config, plugins) {
   if (typeof config === 'function') {
-    return (/** @type {any} */ env) => addPlugin(config(env));
+    return (/** @type {any} */ env) => addPlugins(config(env), plugins);
   }
   if (typeof config?.then === 'function') {
-    return config.then(addPlugin);
+    return config.then((/** @type {any} */ it) => addPlugins(it, plugins));
   }
-  return { ...config, plugins: [...(config?.plugins ?? []), vitePlugin()] };
+  return { ...config, plugins: [...(config?.plugins ?? []), ...plugins] };
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { UserConfigExport } from 'vite';
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 import type { AdapterOptions, ConvertOptions } from './types';
 
 /**
@@ -22,3 +22,5 @@ export function convertViteRequest(
 ): Request;
 
 export const proxyTriggerFromVite: typeof proxyTrigger;
+
+export const proxyWebhookFromVite: typeof proxyWebhook;

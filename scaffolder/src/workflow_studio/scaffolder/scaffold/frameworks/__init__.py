@@ -19,12 +19,28 @@ from workflow_studio.scaffolder.scaffold.frameworks.nestjs import NESTJS
 from workflow_studio.scaffolder.scaffold.frameworks.nextjs import NEXTJS
 from workflow_studio.scaffolder.scaffold.frameworks.nitro import NITRO
 from workflow_studio.scaffolder.scaffold.frameworks.nuxt import NUXT
+from workflow_studio.scaffolder.scaffold.frameworks.react_router import REACT_ROUTER
 from workflow_studio.scaffolder.scaffold.frameworks.sveltekit import SVELTEKIT
+from workflow_studio.scaffolder.scaffold.frameworks.tanstack_start import TANSTACK_START
 from workflow_studio.scaffolder.scaffold.frameworks.vite import VITE
 
 SUPPORTED: dict[str, Framework] = {
     framework.id: framework
-    for framework in (NEXTJS, NITRO, SVELTEKIT, NUXT, ASTRO, EXPRESS, FASTIFY, HONO, VITE, NESTJS, FASTAPI)
+    for framework in (
+        NEXTJS,
+        NITRO,
+        SVELTEKIT,
+        NUXT,
+        ASTRO,
+        EXPRESS,
+        FASTIFY,
+        HONO,
+        VITE,
+        REACT_ROUTER,
+        TANSTACK_START,
+        NESTJS,
+        FASTAPI,
+    )
 }
 
 __all__ = ["SUPPORTED", "Advice", "App", "ConfigFile", "Framework", "JsonSet", "Pin"]

@@ -1,0 +1,14 @@
+// The TanStack Start adapter.
+'use strict';
+
+const { toWebRequest } = require('./lib/request.cjs');
+const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
+const { wrapViteConfig } = require('./vite-nitro.cjs');
+
+module.exports = {
+  convertTanStackStartRequest: toWebRequest,
+  proxyTriggerFromTanStackStart: proxyTrigger,
+  proxyWebhookFromTanStackStart: proxyWebhook,
+  withWorkflowStudioTanStackStart: wrapViteConfig,
+};

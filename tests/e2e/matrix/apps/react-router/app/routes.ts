@@ -1,0 +1,9 @@
+import { type RouteConfig, index, route } from '@react-router/dev/routes';
+
+export default [
+  index('routes/home.tsx'),
+  route('api/start', 'routes/start.ts'),
+  route('api/run', 'routes/run.ts'),
+  route('api/hook', 'routes/hook.ts'),
+  route('api/stream', 'routes/stream.ts'),
+] satisfies RouteConfig;
