@@ -58,10 +58,21 @@ def servers(request: pytest.FixtureRequest) -> Iterator[dict[tuple[str, ...], Se
 
 
 @pytest.fixture
+def node_server(bare_servers: Path, servers: dict[tuple[str, ...], Server]) -> Server:
+    """The server that is only ``node:http``."""
+    key = (NODE.script, *NODE.arguments)
+    if key not in servers:
+        servers[key] = running(NODE, bare_servers)
+    return servers[key]
+
+
+@pytest.fixture
 def server(shape: Shape, servers: dict[tuple[str, ...], Server], request: pytest.FixtureRequest) -> Server:
     """A server of the shape that the test is parametrized with."""
     key = (shape.script, *shape.arguments)
+    if shape is NODE:
+        node_server: Server = request.getfixturevalue("node_server")
+        return node_server
     if key not in servers:
-        folder = request.getfixturevalue("bare_servers" if shape is NODE else "framework_servers")
-        servers[key] = running(shape, folder)
+        servers[key] = running(shape, request.getfixturevalue("framework_servers"))
     return servers[key]
