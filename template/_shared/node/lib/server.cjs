@@ -1,10 +1,7 @@
 // Answers the Workflow SDK's routes, and the diagnostics, in a server of Node.js.
 'use strict';
 
-const {
-  getServerEnvDefaults,
-  resolveWorkflowStudioAdapterConfig,
-} = require('./config.cjs');
+const { resolveWorkflowStudioAdapterConfig } = require('./config.cjs');
 const { toNodeHandler } = require('./node-handler.cjs');
 const {
   createOwnershipDiagnosticsHandler,
@@ -32,6 +29,14 @@ function setHandlers(load) {
   /** @type {Record<symbol, unknown>} */ (globalThis)[HANDLERS] = load;
 }
 
+/**
+ * @param {'flow' | 'step'} route
+ * @returns {Promise<Handler>}
+ */
+function loadHandler(route) {
+  return loader()(route);
+}
+
 /** @returns {LoadHandler} */
 function loader() {
   const load = /** @type {Record<symbol, unknown>} */ (globalThis)[HANDLERS];
@@ -48,7 +53,7 @@ function loader() {
 
 /** Refuses to serve in production what could not work. */
 function requireLoader() {
-  if (getServerEnvDefaults().production) {
+  if (process.env.NODE_ENV === 'production') {
     loader();
   }
 }
@@ -77,23 +82,23 @@ async function answer(request) {
   }
   const route = pathname.slice(SDK_ROUTE.length);
   if (route === 'flow' || route === 'step') {
-    return refuses()
-      ? refuseQueueMessage(request)
-      : (await loader()(route))(request);
+    return executesHere()
+      ? (await loadHandler(route))(request)
+      : refuseQueueMessage(request);
   }
   const token = WEBHOOK.exec(route)?.[1];
   return token === undefined ? undefined : resume(token, request);
 }
 
 /**
- * Whether queue messages have no business here. With a fallback, the World tells
+ * Whether queue messages have any business here. With a fallback, the World tells
  * its own from others.
  *
  * @returns {boolean}
  */
-function refuses() {
+function executesHere() {
   const { executionMode, failPolicy } = resolveWorkflowStudioAdapterConfig();
-  return executionMode === 'remote' && failPolicy === 'error';
+  return executionMode === 'local' || failPolicy === 'fallback-local';
 }
 
 /**
@@ -136,8 +141,10 @@ function handleNodeRequest(request, response, next) {
 module.exports = {
   answer,
   answerNode,
+  executesHere,
   handleNodeRequest,
   isOwnPath,
+  loadHandler,
   requireLoader,
   setHandlers,
 };

@@ -1,7 +1,8 @@
 // Loads what answers the SDK's routes.
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
+import server from '../lib/server.cjs';
 import { createBuilder, handlerFiles } from './build.mjs';
 
 /** @typedef {(request: Request) => Promise<Response>} Handler */
@@ -21,21 +22,18 @@ import { createBuilder, handlerFiles } from './build.mjs';
  */
 export function builtHandlers(root) {
   const files = handlerFiles(root);
+  if (server.executesHere() && !existsSync(files.flow)) {
+    throw Object.assign(
+      new Error(
+        'Workflow Studio: the handlers of the workflows are not built. Run "npm run build", or "node workflow-studio/loader/build.mjs", before the app is started.',
+      ),
+      { code: 'handlers_not_built' },
+    );
+  }
   /** @type {Promise<Record<Route, Handler>> | undefined} */
   let loaded;
   return async (route) => {
-    loaded ??= importHandlers(files, '').catch((error) => {
-      loaded = undefined;
-      throw error?.code === 'ERR_MODULE_NOT_FOUND' &&
-        String(error.url ?? error.message).includes('flow.mjs')
-        ? Object.assign(
-            new Error(
-              'Workflow Studio: the handlers of the workflows are not built. Run "node workflow-studio/loader/build.mjs", or "npm run build", before the app is started.',
-            ),
-            { code: 'handlers_not_built' },
-          )
-        : error;
-    });
+    loaded ??= importHandlers(files, '');
     return (await loaded)[route];
   };
 }

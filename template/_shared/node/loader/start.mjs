@@ -31,14 +31,13 @@ export function startLoader(environment, handlersOf) {
       adapter.rerouteToWorker();
     }
     register('./hooks.mjs', import.meta.url, { data: { root } });
+    server.setHandlers(handlersOf(root));
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exit(1);
   }
-  const load = handlersOf(root);
-  server.setHandlers(load);
   if (!config.shouldExecuteRemotely()) {
-    resumeRuns(root, load).catch((error) => {
+    resumeRuns(root).catch((error) => {
       console.warn(
         `[workflow-studio] Runs that an earlier process left unfinished could not be picked up: ${error?.message ?? error}`,
       );
@@ -51,9 +50,8 @@ export function startLoader(environment, handlersOf) {
  * listens: its queue delivers by HTTP. Only the SDK's own World needs it.
  *
  * @param {string} root
- * @param {import('./handlers.mjs').Load} load
  */
-async function resumeRuns(root, load) {
+async function resumeRuns(root) {
   const startedAt = Date.now();
   const setting = process.env.WORKFLOW_LOCAL_RECOVER_ACTIVE_RUNS?.toLowerCase();
   while (!process.getActiveResourcesInfo().includes('TCPServerWrap')) {
@@ -63,7 +61,7 @@ async function resumeRuns(root, load) {
     await sleep(POLL_MS, undefined, { ref: false });
   }
   // The first request finds them loaded.
-  await load('flow');
+  await server.loadHandler('flow');
   const target = process.env.WORKFLOW_TARGET_WORLD || 'local';
   if (target !== 'local' || setting === '0' || setting === 'false') {
     return;
