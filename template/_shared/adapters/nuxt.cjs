@@ -12,8 +12,6 @@ const { nitroModule } = require('./nitro-module.cjs');
 /** @typedef {import('./types').AdapterOptions} AdapterOptions */
 
 const PACKAGE = 'workflow-studio';
-const BASE_PATH = '#workflow-studio/base-path';
-const RECOVERY = '#workflow-studio/recovery';
 
 /**
  * @template {Record<string, any>} T
@@ -37,53 +35,46 @@ function withWorkflowStudioNuxt(config = /** @type {T} */ ({}), options = {}) {
 function nuxtModule(_options, nuxt) {
   nuxt.hook('nitro:init', (/** @type {any} */ nitro) => {
     nitroModule().setup(nitro);
-    addBasePath(nitro.options);
+    addPlugin(
+      nitro.options,
+      'base-path',
+      `import { setBasePath } from ${pathOf('base-path.cjs')};
+const run = (nitroApp, base) => setBasePath(base);`,
+    );
     if (nitro.options.dev) {
-      addRecovery(nitro.options);
-    } else {
-      nitro.hooks.hook('rollup:before', keepOutside);
+      addPlugin(
+        nitro.options,
+        'recovery',
+        `import { createRequire } from 'node:module';
+const { recoverRuns: run } = createRequire(import.meta.url)(${pathOf('nuxt-dev.cjs')});`,
+      );
     }
   });
 }
 
 /**
- * The output has the package beside it, so the bundle needs no copy. It would take
- * the SDK in once more, of which Nitro 2 makes imports that lead nowhere.
+ * Adds a plugin that calls a function of this package with the event handlers' app
+ * and the path that it lives below, which may be another at every start.
  *
- * @param {unknown} _nitro
- * @param {any} config Of the bundler.
+ * @param {any} options Of Nitro.
+ * @param {string} name
+ * @param {string} code
  */
-function keepOutside(_nitro, config) {
-  config.plugins.unshift({
-    name: PACKAGE,
-    resolveId: (/** @type {string} */ id) =>
-      id === PACKAGE || id.startsWith(`${PACKAGE}/`)
-        ? { id, external: true }
-        : null,
-  });
+function addPlugin({ plugins, virtual }, name, code) {
+  const id = `#${PACKAGE}/${name}`;
+  virtual[id] = `import { useRuntimeConfig } from '#imports';
+${code}
+export default (nitroApp) => run(nitroApp, useRuntimeConfig().app.baseURL);
+`;
+  plugins.push(id);
 }
 
 /**
- * @param {any} options Of Nitro.
+ * @param {string} file
+ * @returns {string} As a literal.
  */
-function addBasePath({ baseURL, plugins, virtual }) {
-  const module = JSON.stringify(path.join(__dirname, 'base-path.cjs'));
-  virtual[BASE_PATH] = `import { setBasePath } from ${module};
-export default () => setBasePath(${JSON.stringify(baseURL ?? '/')});
-`;
-  plugins.push(BASE_PATH);
-}
-
-/**
- * @param {any} options Of Nitro.
- */
-function addRecovery({ baseURL, plugins, virtual }) {
-  const module = JSON.stringify(path.join(__dirname, 'nuxt-dev.cjs'));
-  virtual[RECOVERY] = `import { createRequire } from 'node:module';
-const { recoverRuns } = createRequire(import.meta.url)(${module});
-export default (nitroApp) => recoverRuns(nitroApp, ${JSON.stringify(baseURL ?? '/')});
-`;
-  plugins.push(RECOVERY);
+function pathOf(file) {
+  return JSON.stringify(path.join(__dirname, file));
 }
 
 /**
