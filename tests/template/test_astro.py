@@ -127,6 +127,11 @@ def test_an_app_that_composes_its_own_handling_keeps_astros_check(app: App) -> N
     assert "403" in said["warnings"][0]
 
 
+def test_a_setting_that_hides_the_sdks_routes_is_named(app: App) -> None:
+    assert "'ignore'" in set_up(app, "{trailingSlash: 'always'}")["warnings"][0]
+    assert set_up(app, "{trailingSlash: 'never'}")["warnings"] == []
+
+
 @pytest.mark.parametrize(
     ("status", "method", "route", "headers"),
     [

@@ -71,6 +71,7 @@ function integration() {
         setBasePath(setup.config.base);
         setup.updateConfig({ vite: { plugins: [vitePlugin(() => config)] } });
         admitWebhooks(setup);
+        checkSlashes(setup);
       },
       'astro:config:done': (/** @type {any} */ done) => {
         config = done.config;
@@ -100,6 +101,17 @@ function admitWebhooks({ config, updateConfig, addMiddleware, logger }) {
     order: 'pre',
     entrypoint: path.join(__dirname, 'astro-middleware.mjs'),
   });
+}
+
+/**
+ * @param {any} setup
+ */
+function checkSlashes({ config, logger }) {
+  if (config.trailingSlash === 'always') {
+    logger.warn(
+      "trailingSlash: 'always' answers 404 to the Workflow SDK, which calls its routes without a slash: runs in this app do not begin. Runs on the worker do; for the others set 'ignore'.",
+    );
+  }
 }
 
 /**
