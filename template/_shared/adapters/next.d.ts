@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { NextConfig } from 'next';
 import type { proxyTrigger, proxyWebhook } from './index';
 import type { AdapterOptions } from './types';
@@ -19,8 +20,8 @@ export function withWorkflowStudioNext(
   context: { defaultConfig: NextConfig },
 ) => Promise<NextConfig>;
 
-/** Returns a route handler's request as a Web `Request`. */
-export function convertNextRequest(request: Request): Request;
+/** Returns the request of a route handler, or of the Pages API, as a Web `Request`. */
+export function convertNextRequest(request: Request | IncomingMessage): Request;
 
 export const proxyTriggerFromNext: typeof proxyTrigger;
 export const proxyWebhookFromNext: typeof proxyWebhook;

@@ -19,6 +19,8 @@ const NAMES = ['ts', 'mts', 'js', 'mjs', 'cjs', 'json'].map(
 );
 const CACHE = Symbol.for('workflow-studio//config-files');
 const BUILT = Symbol.for('workflow-studio//built-config');
+/** Where a standalone server of Next.js finds the settings it was built with. */
+const MOVED_CONFIG = '.workflow-studio/workflow.config.json';
 
 /**
  * Reads the app's `workflow.config.*`.
@@ -38,11 +40,26 @@ function loadWorkflowStudioConfig(cwd = process.cwd()) {
     );
   }
   if (files.length === 0) {
-    const built = /** @type {Record<symbol, any>} */ (globalThis)[BUILT];
+    const built =
+      /** @type {Record<symbol, any>} */ (globalThis)[BUILT] ??
+      movedConfig(cwd);
     return { file: built, config: built ? loadCached(built) : {} };
   }
   const file = path.join(/* turbopackIgnore: true */ cwd, files[0]);
   return { file, config: loadCached(file) };
+}
+
+/**
+ * @param {string} cwd
+ * @returns {string | undefined}
+ */
+function movedConfig(cwd) {
+  // Only there: elsewhere the file may be what an earlier build has left.
+  if (!process.env.__NEXT_PRIVATE_STANDALONE_CONFIG) {
+    return undefined;
+  }
+  const file = path.join(/* turbopackIgnore: true */ cwd, MOVED_CONFIG);
+  return fs.existsSync(/* turbopackIgnore: true */ file) ? file : undefined;
 }
 
 /**
@@ -182,4 +199,4 @@ function firstLine(error) {
   return message.split('\n', 1)[0].replace(/[.:\s]+$/, '');
 }
 
-module.exports = { loadWorkflowStudioConfig, setBuiltConfig };
+module.exports = { MOVED_CONFIG, loadWorkflowStudioConfig, setBuiltConfig };
