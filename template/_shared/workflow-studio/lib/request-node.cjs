@@ -5,12 +5,15 @@
 const { isTouched, parsedBody, streamBody } = require('./request-body.cjs');
 const { WorkflowStudioRequestError } = require('./request-error.cjs');
 const { abortWithConnection } = require('./request-signal.cjs');
-const { requestUrl } = require('./request-url.cjs');
+const { isTrustedRequest, requestUrl } = require('./request-url.cjs');
 
 /** @typedef {import('../types').ConvertOptions} ConvertOptions */
 
 const WITHOUT_BODY = new Set(['GET', 'HEAD']);
 const OF_A_BODY = new Set(['content-length', 'transfer-encoding']);
+
+/** @type {WeakMap<Request, string>} */
+const callers = new WeakMap();
 
 /**
  * @param {any} req The request of Node.js.
@@ -22,12 +25,29 @@ function fromNode(req, wrapper, options) {
   const hasBody = !WITHOUT_BODY.has(req.method);
   const headers = nodeHeaders(req, hasBody);
   const response = options.response ?? wrapper.res ?? req.res;
-  return new Request(requestUrl(req, options, originOf(wrapper)), {
+  const request = new Request(requestUrl(req, options, originOf(wrapper)), {
     method: req.method,
     headers,
     signal: abortWithConnection(req, response),
     ...(hasBody ? nodeBody(req, wrapper, headers) : {}),
   });
+  const chain = [
+    isTrustedRequest(req, options) && headers.get('x-forwarded-for'),
+    req.socket?.remoteAddress,
+  ];
+  callers.set(request, chain.filter(Boolean).join(', '));
+  return request;
+}
+
+/**
+ * Returns who called, each server for whom it got the request, as far as that is
+ * known: what strangers say about it is left out.
+ *
+ * @param {Request} request
+ * @returns {string}
+ */
+function callersOf(request) {
+  return callers.get(request) ?? '';
 }
 
 /**
@@ -147,4 +167,4 @@ function halfDuplex(body) {
   return /** @type {RequestInit} */ ({ body, duplex: 'half' });
 }
 
-module.exports = { fromNode };
+module.exports = { callersOf, fromNode };

@@ -190,4 +190,4 @@ function ownAddress(req) {
   return localPort ? `${name}:${localPort}` : name;
 }
 
-module.exports = { requestUrl };
+module.exports = { isTrustedRequest, requestUrl };

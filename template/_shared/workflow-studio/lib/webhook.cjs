@@ -4,7 +4,7 @@
 
 const { exchange } = require('./exchange.cjs');
 const { ingressConfig, ingressError } = require('./ingress.cjs');
-const { isTrusted } = require('./proxies.cjs');
+const { callersOf } = require('./request-node.cjs');
 const { toWebRequest } = require('./request.cjs');
 const { loadSdk } = require('./sdk.cjs');
 
@@ -72,7 +72,7 @@ async function proxyWebhook(call, options = {}) {
   if (call.token !== undefined) {
     return isFromApp(config)
       ? resumeInApp(call.token, request)
-      : callToken(config, call.token, call, request, options);
+      : callToken(config, call.token, request, options);
   }
   if (config.executionMode === 'local') {
     throw ingressError(NAME, {
@@ -151,12 +151,11 @@ async function resumeInApp(token, request) {
 /**
  * @param {ResolvedConfig} config
  * @param {string} token
- * @param {WebhookCall} call
  * @param {Request} request
  * @param {WebhookOptions} options
  * @returns {Promise<Response>}
  */
-async function callToken(config, token, call, request, options) {
+async function callToken(config, token, request, options) {
   if (['', '.', '..'].includes(token)) {
     return noWebhook();
   }
@@ -165,7 +164,7 @@ async function callToken(config, token, call, request, options) {
   for (const name of ['host', ...FORWARDED]) {
     headers.delete(name);
   }
-  const chain = callers(call.request, request, options);
+  const chain = callersOf(request);
   if (chain) {
     headers.set('x-forwarded-for', chain);
   }
@@ -295,23 +294,6 @@ function endToEnd(headers) {
     kept.delete(name);
   }
   return kept;
-}
-
-/**
- * Who called, as far as this app knows: what strangers say about it is left out.
- *
- * @param {any} source
- * @param {Request} request
- * @param {WebhookOptions} options
- * @returns {string}
- */
-function callers(source, request, { trustProxy }) {
-  const socket = source?.socket ?? source?.raw?.socket;
-  const peer = socket?.remoteAddress;
-  const before = request.headers.get('x-forwarded-for');
-  return [isTrusted(peer, trustProxy) ? before : undefined, peer]
-    .filter(Boolean)
-    .join(', ');
 }
 
 /**
