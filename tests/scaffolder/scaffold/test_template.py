@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from copier import Settings, run_copy
@@ -39,10 +40,10 @@ def bundle(tmp_path_factory):
 
 class TestRendering:
     def test_twice_gives_the_same_bytes_and_leaves_the_environment_alone(self):
-        before = dict(os.environ)
+        before = dict(os.environ), Path.cwd()
         first = render(ANSWERS)
         assert render(ANSWERS) == first
-        assert dict(os.environ) == before
+        assert (dict(os.environ), Path.cwd()) == before
 
     @pytest.mark.parametrize(
         ("framework", "mode"), [*((framework, "new") for framework in TEMPLATES), ("nextjs", "existing")]
@@ -63,7 +64,10 @@ class TestRendering:
                 REPOSITORY, tmp_path / "app", answers, vcs_ref=template_ref(), defaults=True, quiet=True,
                 settings=Settings(),
             )  # fmt: skip
-        assert render(answers) == files(tmp_path / "app")
+        rendered = render(answers)
+        assert rendered == files(tmp_path / "app")
+        # A file that is conditional as a whole would be left behind as an empty one.
+        assert [path for path, content in rendered.items() if not content.strip() and path[-11:] != "__init__.py"] == []
 
     def test_starts_no_process(self, monkeypatch):
         def refuse(*arguments, **options):

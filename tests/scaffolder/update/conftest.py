@@ -63,6 +63,11 @@ def releases(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def ordinary(tmp_path_factory):
+    return next_release(tmp_path_factory.mktemp("ordinary") / "template")
+
+
+@pytest.fixture(scope="session")
 def made(tmp_path_factory):
     """Apps as the present version makes them, each once."""
     folder = tmp_path_factory.mktemp("made")

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from tests.scaffolder.update.conftest import (
@@ -16,7 +14,9 @@ from tests.scaffolder.update.conftest import (
     outcomes,
     tree,
 )
-from tests.support.releases import change, next_release
+from tests.support.releases import NEWS as NEWS_LINE
+from tests.support.releases import ORDINARY, change, commit, git, next_release
+from tests.support.template import FRAMEWORKS
 from workflow_studio.scaffolder.cli import main
 from workflow_studio.scaffolder.scaffold import _apply
 
@@ -182,8 +182,28 @@ class TestEdits:
         assert (app / "next.config.ts").read_text() == "export default {};\n"
         assert any("next.config.ts" in note and "studio scaffold" in note for note in document["notes"])
 
+    def test_apps_of_one_repository_do_not_wait_for_each_other(self, make_app, releases, update, monkeypatch, tmp_path):
+        """Conflicts of one app left in git's index stop Copier in all the others."""
+        monkeypatch.setenv("STUDIO_TEMPLATE", str(releases))
+        first, second = make_app(at="repository/apps/one"), make_app(at="repository/apps/two")
+        repository = tmp_path / "repository"
+        git(repository, "init", "--quiet")
+        commit(repository, "Made")
+        change(first / CONFIG, "retries: 3", "retries: 1")
+        commit(repository, "Edited")
+        assert update(first)[0] == 3
+        untouched = tree(first)
+        code, document = update(second)
+        assert (code, outcomes(document)) == (0, NEWS)
+        assert tree(first) == untouched
+
+    def test_generated_files_that_git_ignores_are_updated(self, app, update):
+        git(app, "init", "--quiet")
+        (app / ".gitignore").write_text("workflow-studio/\n")
+        assert outcomes(update()[1])[CHANGED] == "update"
+
     def test_edits_nobody_committed_are_merged_like_others(self, app, update):
-        subprocess.run(["git", "init", "--quiet"], cwd=app, check=True)
+        git(app, "init", "--quiet")
         (app / CHANGED).write_text("// Not committed.\n" + (app / CHANGED).read_text())
         assert update()[0] == 0
         assert (app / CHANGED).read_text().startswith("// Not committed.\n")
@@ -387,3 +407,19 @@ def test_failure_while_writing_puts_everything_back(app, update, monkeypatch):
     code, document = update()
     assert (code, document["error"]["code"]) == (1, "disk_full")
     assert tree(app) == before
+
+
+@pytest.mark.parametrize(
+    ("framework", "language"), [*((name, "ts") for name in FRAMEWORKS), ("nextjs", "js"), ("nitro", "js")]
+)
+def test_new_app_of_every_framework_gets_the_news_and_needs_nothing_else(
+    make_app, framework, language, ordinary, update, monkeypatch
+):
+    monkeypatch.setenv("STUDIO_TEMPLATE", str(ordinary))
+    app = make_app(framework, language=language)
+    code, document = update()
+    assert (code, document["manual"], document["notes"]) == (0, [], [])
+    names = [path.removeprefix("template/_shared/") for path in ORDINARY]
+    changed = {ANSWERS, "workflow-studio/package.json", *names}
+    assert outcomes(document) == dict.fromkeys(changed, "update")
+    assert all((app / name).read_text().endswith(NEWS_LINE) for name in names)
