@@ -8,13 +8,18 @@ import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.support.node24 import node24
 from workflow_studio.scaffolder.errors import EditRefusedError
-from workflow_studio.scaffolder.scaffold.edits import Source
+from workflow_studio.scaffolder.scaffold.edits import ArrayItem, Call, Property, Source
 from workflow_studio.scaffolder.scaffold.edits._syntax import walk
 from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED, ConfigFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workflow_studio.scaffolder.scaffold.edits import Edit, Symbol
 
 CORPUS = Path(__file__).with_name("corpus")
 # Folder of the corpus: the framework, and which of its files it holds.
@@ -86,11 +91,15 @@ def executed() -> dict[str, Any]:
             edited = case.edit()
         except EditRefusedError:
             continue  # the test of the refusal says so
-        for when, data in (("before", case.before), ("after", edited)):
-            text = _without_decorators(case.path, data)
-            is_module = not case.path.endswith(".cjs") and "module.exports" not in text
-            files.append({"id": f"{case.id} {when}", "path": case.path, "code": text, "isModule": is_module})
+        files += [executable(case, "before", case.before), executable(case, "after", edited)]
     return execute(files)
+
+
+def executable(case: Case, when: str, data: bytes) -> dict[str, Any]:
+    """Return what the program that executes files has to know about one state of a file."""
+    text = _without_decorators(case.path, data)
+    is_module = not case.path.endswith(".cjs") and "module.exports" not in text
+    return {"id": f"{case.id} {when}", "path": case.path, "code": text, "isModule": is_module}
 
 
 def execute(files: list[dict[str, Any]]) -> dict[str, Any]:
@@ -155,3 +164,45 @@ def callee_of(value: Any) -> str | None:
     """Return what a call calls."""
     call = value.get("$call") if isinstance(value, dict) else None
     return call.get("$import") if isinstance(call, dict) else None
+
+
+def name_of(symbol: Symbol) -> str:
+    """Return how a call names an export."""
+    return f"{symbol.module}#{symbol.name}"
+
+
+def is_item(item: str | Call, value: Any) -> bool:
+    """Tell whether a value is the item, with options or without."""
+    if isinstance(item, Call):
+        name = f"{name_of(item.symbol)}.{item.method}" if item.method else name_of(item.symbol)
+        return callee_of(value) == name
+    named = value[0] if isinstance(value, list) and value else value
+    return named in (item, {"$import": f"{item}#default"})
+
+
+def without(value: Any, edits: Sequence[Edit]) -> Any:
+    """Return a config without what the edits add; what is empty then counts as not there."""
+    if isinstance(value, list):
+        return [without(item, edits) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result = {key: without(item, edits) for key, item in value.items()}
+    for edit in edits:
+        if isinstance(edit, ArrayItem) and isinstance(result.get(edit.key), list):
+            result[edit.key] = [item for item in result[edit.key] if not is_item(edit.item, item)]
+            if not result[edit.key]:
+                del result[edit.key]
+        elif isinstance(edit, Property):
+            _drop(result, edit.path)
+    return result
+
+
+def _drop(value: Any, path: tuple[str, ...]) -> None:
+    if not isinstance(value, dict) or path[0] not in value:
+        return
+    if len(path) == 1:
+        del value[path[0]]
+        return
+    _drop(value[path[0]], path[1:])
+    if value[path[0]] == {}:
+        del value[path[0]]

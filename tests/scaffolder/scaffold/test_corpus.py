@@ -13,13 +13,16 @@ from tests.scaffolder.scaffold.support import (
     cases,
     executed,
     files_of,
+    is_item,
+    name_of,
     objects_of,
     refusals,
     unwrapped,
+    without,
     wraps_of,
 )
 from workflow_studio.scaffolder.errors import EditRefusedError
-from workflow_studio.scaffolder.scaffold.edits import ArrayItem, Call, CallBehind, ModuleImport, Property, Source, Wrap
+from workflow_studio.scaffolder.scaffold.edits import ArrayItem, CallBehind, ModuleImport, Property, Source, Wrap
 from workflow_studio.scaffolder.scaffold.edits._syntax import walk
 
 EDITED = [case for case in cases() if case.id not in refusals()]
@@ -99,7 +102,7 @@ def test_edited_file_comes_to_what_it_came_to_and_what_was_added(case):
 
 
 def _check_wraps(edits, before, after):
-    wanted = [_name(wrapper.symbol) for edit in edits if isinstance(edit, Wrap) for wrapper in edit.wrappers]
+    wanted = [name_of(wrapper.symbol) for edit in edits if isinstance(edit, Wrap) for wrapper in edit.wrappers]
     was, found = wraps_of(before["value"]), wraps_of(after["value"])
     assert sorted(found) == sorted({*was, *wanted})
     if not was:
@@ -109,10 +112,10 @@ def _check_wraps(edits, before, after):
 def _check_item(edit, after):
     """Check that one list of the config holds the item, once, where it has to stand."""
     lists = [found[edit.key] for found in objects_of(unwrapped(after["value"])) if edit.key in found]
-    held = [items for items in lists if isinstance(items, list) and any(_is(edit.item, item) for item in items)]
+    held = [items for items in lists if isinstance(items, list) and any(is_item(edit.item, item) for item in items)]
     assert len(held) == 1, lists
-    (place,) = [index for index, item in enumerate(held[0]) if _is(edit.item, item)]
-    others = {_name(symbol) for symbol in (*edit.before, *edit.behind)}
+    (place,) = [index for index, item in enumerate(held[0]) if is_item(edit.item, item)]
+    others = {name_of(symbol) for symbol in (*edit.before, *edit.behind)}
     found = [index for index, item in enumerate(held[0]) if callee_of(item) in others]
     assert all(place < index if edit.before else place > index for index in found)
 
@@ -126,8 +129,8 @@ def _check_property(edit, after):
 def _check_call(edit, after):
     """Check that the call comes right behind the one that makes its argument."""
     calls = after["calls"]
-    (made,) = [i for i, call in enumerate(calls) if callee_of(call) == f"{_name(edit.maker)}.{edit.method}"] or [None]
-    own = [index for index, call in enumerate(calls) if callee_of(call) == _name(edit.symbol)]
+    (made,) = [i for i, call in enumerate(calls) if callee_of(call) == f"{name_of(edit.maker)}.{edit.method}"] or [None]
+    own = [index for index, call in enumerate(calls) if callee_of(call) == name_of(edit.symbol)]
     # A module may make its app only when a function of it is called.
     assert own == ([] if made is None else [made + 1])
     assert [calls[index]["args"] for index in own] == [[calls[made]] for _ in own]
@@ -135,8 +138,10 @@ def _check_call(edit, after):
 
 def _check_module(edit, before, after):
     was, found = (_modules(result) for result in (before, after))
-    assert [item for item in found if not _is(edit.item, item)] == [item for item in was if not _is(edit.item, item)]
-    assert len(found) - len([item for item in found if not _is(edit.item, item)]) == 1
+    assert [item for item in found if not is_item(edit.item, item)] == [
+        item for item in was if not is_item(edit.item, item)
+    ]
+    assert len(found) - len([item for item in found if not is_item(edit.item, item)]) == 1
 
 
 def _modules(result):
@@ -146,7 +151,7 @@ def _modules(result):
 
 
 def _rest(edits, result):
-    return _without(unwrapped(result["value"]), edits)
+    return without(unwrapped(result["value"]), edits)
 
 
 def _other_calls(result):
@@ -154,48 +159,7 @@ def _other_calls(result):
     return [name for name in calls if not name.startswith(_ADDED)]
 
 
-def _name(symbol):
-    return f"{symbol.module}#{symbol.name}"
-
-
-def _is(item, value):
-    """Tell whether a value is the item, with options or without."""
-    if isinstance(item, Call):
-        name = f"{_name(item.symbol)}.{item.method}" if item.method else _name(item.symbol)
-        return callee_of(value) == name
-    named = value[0] if isinstance(value, list) and value else value
-    return named in (item, {"$import": f"{item}#default"})
-
-
 def _at(value, path):
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
-
-
-def _without(value, edits):
-    """Return a config without what the edits add; what is empty then counts as not there."""
-    if isinstance(value, list):
-        return [_without(item, edits) for item in value]
-    if not isinstance(value, dict):
-        return value
-    result = {key: _without(item, edits) for key, item in value.items()}
-    for edit in edits:
-        if isinstance(edit, ArrayItem) and isinstance(result.get(edit.key), list):
-            result[edit.key] = [item for item in result[edit.key] if not _is(edit.item, item)]
-            if not result[edit.key]:
-                del result[edit.key]
-        elif isinstance(edit, Property):
-            _drop(result, edit.path)
-    return result
-
-
-def _drop(value, path):
-    if not isinstance(value, dict) or path[0] not in value:
-        return
-    if len(path) == 1:
-        del value[path[0]]
-        return
-    _drop(value[path[0]], path[1:])
-    if value[path[0]] == {}:
-        del value[path[0]]

@@ -57,6 +57,7 @@ class CommandSpec:
 COMMANDS: dict[str, CommandSpec] = {
     "scaffold": CommandSpec("scaffold.command", "Add Workflow Studio to an app, or make a new app."),
     "update": CommandSpec("scaffold.update.command", "Bring an app forward to this version of Workflow Studio."),
+    "remove": CommandSpec("scaffold.remove.command", "Take Workflow Studio out of an app again."),
     "build": CommandSpec("build.command", "Build this app's workflows into an artifact."),
     "deploy": CommandSpec("deploy.command", "Build, upload and activate this app's workflows."),
     "rollback": CommandSpec("deploy.command", "Activate an earlier deployment again."),

@@ -113,22 +113,23 @@ def _are_fine(count: int) -> str:
 
 
 def _rows(changes: list[Change]) -> list[tuple[Action, str, str]]:
-    """Return a line per file; many new files of one folder are one line."""
-    folders = Counter(change.path.split("/", 1)[0] for change in changes if _is_plain_creation(change))
+    """Return a line per file; many files of one folder that are made or deleted are one line."""
+    folders = Counter((change.action, change.path.split("/", 1)[0]) for change in changes if _is_plain(change))
     rows: list[tuple[Action, str, str]] = []
     for change in changes:
         folder = change.path.split("/", 1)[0]
-        if not _is_plain_creation(change) or folders[folder] < _FOLDED:
+        count = folders[change.action, folder]
+        if not _is_plain(change) or count < _FOLDED:
             rows.append((change.action, change.path, change.note))
             continue
-        row = (Action.CREATE, f"{folder}/", f"{folders[folder]} files")
+        row = (change.action, f"{folder}/", f"{count} files")
         if row not in rows:
             rows.append(row)
     return rows
 
 
-def _is_plain_creation(change: Change) -> bool:
-    return change.action is Action.CREATE and not change.note and "/" in change.path
+def _is_plain(change: Change) -> bool:
+    return change.action in {Action.CREATE, Action.DELETE} and not change.note and "/" in change.path
 
 
 def show_status(plan: Plan, output: Output) -> None:

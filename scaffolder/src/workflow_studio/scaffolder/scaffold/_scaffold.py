@@ -11,6 +11,7 @@ from workflow_studio.scaffolder.scaffold._answers import Recorded, read_recorded
 from workflow_studio.scaffolder.scaffold._detect import Detected, detect, require_supported
 from workflow_studio.scaffolder.scaffold._plan import ManualStep, Plan
 from workflow_studio.scaffolder.scaffold._project import read_bytes, resolve_inside
+from workflow_studio.scaffolder.scaffold._record import record_edits
 from workflow_studio.scaffolder.scaffold._template import render, template_ref
 from workflow_studio.scaffolder.scaffold._wire import app_of, wire
 from workflow_studio.scaffolder.scaffold.edits import add_lines
@@ -97,6 +98,8 @@ def plan_existing(root: Path, request: Request) -> Scaffold:
     comparison.finish()
     framework = framework.variant(framework, app_of(plan, detected, answers))
     wire(plan, framework, detected, answers)
+    edited = [path for path, change in plan.changes.items() if path not in rendered or change.after != rendered[path]]
+    record_edits(plan, _package_folder(framework, detected), edited)
     return Scaffold(plan, detected, answers, framework)
 
 

@@ -43,7 +43,7 @@ def imported_names(source: Source, symbol: Symbol) -> set[str]:
     for node in walk(source.root):
         if node.type == "variable_declarator":
             found |= set(_from_require(source, node, symbol))
-        elif node.type == "member_expression" and _required_module(source, node.child_by_field_name("object")) == (
+        elif node.type == "member_expression" and required_module(source, node.child_by_field_name("object")) == (
             symbol.module
         ):
             field = node.child_by_field_name("property")
@@ -56,13 +56,13 @@ def module_bindings(source: Source, module: str) -> set[str]:
     """Return the local names bound to the default export, or to the whole, of ``module``."""
     found = set()
     for statement in source.root.named_children:
-        if statement.type != "import_statement" or _module_of(source, statement) != module:
+        if statement.type != "import_statement" or module_of(source, statement) != module:
             continue
         clause = next((child for child in statement.named_children if child.type == "import_clause"), None)
         if clause is not None:
             found |= {source.text(child) for child in clause.named_children if child.type == "identifier"}
     for node in walk(source.root):
-        if node.type == "variable_declarator" and _required_module(source, node.child_by_field_name("value")) == module:
+        if node.type == "variable_declarator" and required_module(source, node.child_by_field_name("value")) == module:
             name = node.child_by_field_name("name")
             if name is not None and name.type == "identifier":
                 found.add(source.text(name))
@@ -98,7 +98,8 @@ def is_commonjs(source: Source) -> bool:
 # Reading ------------------------------------------------------------------------------------------------------------
 
 
-def _module_of(source: Source, statement: Node) -> str | None:
+def module_of(source: Source, statement: Node) -> str | None:
+    """Return the module that a statement imports from."""
     return source.string(statement.child_by_field_name("source"))
 
 
@@ -112,7 +113,7 @@ def _from_import(source: Source, statement: Node, symbol: Symbol) -> Iterator[st
     for node in walk(statement):
         if node.type == "import_require_clause" and source.string(node.child_by_field_name("source")) == symbol.module:
             yield f"{source.text(node.named_children[0])}.{symbol.name}"
-    if _module_of(source, statement) != symbol.module:
+    if module_of(source, statement) != symbol.module:
         return
     for node in walk(statement):
         if node.type == "namespace_import":
@@ -123,7 +124,7 @@ def _from_import(source: Source, statement: Node, symbol: Symbol) -> Iterator[st
                 yield source.text(alias or name)
 
 
-def _required_module(source: Source, value: Node | None) -> str | None:
+def required_module(source: Source, value: Node | None) -> str | None:
     """Return ``x`` of ``require("x")`` or ``await import("x")``."""
     if value is None:
         return None
@@ -140,7 +141,7 @@ def _from_require(source: Source, declarator: Node, symbol: Symbol) -> Iterator[
     target, value = declarator.child_by_field_name("name"), declarator.child_by_field_name("value")
     if target is None or value is None:
         return
-    if _required_module(source, value) == symbol.module:
+    if required_module(source, value) == symbol.module:
         if target.type == "identifier":
             yield f"{source.text(target)}.{symbol.name}"
         for member in named(target) if target.type == "object_pattern" else []:
@@ -153,7 +154,7 @@ def _from_require(source: Source, declarator: Node, symbol: Symbol) -> Iterator[
     elif value.type == "member_expression" and target.type == "identifier":
         field = value.child_by_field_name("property")
         if (
-            _required_module(source, value.child_by_field_name("object")) == symbol.module
+            required_module(source, value.child_by_field_name("object")) == symbol.module
             and field is not None
             and source.text(field) == symbol.name
         ):
@@ -178,7 +179,7 @@ def _add_import(source: Source, symbol: Symbol, local: str) -> Source:
         return source.insert([_new_line(source, last, line)])
     specifier = symbol.name if local == symbol.name else f"{symbol.name} as {local}"
     for statement in statements:
-        if _module_of(source, statement) != symbol.module or _is_type_only(statement):
+        if module_of(source, statement) != symbol.module or _is_type_only(statement):
             continue
         names = next((node for node in walk(statement) if node.type == "named_imports"), None)
         if names is not None:
@@ -194,11 +195,11 @@ def _add_require(source: Source, symbol: Symbol, local: str) -> Source:
         if statement.type not in {"lexical_declaration", "variable_declaration"}:
             continue
         for declarator in named(statement):
-            if _required_module(source, declarator.child_by_field_name("value")) is None:
+            if required_module(source, declarator.child_by_field_name("value")) is None:
                 continue
             last = statement
             target = declarator.child_by_field_name("name")
-            module = _required_module(source, declarator.child_by_field_name("value"))
+            module = required_module(source, declarator.child_by_field_name("value"))
             if module == symbol.module and target is not None and target.type == "object_pattern":
                 return append_member(source, target, specifier)
     line = f"const {{ {specifier} }} = require({source.quoted(symbol.module)}){source.semicolon}"
@@ -222,7 +223,7 @@ def _new_line(source: Source, last: Node | None, line: str) -> Insertion:
     """Return the insertion of ``line`` below the statement ``last``, or at the top of the file."""
     if last is None:
         return _at_top(source, line)
-    last_byte = _end_of(last)
+    last_byte = end_of(last)
     end = source.data.find(b"\n", last_byte)
     rest_end = len(source.data) if end == -1 else end
     rest = source.data[last_byte:rest_end].strip()
@@ -232,7 +233,7 @@ def _new_line(source: Source, last: Node | None, line: str) -> Insertion:
     return Insertion(last_byte, f"{source.eol}{line}{source.eol}".encode())
 
 
-def _end_of(statement: Node) -> int:
+def end_of(statement: Node) -> int:
     """Return where a statement ends; a semicolon at the start of the next line guards that line, not this one."""
     children = statement.children
     if len(children) > 1 and children[-1].type == ";" and children[-1].start_point[0] > children[-2].end_point[0]:

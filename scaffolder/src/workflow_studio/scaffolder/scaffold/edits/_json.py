@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from workflow_studio.scaffolder.scaffold.edits._strip import without_member
 from workflow_studio.scaffolder.scaffold.edits._syntax import Insertion, Source, append_member, named, walk
 
 if TYPE_CHECKING:
@@ -146,6 +147,27 @@ class JsonDocument:
             raise self.source.refusal(f'"{".".join(keys)}" has no value')
         text = self._text(value, node.parent or node)
         return replace(self, source=self.source.splice(node.start_byte, node.end_byte, text.encode()))
+
+    def remove(self, keys: tuple[str, ...]) -> JsonDocument:
+        """Take out the property at a path, if it is there; an object that is empty then goes with it."""
+        node = self._find(keys)
+        pair = node.parent if node is not None else None
+        if pair is None or pair.type != "pair":
+            return self
+        container = pair.parent
+        if container is not None and len(named(container)) == 1 and len(keys) > 1:
+            return self.remove(keys[:-1])
+        return replace(self, source=without_member(self.source, pair))
+
+    def remove_item(self, keys: tuple[str, ...], item: Any) -> JsonDocument:
+        """Take an item out of an array, if it is there; an array that is empty then goes with its property."""
+        array = self._find(keys)
+        found = [node for node in named(array) if self._value(node) == item] if array is not None else []
+        if array is None or array.type != "array" or not found:
+            return self
+        if len(named(array)) == 1:
+            return self.remove(keys)
+        return replace(self, source=without_member(self.source, found[0]))
 
     def append(self, keys: tuple[str, ...], item: Any) -> JsonDocument:
         """Add an item to an array, which is made when missing.

@@ -56,7 +56,8 @@ class Property:
         _, _, present = self._find(source)
         if present is not None:
             if self.required and not self._is_value(source, present):
-                why = f"`{'.'.join(self.path)}` is `{_short(source.text(present))}`, and has to be another value"
+                wanted = "something else" if self.symbols else f"`{code_of(source, self.value, {})}`"
+                why = f"`{'.'.join(self.path)}` is `{_short(source.text(present))}`, and has to be {wanted}"
                 raise source.refusal(why, at=present)
             return source
         source, names = import_for(source, self.value)

@@ -1,0 +1,1 @@
+"""Taking Workflow Studio out of an app."""
