@@ -22,8 +22,7 @@ def rendered_package(template: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A rendered app whose ``workflow-studio`` package has the adapters of all frameworks."""
     folder = render(template, tmp_path_factory.mktemp("package") / "app", "nitro", project_name="app")
     package = folder / "workflow-studio"
-    for adapter in ("base-path", "next", "sveltekit", "sveltekit-server"):
-        source = template / "template/_shared/adapters" / f"{adapter}.cjs"
+    for source in (template / "template/_shared/adapters").glob("*.[cm]js"):
         (package / source.name).write_bytes(source.read_bytes())
     return package
 

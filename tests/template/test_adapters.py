@@ -1,43 +1,18 @@
-"""The framework adapters and their request converters."""
+"""The framework adapters: what they make of a framework's configuration."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.template.support import Answer, App, FakeWorker
+if TYPE_CHECKING:
+    from tests.template.support import App
 
 pytestmark = pytest.mark.node
 
 PACKAGE = "./node_modules/workflow-studio"
 REMOTE = {"WORKFLOW_TARGET_WORLD": "workflow-studio/world-remote"}
-CONVERTERS = [
-    ("next", "convertNextRequest", "source"),
-    ("nitro", "convertNitroRequest", "{req: source}"),
-    ("nitro", "convertNitroRequest", "{web: {request: source}, node: {}}"),
-    ("nitro", "convertNitroRequest", "source"),
-    ("sveltekit", "convertSvelteKitRequest", "{request: source}"),
-]
-
-
-@pytest.mark.parametrize(("file", "name", "event"), CONVERTERS)
-def test_a_web_request_goes_through_as_it_is(app: App, file: str, name: str, event: str) -> None:
-    assert app.value(
-        f"const {{ {name}: convert }} = require('{PACKAGE}/{file}.cjs'); const source = new Request('http://app/');"
-        f"return convert({event}) === source"
-    )
-
-
-@pytest.mark.parametrize(("file", "name", "event"), CONVERTERS)
-def test_a_lookalike_keeps_method_headers_and_body(app: App, file: str, name: str, event: str) -> None:
-    # A request of another realm or library has the fields of a Request without being one.
-    assert app.value(
-        f"const {{ {name}: convert }} = require('{PACKAGE}/{file}.cjs');"
-        "const real = new Request('http://app/a?b=c', {method: 'PUT', headers: {'x-one': '1'}, body: '\\0ÿ',"
-        " duplex: 'half'});"
-        "const source = {url: real.url, method: real.method, headers: real.headers, body: real.body};"
-        f"const made = convert({event});"
-        "return [made instanceof Request, made.url, made.method, made.headers.get('x-one'), await made.text()]"
-    ) == [True, "http://app/a?b=c", "PUT", "1", "\0ÿ"]
 
 
 def test_next_reroutes_before_the_sdk_looks(app: App) -> None:
@@ -131,6 +106,32 @@ def test_a_moved_server_finds_its_world_and_settings_from_any_folder(app: App) -
     assert found == ["function", "remote", 77, None]
 
 
+def test_a_nitro_server_reads_the_settings_in_env_files(app: App) -> None:
+    app.value(NITRO.replace("DEV", "false") + "await hooks.compiled();")
+    app.write(".env", "WORKFLOW_TARGET_WORLD=from-the-file\nWORKFLOW_COMPUTE_BASE_URL=http://file\nOTHER=1\n")
+    found = app.value(
+        "require(process.cwd() + '/out/node_modules/workflow-studio/nitro-start.cjs'); const { env } = process;"
+        "return [env.WORKFLOW_TARGET_WORLD, env.WORKFLOW_COMPUTE_BASE_URL, env.OTHER ?? null]",
+        WORKFLOW_TARGET_WORLD="of-the-environment",
+    )
+    assert found == ["of-the-environment", "http://file", None]
+
+
+@pytest.mark.parametrize(("base", "path"), [("'/shop/'", "/shop"), ("'/'", None), ("undefined", None)])
+def test_a_nitro_app_below_a_path_tells_the_sdk(app: App, base: str, path: str | None) -> None:
+    app.value(NITRO.replace("DEV", "false") + f"options.baseURL = {base}; await hooks.compiled();")
+    found = app.value(
+        "require(process.cwd() + '/out/node_modules/workflow-studio/nitro-start.cjs');"
+        "return globalThis[Symbol.for('@workflow/core/basePath')] ?? null"
+    )
+    assert found == path
+
+
+def test_nitro_dev_counts_as_development(app: App) -> None:
+    assert app.value(NITRO.replace("DEV", "true") + "return process.env.NODE_ENV") == "development"
+    assert app.value(NITRO.replace("DEV", "true") + "return process.env.NODE_ENV", NODE_ENV="test") == "test"
+
+
 def test_nitro_2_keeps_the_registrations_of_the_steps(app: App) -> None:
     setup = NITRO.replace("plugins: [],", "plugins: [], moduleSideEffects: ['x'],").replace("DEV", "false")
     folder = app.value(setup + "return options.moduleSideEffects")[1]
@@ -190,19 +191,3 @@ def test_sveltekit_keeps_a_config_function(app: App) -> None:
 def test_a_promise_in_place_of_a_config_is_refused(app: App, file: str, name: str) -> None:
     error = app.error(f"require('{PACKAGE}/{file}.cjs').{name}(Promise.resolve({{}}))")
     assert "await" in error["message"]
-
-
-def test_the_proxy_starts_a_run_by_name(app: App) -> None:
-    for worker in FakeWorker().serve():
-        body = b'{"runId": "wrun_1", "status": "pending", "deploymentId": "dep_1"}'
-        worker.answers(Answer(202, body, "application/json"))
-        value = app.value(
-            f"const {{ proxyTriggerFromNext }} = require('{PACKAGE}/next.cjs');"
-            "return proxyTriggerFromNext({payload: {workflowName: 'w', input: [1]}, idempotencyKey: 'k'})",
-            WORKFLOW_COMPUTE_BASE_URL=worker.url,
-            WORKFLOW_COMPUTE_API_KEY="key",
-        )
-        assert value["runId"] == "wrun_1"
-        [request] = worker.requests
-        assert (request.path, request.headers["idempotency-key"]) == ("/v1/runs", "k")
-        assert request.headers["authorization"] == "Bearer key"

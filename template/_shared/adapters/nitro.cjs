@@ -5,6 +5,7 @@ const { refusePromise, rerouteToWorker } = require('./lib/adapter.cjs');
 const { nitroModule } = require('./nitro-module.cjs');
 const { toWebRequest } = require('./lib/request.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 
 /** @typedef {import('./types').AdapterOptions} AdapterOptions */
 
@@ -24,18 +25,18 @@ function withWorkflowStudioNitro(config = /** @type {T} */ ({}), options = {}) {
 }
 
 /**
- * Returns the Web Request of a Nitro event (h3 2: `event.req`; h3 1:
- * `event.web.request`) or of a request itself.
+ * Returns the Web Request of an event of Nitro 3 or 2, or of a request itself.
  *
  * @param {any} event
  * @returns {Request}
  */
 function convertNitroRequest(event) {
-  return toWebRequest(event.req ?? event.web?.request ?? event);
+  return toWebRequest(event);
 }
 
 module.exports = {
   convertNitroRequest,
   proxyTriggerFromNitro: proxyTrigger,
+  proxyWebhookFromNitro: proxyWebhook,
   withWorkflowStudioNitro,
 };

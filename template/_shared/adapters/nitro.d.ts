@@ -1,4 +1,4 @@
-import type { proxyTrigger } from './index';
+import type { proxyTrigger, proxyWebhook } from './index';
 import type { AdapterOptions } from './types';
 
 /**
@@ -14,3 +14,5 @@ export function withWorkflowStudioNitro<T extends object>(
 export function convertNitroRequest(event: { req: Request } | Request): Request;
 
 export const proxyTriggerFromNitro: typeof proxyTrigger;
+
+export const proxyWebhookFromNitro: typeof proxyWebhook;
