@@ -58,6 +58,7 @@ function swcOptions(file, options) {
     sourceMaps: true,
     jsc: {
       target: 'es2022',
+      experimental: { keepImportAttributes: true },
       parser: {
         syntax,
         [syntax === 'typescript' ? 'tsx' : 'jsx']: jsx,
