@@ -155,3 +155,11 @@ def test_a_node_without_npm_says_so_when_npm_is_needed(make_node: MakeNode) -> N
     with pytest.raises(NodeNotFoundError) as caught:
         found.npm_command("install")
     assert caught.value.code == "npm_not_found"
+
+
+def test_a_newer_line_is_asked_for_where_the_app_needs_one(make_node: MakeNode) -> None:
+    environment = path_of(make_node("v20.19.0"))
+    assert find_node(environment).version == (20, 19, 0)
+    with pytest.raises(NodeNotFoundError, match=r"No Node\.js 22 or later was found") as caught:
+        find_node(environment, minimum=22)
+    assert "Install Node.js 22 or later" in (caught.value.hint or "")

@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.node, pytest.mark.timeout(600)]
+from tests.support.template import FRAMEWORKS
+from workflow_studio.scaffolder.demo.app import FRAMEWORKS as DEMOS
+from workflow_studio.scaffolder.demo.command import FrameworkChoice
 
 
+@pytest.mark.e2e
+@pytest.mark.node
+@pytest.mark.timeout(600)
 def test_the_order_of_the_example_app_is_fulfilled_on_the_worker(tmp_path: Path) -> None:
     studio = Path(sys.executable).with_name("studio")
     environment = {**os.environ, "TMPDIR": str(tmp_path), "WORKFLOW_TARGET_WORLD": "must-not-matter", "PORT": "1"}
@@ -30,3 +35,8 @@ def test_the_order_of_the_example_app_is_fulfilled_on_the_worker(tmp_path: Path)
     (pause,) = (row for row in rows if row["kind"] == "sleep")
     assert pause["attempts"][0]["endMs"] - pause["attempts"][0]["startMs"] >= 2000
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"
+
+
+def test_every_framework_in_javascript_has_a_demo() -> None:
+    assert list(FrameworkChoice) == list(DEMOS)
+    assert set(DEMOS) == set(FRAMEWORKS)

@@ -26,7 +26,7 @@ MINIMUM_MAJOR: Final = 20
 """The oldest Node.js line the Workflow SDK builds and runs on (source: builds of ``workflow`` 4.8.9 on 20, 22, 24)."""
 
 _HINT: Final = (
-    f"Install Node.js {MINIMUM_MAJOR} or later, or let pip bring one: pip install 'workflow-studio[node]'. "
+    "Install Node.js {minimum} or later, or let pip bring one: pip install 'workflow-studio[node]'. "
     "STUDIO_NODE=/path/to/node names one that is not on PATH."
 )
 _NPM_CLI: Final = Path("lib/node_modules/npm/bin/npm-cli.js")
@@ -80,36 +80,37 @@ class NodeRuntime:
         return [*self.npm, *arguments]
 
 
-def find_node(environment: Mapping[str, str] | None = None) -> NodeRuntime:
+def find_node(environment: Mapping[str, str] | None = None, *, minimum: int = MINIMUM_MAJOR) -> NodeRuntime:
     """Return the Node.js to use.
 
     Args:
         environment: Where ``STUDIO_NODE`` and ``PATH`` are read; the process's own environment by default.
+        minimum: Major version that it has at least.
 
     Raises:
-        NodeNotFoundError: If there is none of at least :data:`MINIMUM_MAJOR`, saying what was found instead.
+        NodeNotFoundError: If there is none of at least ``minimum``, saying what was found instead.
     """
     env = os.environ if environment is None else environment
     search_path = env.get("PATH", os.defpath)
     if chosen := env.get("STUDIO_NODE"):
-        return _chosen(chosen, search_path)
+        return _chosen(chosen, search_path, minimum)
 
     seen = []
     on_path = shutil.which("node", path=search_path)
     if on_path is not None:
         version = _version_of(Path(on_path))
-        if version is not None and version[0] >= MINIMUM_MAJOR:
+        if version is not None and version[0] >= minimum:
             return NodeRuntime(Path(on_path), _npm_of(Path(on_path), search_path), version, bundled=False)
         seen.append(f"{on_path} is {_describe(version)}")
     bundled = _bundled_root()
     if bundled is not None:
         node = bundled / "bin" / "node"
         version = _version_of(node)
-        if version is not None and version[0] >= MINIMUM_MAJOR:
+        if version is not None and version[0] >= minimum:
             return NodeRuntime(node, (str(node), str(bundled / _NPM_CLI)), version, bundled=True)
         seen.append(f"{node} is {_describe(version)}")
     found = f" ({'; '.join(seen)})" if seen else ""
-    raise NodeNotFoundError(f"No Node.js {MINIMUM_MAJOR} or later was found{found}.", hint=_HINT)
+    raise NodeNotFoundError(f"No Node.js {minimum} or later was found{found}.", hint=_HINT.format(minimum=minimum))
 
 
 def _launchers(runtime: NodeRuntime, environment: Mapping[str, str]) -> Path:
@@ -140,14 +141,15 @@ def _launchers(runtime: NodeRuntime, environment: Mapping[str, str]) -> Path:
     return folder
 
 
-def _chosen(chosen: str, search_path: str) -> NodeRuntime:
+def _chosen(chosen: str, search_path: str, minimum: int) -> NodeRuntime:
     resolved = shutil.which(chosen, path=search_path)
+    hint = _HINT.format(minimum=minimum)
     if resolved is None:
-        raise NodeNotFoundError(f"STUDIO_NODE is {chosen}, which is not an executable file.", hint=_HINT)
+        raise NodeNotFoundError(f"STUDIO_NODE is {chosen}, which is not an executable file.", hint=hint)
     version = _version_of(Path(resolved))
-    if version is None or version[0] < MINIMUM_MAJOR:
+    if version is None or version[0] < minimum:
         raise NodeNotFoundError(
-            f"STUDIO_NODE is {chosen}, which is {_describe(version)}; {MINIMUM_MAJOR} or later is needed.", hint=_HINT
+            f"STUDIO_NODE is {chosen}, which is {_describe(version)}; {minimum} or later is needed.", hint=hint
         )
     return NodeRuntime(Path(resolved), _npm_of(Path(resolved), search_path), version, bundled=False)
 

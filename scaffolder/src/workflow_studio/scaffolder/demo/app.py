@@ -32,20 +32,32 @@ class Framework:
         title: Its own name.
         start: Arguments for the app's ``start`` script.
         variables: More variables it needs to listen on ``port`` of this machine only.
+        node: Major version of Node.js it needs.
     """
 
     name: str
     title: str
     start: tuple[str, ...] = ()
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=lambda: {"HOST": "127.0.0.1"})
+    node: int = 20
 
 
 FRAMEWORKS: Final = {
-    "nitro": Framework("nitro", "Nitro", variables={"HOST": "127.0.0.1"}),
-    "nextjs": Framework("nextjs", "Next.js", start=("--", "-H", "127.0.0.1")),
-    "sveltekit": Framework(
-        "sveltekit", "SvelteKit", variables={"HOST": "127.0.0.1", "ORIGIN": "http://127.0.0.1:{port}"}
-    ),
+    framework.name: framework
+    for framework in (
+        Framework("nitro", "Nitro"),
+        Framework("nextjs", "Next.js", start=("--", "-H", "127.0.0.1")),
+        Framework("sveltekit", "SvelteKit", variables={"HOST": "127.0.0.1", "ORIGIN": "http://127.0.0.1:{port}"}),
+        Framework("nuxt", "Nuxt", node=22),
+        Framework("astro", "Astro", node=22),
+        Framework("vite", "Vite"),
+        Framework("express", "Express"),
+        Framework("hono", "Hono"),
+        Framework("fastify", "Fastify"),
+        Framework("nestjs", "NestJS"),
+        Framework("tanstack-start", "TanStack Start", node=22),
+        Framework("react-router", "React Router", node=22),
+    )
 }
 
 

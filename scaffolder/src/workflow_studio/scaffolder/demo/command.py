@@ -22,6 +22,15 @@ class FrameworkChoice(StrEnum):
     NITRO = "nitro"
     NEXTJS = "nextjs"
     SVELTEKIT = "sveltekit"
+    NUXT = "nuxt"
+    ASTRO = "astro"
+    VITE = "vite"
+    EXPRESS = "express"
+    HONO = "hono"
+    FASTIFY = "fastify"
+    NESTJS = "nestjs"
+    TANSTACK_START = "tanstack-start"
+    REACT_ROUTER = "react-router"
 
 
 def register(app: typer.Typer) -> None:

@@ -103,7 +103,7 @@ class Demo:
             KeyboardInterrupt: If somebody asked to stop.
         """
         command = worker_command()  # says at once if there is no worker to install things for
-        node = find_node()
+        node = find_node(minimum=self.framework.node)
         with stop_requests_as_interrupts():
             try:
                 with uninterrupted():
