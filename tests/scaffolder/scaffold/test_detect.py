@@ -59,7 +59,7 @@ def test_framework_is_detected_with_evidence(tmp_path, expected, depends, files)
 def test_framework_in_python_is_detected_with_evidence(tmp_path, expected, requirement, files):
     (tmp_path / "requirements.txt").write_text(f"{requirement}\n", "utf-8")
     for name in files:
-        (tmp_path / name).write_text("", "utf-8")
+        (tmp_path / name).write_text('os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n', "utf-8")
     framework, evidence = detect_framework(tmp_path)
     assert framework == expected
     assert evidence == (f"{requirement} in requirements.txt", *files)

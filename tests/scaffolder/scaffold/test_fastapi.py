@@ -146,13 +146,13 @@ class TestAnAppThatIsThere:
     def test_keeps_what_was_edited_and_gets_back_what_it_needs(self, shop, capsys):
         scaffold()
         (shop / "workflow_studio_app/streams.py").write_text("# ours\n", "utf-8")
-        (shop / "workflow_studio_app/errors.py").unlink()
+        (shop / "workflow_studio_app/core/errors.py").unlink()
         (shop / ".env.example").unlink()
         code, document = run_json(capsys, "--no-install")
         actions = {change["path"]: change["action"] for change in document["changes"]}
         assert code == 0
         assert actions["workflow_studio_app/streams.py"] == "keep"
-        assert actions["workflow_studio_app/errors.py"] == "create"
+        assert actions["workflow_studio_app/core/errors.py"] == "create"
         assert actions[".env.example"] == "keep"
 
     def test_in_src_has_its_package_beside_it(self, tmp_path):
@@ -265,7 +265,7 @@ REFUSED = [
     ("from fastapi import FastAPI\nreturn FastAPI()\n", "not assigned"),
     ("from fastapi import FastAPI\na = b = FastAPI()\n", "not assigned"),
     ("from fastapi import FastAPI\na = FastAPI()\nb = FastAPI()\n", "several"),
-    ("def x():\n    from fastapi import FastAPI\n    app = FastAPI()\n", "not imported at the top"),
+    ("def x():\n    from fastapi import FastAPI\ndef y():\n    app = FastAPI()\n", "not imported at the top"),
     ("from fastapi import FastAPI\napp = FastAPI(\n", "does not parse"),
     ("", "no FastAPI app"),
 ]

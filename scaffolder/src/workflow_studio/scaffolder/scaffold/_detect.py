@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from workflow_studio.scaffolder.errors import DetectionError, StudioError
 from workflow_studio.scaffolder.scaffold._package_manager import detect_package_manager
 from workflow_studio.scaffolder.scaffold._project import dependencies, read_bytes, read_package_json
-from workflow_studio.scaffolder.scaffold._python import find_app_modules, python_dependencies
+from workflow_studio.scaffolder.scaffold._python import find_app_modules, find_source_folder, python_dependencies
 from workflow_studio.scaffolder.scaffold._rules import LABELS, OTHERS, RULES, SERVERS, Rule
 from workflow_studio.scaffolder.scaffold._workspace import Workspace, find_workspace, read_workspace
 from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED
@@ -174,7 +174,9 @@ def _config_file(root: Path, rule: Rule) -> str | None:
     # A name with a suffix of its own is the whole name.
     suffixes = ("",) if rule.config.endswith((".py", ".json")) else _SUFFIXES
     names = (rule.config + suffix for suffix in suffixes) if rule.config else ()
-    return next((name for name in names if (root / name).is_file()), None)
+    found = next((name for name in names if (root / name).is_file()), None)
+    # Flask-Script has a file of this name, too.
+    return None if found == "manage.py" and not find_app_modules(root, "django") else found
 
 
 def _servers(root: Path, found: dict[str, tuple[str, ...]]) -> list[str]:
@@ -266,12 +268,7 @@ def _detect_src_dir(root: Path, framework: str) -> tuple[str, str]:
             return "src", f"{in_src}/"
         return "", f"{at_root}/" if at_root else "no src/app/"
     if SUPPORTED[framework].language == "Python":
-        # What is in src/ is imported by the names below it, unless src is a package itself.
-        modules = find_app_modules(root)
-        in_source = bool(modules) and all(path.startswith("src/") for path in modules)
-        if in_source and not (root / "src/__init__.py").is_file():
-            return "src", modules[0]
-        return "", modules[0] if modules else "no module in src/"
+        return find_source_folder(root, framework)
     return _entry_folder(root)
 
 

@@ -1,4 +1,4 @@
-"""What a project in Python holds: its dependencies, and the module that makes the app."""
+"""What a project in Python holds: its dependencies, and the module that makes the app, or Django's settings."""
 
 from __future__ import annotations
 
@@ -15,17 +15,22 @@ from workflow_studio.scaffolder.errors import DetectionError
 from workflow_studio.scaffolder.scaffold._project import read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PYPROJECT: Final = "pyproject.toml"
+PIPFILE: Final = "Pipfile"
 REQUIREMENTS: Final = ("requirements.txt", "requirements.in", "requirements/base.txt", "requirements/base.in")
-_USUAL_MODULES: Final = tuple(
-    f"{folder}{name}.py"
-    for folder in ("", "app/", "src/", "src/app/", "backend/", "backend/app/", "api/")
-    for name in ("main", "app", "api")
-)
-"""Where apps are, the most usual first (source: ``fastapi`` command, which looks for the same names)."""
-_APP: Final = re.compile(rb"^[ \t]*\w+[ \t]*(?::[^=\n]*)?=[ \t]*(?:\w+\.)*FastAPI\(", re.MULTILINE)
+_USUAL_NAMES: Final = {
+    "fastapi": ("main", "app", "api"),  # source: `fastapi` command, which looks for the same names
+    "flask": ("app", "wsgi", "main", "application"),
+}
+_USUAL_FOLDERS: Final = ("", "app/", "src/", "src/app/", "backend/", "backend/app/", "api/")
+_APPS: Final = {
+    framework: re.compile(rb"^[ \t]*\w+[ \t]*(?::[^=\n]*)?=[ \t]*(?:\w+\.)*" + name + rb"\(", re.MULTILINE)
+    for framework, name in (("fastapi", b"FastAPI"), ("flask", b"Flask"))
+}
+_SETTINGS_MODULE: Final = re.compile(rb"""["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
+_STAR: Final = re.compile(r"^from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+\*", re.MULTILINE)
 _NO_SOURCES: Final = frozenset(
     {"node_modules", "venv", "env", "site-packages", "__pycache__", "tests", "test", "docs", "build", "dist"}
 )
@@ -51,19 +56,26 @@ def read_pyproject(root: Path) -> dict[str, Any]:
     Raises:
         DetectionError: It is not TOML.
     """
-    data = read_bytes(root, PYPROJECT)
+    return _read_toml(root, PYPROJECT)
+
+
+def _read_toml(root: Path, file: str) -> dict[str, Any]:
+    data = read_bytes(root, file)
     if data is None:
         return {}
     try:
         return tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise DetectionError(f"{PYPROJECT} is not valid TOML: {error}.", hint="Repair it and try again.") from error
+        raise DetectionError(f"{file} is not valid TOML: {error}.", hint="Repair it and try again.") from error
 
 
 def _requirements(root: Path) -> Iterator[tuple[Requirement, str]]:
     for text in _declared(read_pyproject(root)):
         if requirement := _parsed(text):
             yield requirement, PYPROJECT
+    for text in _read_toml(root, PIPFILE).get("packages", {}):
+        if requirement := _parsed(text):
+            yield requirement, PIPFILE
     for file in REQUIREMENTS:
         data = read_bytes(root, file) or b""
         for line in data.decode("utf-8", "replace").splitlines():
@@ -96,14 +108,85 @@ def _parsed(text: object) -> Requirement | None:
         return None  # a comment, an option of pip, a path
 
 
-def find_app_modules(root: Path) -> list[str]:
-    """Return the modules that make a FastAPI app, the likeliest first, as POSIX paths inside the project."""
-    found = sorted(_modules(root), key=lambda path: (path.count("/"), path))
-    usual = [path for path in _USUAL_MODULES if path in found]
-    return usual[:1] or found
+def find_app_modules(root: Path, framework: str = "fastapi") -> list[str]:
+    """Return the modules that make an app, the likeliest first, as POSIX paths inside the project.
+
+    For Django, that is ``manage.py``: what it is in is on Python's path.
+    """
+    if framework == "django":
+        return _find(root, lambda path: path.name == "manage.py" and _settings_module(path) is not None)
+    found = _find(root, lambda path: _contains(path, _APPS[framework]))
+    usual = [f"{folder}{name}.py" for folder in _USUAL_FOLDERS for name in _USUAL_NAMES[framework]]
+    return [path for path in usual if path in found][:1] or found
 
 
-def _modules(root: Path) -> Iterator[str]:
+def find_source_folder(root: Path, framework: str) -> tuple[str, str]:
+    """Return the folder below which the app's modules have their names, empty for the root, and why."""
+    modules = find_app_modules(root, framework)
+    if framework == "django":
+        return (modules[0].rpartition("/")[0], modules[0]) if modules else ("", "no manage.py")
+    # What is in src/ is imported by the names below it, unless src is a package itself.
+    in_source = bool(modules) and all(path.startswith("src/") for path in modules)
+    if in_source and not (root / "src/__init__.py").is_file():
+        return "src", modules[0]
+    return "", modules[0] if modules else "no module in src/"
+
+
+def find_django_settings(root: Path) -> list[str]:
+    """Return the modules of Django's settings: what ``manage.py`` names, then what that takes everything from.
+
+    If that leads nowhere, all modules that set ``INSTALLED_APPS``.
+    """
+    for manage in find_app_modules(root, "django")[:1]:
+        top = (root / manage).parent
+        chain = list(_taken_from(top, _settings_module(root / manage) or ""))
+        if chain:
+            return [path.relative_to(root).as_posix() for path in chain]
+    pattern = re.compile(rb"^INSTALLED_APPS[ \t]*(?::[^=\n]*)?=", re.MULTILINE)
+    return _find(root, lambda path: _contains(path, pattern))
+
+
+def _settings_module(manage: Path) -> str | None:
+    try:
+        found = _SETTINGS_MODULE.search(manage.read_bytes())
+    except OSError:
+        return None
+    return found[1].decode() if found else None
+
+
+def _taken_from(top: Path, module: str) -> Iterator[Path]:
+    """Yield the file of a module, and those that it imports everything from, as long as they are of this project."""
+    waiting, seen = [module], set[str]()
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen or len(seen) > 20:
+            continue
+        seen.add(name)
+        base = top.joinpath(*name.split("."))
+        file = next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+        if file is None or file.is_symlink() or file.stat().st_size > _LARGEST:
+            continue
+        yield file
+        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        text = file.read_text("utf-8", "replace")
+        waiting += [_absolute(found, package) for found in _STAR.findall(text)]
+
+
+def _absolute(name: str, package: str) -> str:
+    """Return the whole name of a module that is imported in a package."""
+    dots = len(name) - len(name.lstrip("."))
+    if not dots:
+        return name
+    parts = package.split(".")
+    return ".".join([*parts[: len(parts) - dots + 1], *([rest] if (rest := name[dots:]) else [])])
+
+
+def _find(root: Path, wanted: Callable[[Path], bool]) -> list[str]:
+    """Return the modules of the project that are wanted, those that are least deep first."""
+    return sorted(_modules(root, wanted), key=lambda path: (path.count("/"), path))
+
+
+def _modules(root: Path, wanted: Callable[[Path], bool]) -> Iterator[str]:
     looked_at = 0
     for folder, names, files in os.walk(root):
         names[:] = sorted(name for name in names if _holds_sources(Path(folder) / name))
@@ -114,7 +197,7 @@ def _modules(root: Path) -> Iterator[str]:
             looked_at += 1
             if looked_at > _MOST_FILES:
                 return
-            if _makes_an_app(path):
+            if wanted(path):
                 yield path.relative_to(root).as_posix()
 
 
@@ -123,8 +206,8 @@ def _holds_sources(folder: Path) -> bool:
     return folder.name not in _NO_SOURCES and not folder.name.startswith(".") and not is_environment
 
 
-def _makes_an_app(path: Path) -> bool:
+def _contains(path: Path, pattern: re.Pattern[bytes]) -> bool:
     try:
-        return path.stat().st_size <= _LARGEST and _APP.search(path.read_bytes()) is not None
+        return path.stat().st_size <= _LARGEST and pattern.search(path.read_bytes()) is not None
     except OSError:
         return False  # not ours to read

@@ -36,14 +36,14 @@ def wire(plan: Plan, framework: Framework, detected: Detected, answers: Mapping[
     app = app_of(plan, detected, answers or {})
     framework = framework.variant(framework, app)
     if framework.language == "Python":
-        wire_app(plan)
-        wire_requirements(plan)
+        wire_app(plan, framework.id)
+        wire_requirements(plan, framework.id)
         if plan.read(_PACKAGE) is None:
             plan.write(_PACKAGE, new_package_json(SDK_VERSION), "the Workflow SDK builds the workflows")
         else:
             wire_package_json(plan, framework, app, {"workflow": SDK_VERSION})
         wire_gitignore(plan, framework)
-        note_workflows(plan, app.src)
+        note_workflows(plan, app.src, framework.id)
         return
     for config in framework.configs:
         if config.when(app):
@@ -101,6 +101,8 @@ def wire_tsconfig(plan: Plan) -> None:
         return
     try:
         document = JsonDocument.load("tsconfig.json", data)
+        if document.get("files") == []:
+            return  # it only names other configurations, and an editor asks those
         plugins = document.get("compilerOptions", "plugins") or []
         if not any(isinstance(plugin, dict) and plugin.get("name") == "workflow" for plugin in plugins):
             document = document.append(("compilerOptions", "plugins"), {"name": "workflow"})

@@ -1,4 +1,4 @@
-"""Planning the edits of a FastAPI app: the module that makes it, its dependencies, package.json, .gitignore."""
+"""Planning the edits of an app in Python: the module that makes it or its settings, its dependencies, package.json."""
 
 from __future__ import annotations
 
@@ -8,60 +8,138 @@ from typing import TYPE_CHECKING, Final
 from workflow_studio.scaffolder.errors import EditRefusedError
 from workflow_studio.scaffolder.scaffold._plan import ManualStep
 from workflow_studio.scaffolder.scaffold._python import (
+    PIPFILE,
     PYPROJECT,
     REQUIREMENTS,
     find_app_modules,
+    find_django_settings,
     python_dependencies,
 )
 from workflow_studio.scaffolder.scaffold._template import studio_version
-from workflow_studio.scaffolder.scaffold.edits import Source, add_app_call, add_lines, add_requirements
+from workflow_studio.scaffolder.scaffold.edits import (
+    FASTAPI_APP,
+    FLASK_APP,
+    Source,
+    add_app_call,
+    add_first,
+    add_lines,
+    add_requirements,
+    assigns,
+    refuse_positions,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from workflow_studio.scaffolder.scaffold._plan import Plan
 
 PACKAGE: Final = "workflow_studio_app"
 _FUNCTION: Final = "add_workflow_studio"
-_SNIPPET: Final = f"from {PACKAGE} import {_FUNCTION}\n\n{_FUNCTION}(app)  # right after app = FastAPI()"
+_OTHERS: Final = ("setup.cfg", "setup.py", "environment.yml", "environment.yaml", "conda.yaml")
+_APP_CLASSES: Final = {"fastapi": FASTAPI_APP, "flask": FLASK_APP}
+_MIDDLEWARE: Final = f"{PACKAGE}.middleware.WorkflowStudioMiddleware"
+_DJANGO: Final = (
+    ("INSTALLED_APPS", PACKAGE, (f"{PACKAGE}.apps.WorkflowStudioConfig",)),
+    ("MIDDLEWARE", _MIDDLEWARE, ()),
+)
 
 
-def wire_app(plan: Plan) -> None:
-    """Plan the call in the module that makes the app."""
-    modules = find_app_modules(plan.root)
+def wire_app(plan: Plan, framework: str) -> None:
+    """Plan the call in the module that makes the app; for Django, the entries in the settings."""
+    if framework == "django":
+        _wire_settings(plan)
+        return
+    app_class = _APP_CLASSES[framework]
+    made_by = f"app = {app_class.name}({'__name__' if framework == 'flask' else ''})"
+    snippet = f"from {PACKAGE} import {_FUNCTION}\n\n{_FUNCTION}(app)  # right after {made_by}"
+    modules = find_app_modules(plan.root, framework)
     if len(modules) != 1:
         why = (
-            f"several modules make a FastAPI app: {', '.join(modules[:5])}"
+            f"several modules make a {app_class.name} app: {', '.join(modules[:5])}"
             if modules
-            else "no module was found that makes the app with `app = FastAPI()`"
+            else f"no module was found that makes the app with `{made_by}`"
         )
-        plan.manual.append(ManualStep(modules[0] if modules else "main.py", 1, why, _SNIPPET))
+        plan.manual.append(ManualStep(modules[0] if modules else "main.py", 1, why, snippet))
         return
-    path = modules[0]
+    _edit(
+        plan,
+        modules[0],
+        lambda source: add_app_call(source, _FUNCTION, PACKAGE, app_class),
+        note=f"call {_FUNCTION}(app)",
+        snippet=snippet,
+    )
+
+
+def _wire_settings(plan: Plan) -> None:
+    files = find_django_settings(plan.root)
+    for name, entry, others in _DJANGO:
+        snippet = f'{name} = [\n    "{entry}",  # first\n    ...\n]'
+        path = _file_that_sets(plan, files, name)
+        if path is None:
+            why = f"no settings were found that set {name}"
+            plan.manual.append(ManualStep(files[0] if files else "settings.py", 1, why, snippet))
+            continue
+        above = [Source.load(file, plan.read(file) or b"") for file in files[: files.index(path)]]
+        try:
+            for source in above:  # they take the list and change it
+                refuse_positions(source, name)
+        except EditRefusedError as refused:
+            plan.manual.append(ManualStep(refused.path or path, refused.line, refused.why, snippet))
+            continue
+
+        def edit(source: Source, name: str = name, entry: str = entry, others: tuple[str, ...] = others) -> Source:
+            return add_first(source, name, entry, *others)
+
+        _edit(plan, path, edit, note=f"{name}: {entry}", snippet=snippet)
+
+
+def _file_that_sets(plan: Plan, files: list[str], name: str) -> str | None:
+    """Return the first of the modules that gives a name a value."""
+    for path in files:
+        try:
+            source = Source.load(path, plan.read(path) or b"")
+        except EditRefusedError:
+            return path  # its editing says why not
+        if assigns(source, name):
+            return path
+    return None
+
+
+def _edit(plan: Plan, path: str, edit: Callable[[Source], Source], *, note: str, snippet: str) -> None:
     data = plan.read(path) or b""
     try:
         source = Source.load(path, data)
-        edited = add_app_call(source, _FUNCTION, PACKAGE).dump()
+        edited = edit(source).dump()
         # What was just written must read as done, or a second run would edit it again.
-        if add_app_call(Source.load(path, edited), _FUNCTION, PACKAGE).dump() != edited:
+        if edit(Source.load(path, edited)).dump() != edited:
             raise source.refusal("the edit would not be recognised as done afterwards")
     except (EditRefusedError, RecursionError) as error:
         refused = error if isinstance(error, EditRefusedError) else EditRefusedError("it is nested too deeply")
-        plan.manual.append(ManualStep(path, refused.line, refused.why, _SNIPPET))
+        plan.manual.append(ManualStep(path, refused.line, refused.why, snippet))
         return
-    plan.write(path, edited, f"call {_FUNCTION}(app)" if edited != data else "")
+    earlier = plan.changes.get(path)
+    if edited != data:
+        plan.write(path, edited, f"{earlier.note}; {note}" if earlier is not None and earlier.note else note)
+    elif earlier is None:
+        plan.write(path, edited)
 
 
-def wire_requirements(plan: Plan) -> None:
+def wire_requirements(plan: Plan, framework: str) -> None:
     """Plan the dependencies of the generated package."""
     wanted = {"pydantic-settings": ">=2.7", "workflow-studio-client": f">={studio_version()}"}
     present = python_dependencies(plan.root)
     missing = {name: versions for name, versions in wanted.items() if name not in present}
-    path = _requirements_file(plan.root, present)
+    path = _requirements_file(plan.root, present, framework)
+    lines = [name + versions for name, versions in missing.items()]
+    if path is None:
+        if missing:
+            why = "where the app's dependencies are written is unclear"
+            plan.manual.append(ManualStep(_other_file(plan.root), 1, why, "\n".join(lines)))
+        return
     data = plan.read(path) or b""
     note = f"depend on {', '.join(missing)}" if missing else ""
-    lines = [name + versions for name, versions in missing.items()]
-    if path != PYPROJECT:
+    if path not in {PYPROJECT, PIPFILE}:
         plan.write(path, add_lines(data, lines, heading="Workflow Studio"), note)
         return
     if not missing:
@@ -73,12 +151,18 @@ def wire_requirements(plan: Plan) -> None:
         plan.manual.append(ManualStep(path, error.line, error.why, "\n".join(lines)))
 
 
-def _requirements_file(root: Path, present: dict[str, str]) -> str:
-    """Return the file that the app's own dependency on FastAPI is in, or else the one that is there."""
-    _, _, file = present.get("fastapi", "").rpartition(" in ")
+def _requirements_file(root: Path, present: dict[str, str], framework: str) -> str | None:
+    """Return the file that the app's own dependency on its framework is in, or else the one that is there."""
+    _, _, file = present.get(framework, "").rpartition(" in ")
     if file:
         return file
-    return next((name for name in (PYPROJECT, *REQUIREMENTS) if (root / name).is_file()), REQUIREMENTS[0])
+    there = next((name for name in (PYPROJECT, PIPFILE, *REQUIREMENTS) if (root / name).is_file()), None)
+    return there or (None if _other_file(root) else REQUIREMENTS[0])
+
+
+def _other_file(root: Path) -> str:
+    """Return a file that may hold dependencies, in a form that is not edited."""
+    return next((name for name in _OTHERS if (root / name).is_file()), "")
 
 
 def new_package_json(sdk_version: str) -> bytes:
@@ -87,10 +171,10 @@ def new_package_json(sdk_version: str) -> bytes:
     return (json.dumps(document, indent=2) + "\n").encode()
 
 
-def note_workflows(plan: Plan, prefix: str) -> None:
+def note_workflows(plan: Plan, prefix: str, framework: str) -> None:
     """Say where workflows go, as long as there are none."""
     if not any((plan.root / folder).is_dir() for folder in (f"{prefix}workflows", "workflows")):
         plan.notes.append(
             f"Workflows are TypeScript, also here: write them in {prefix}workflows/, and `studio deploy` brings them "
-            f"to the worker. Start them with proxy_trigger_from_fastapi of {PACKAGE}."
+            f"to the worker. Start them with proxy_trigger_from_{framework} of {PACKAGE}."
         )

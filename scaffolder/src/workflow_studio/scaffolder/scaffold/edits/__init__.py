@@ -8,13 +8,14 @@ there changes nothing.
 from __future__ import annotations
 
 from workflow_studio.scaffolder.scaffold.edits._arrays import ArrayItem
+from workflow_studio.scaffolder.scaffold.edits._django import add_first, assigns, refuse_positions
 from workflow_studio.scaffolder.scaffold.edits._edit import Edit
 from workflow_studio.scaffolder.scaffold.edits._imports import Symbol, imported_names
 from workflow_studio.scaffolder.scaffold.edits._json import JsonDocument
 from workflow_studio.scaffolder.scaffold.edits._modules import OtherModule
 from workflow_studio.scaffolder.scaffold.edits._nest import CallBehind, ModuleImport
 from workflow_studio.scaffolder.scaffold.edits._properties import Property
-from workflow_studio.scaffolder.scaffold.edits._python import add_app_call
+from workflow_studio.scaffolder.scaffold.edits._python import FASTAPI_APP, FLASK_APP, AppClass, add_app_call
 from workflow_studio.scaffolder.scaffold.edits._syntax import Source
 from workflow_studio.scaffolder.scaffold.edits._text import add_lines
 from workflow_studio.scaffolder.scaffold.edits._toml import add_requirements
@@ -22,6 +23,9 @@ from workflow_studio.scaffolder.scaffold.edits._values import Call, Value
 from workflow_studio.scaffolder.scaffold.edits._wrap import Wrap, Wrapper
 
 __all__ = [
+    "FASTAPI_APP",
+    "FLASK_APP",
+    "AppClass",
     "ArrayItem",
     "Call",
     "CallBehind",
@@ -36,7 +40,10 @@ __all__ = [
     "Wrap",
     "Wrapper",
     "add_app_call",
+    "add_first",
     "add_lines",
     "add_requirements",
+    "assigns",
     "imported_names",
+    "refuse_positions",
 ]

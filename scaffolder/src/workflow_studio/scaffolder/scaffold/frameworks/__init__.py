@@ -11,9 +11,11 @@ from workflow_studio.scaffolder.scaffold.frameworks._base import (
     Pin,
 )
 from workflow_studio.scaffolder.scaffold.frameworks.astro import ASTRO
+from workflow_studio.scaffolder.scaffold.frameworks.django import DJANGO
 from workflow_studio.scaffolder.scaffold.frameworks.express import EXPRESS
 from workflow_studio.scaffolder.scaffold.frameworks.fastapi import FASTAPI
 from workflow_studio.scaffolder.scaffold.frameworks.fastify import FASTIFY
+from workflow_studio.scaffolder.scaffold.frameworks.flask import FLASK
 from workflow_studio.scaffolder.scaffold.frameworks.hono import HONO
 from workflow_studio.scaffolder.scaffold.frameworks.nestjs import NESTJS
 from workflow_studio.scaffolder.scaffold.frameworks.nextjs import NEXTJS
@@ -40,6 +42,8 @@ SUPPORTED: dict[str, Framework] = {
         TANSTACK_START,
         NESTJS,
         FASTAPI,
+        FLASK,
+        DJANGO,
     )
 }
 

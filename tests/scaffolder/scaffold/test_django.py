@@ -1,0 +1,158 @@
+"""Django projects: told by ``manage.py`` and their dependencies, wired by two entries in their settings."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from tests.scaffolder.scaffold.conftest import run, run_json, scaffold, tree
+from workflow_studio.scaffolder.scaffold._detect import detect
+from workflow_studio.scaffolder.scaffold._python import find_django_settings
+from workflow_studio.scaffolder.scaffold._template import studio_version
+
+MANAGE = """import os
+
+os.environ.setdefault('DJANGO_SETTINGS_MODULE', '{}')
+"""
+SETTINGS = """INSTALLED_APPS = [
+    'shop',
+]
+
+MIDDLEWARE = [
+    'django.middleware.common.CommonMiddleware',
+]
+"""
+WIRED = """INSTALLED_APPS = [
+    'workflow_studio_app',
+    'shop',
+]
+
+MIDDLEWARE = [
+    'workflow_studio_app.middleware.WorkflowStudioMiddleware',
+    'django.middleware.common.CommonMiddleware',
+]
+"""
+
+
+def make(root, files):
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode("utf-8"))
+    return root
+
+
+def project(root, files, module="shop.settings", manage="manage.py"):
+    return make(root, {"requirements.txt": "Django>=5.2\n", manage: MANAGE.format(module), **files})
+
+
+def test_a_project_is_told_by_its_commands_and_dependencies(tmp_path):
+    found = detect(project(tmp_path, {"shop/settings.py": SETTINGS}))
+    assert (found.framework, found.label, found.src_dir) == ("django", "Django", "")
+    assert found.evidence == ("Django>=5.2 in requirements.txt", "manage.py")
+
+
+@pytest.mark.parametrize("folder", ["backend", "src", "services/shop"])
+def test_the_folder_of_the_commands_is_that_of_the_sources(tmp_path, folder):
+    root = project(tmp_path, {f"{folder}/shop/settings.py": SETTINGS}, manage=f"{folder}/manage.py")
+    assert detect(root).src_dir == folder
+    scaffold(str(root))
+    assert (root / folder / "workflow_studio_app/middleware.py").is_file()
+    assert (root / folder / "shop/settings.py").read_text("utf-8") == WIRED
+    assert run(str(root), "--check") == 0
+
+
+CHAINS = [
+    ("shop.settings", {"shop/settings.py": ""}, ["shop/settings.py"]),
+    ("shop.settings", {"shop/settings/__init__.py": ""}, ["shop/settings/__init__.py"]),
+    (
+        "config.settings.local",
+        {"config/settings/local.py": "from .base import *\n", "config/settings/base.py": ""},
+        ["config/settings/local.py", "config/settings/base.py"],
+    ),
+    (
+        "shop.settings.dev",
+        {
+            "shop/settings/dev.py": "from shop.settings.common import *\n",
+            "shop/settings/common.py": "from ..defaults import *\nfrom os.path import *\n",
+            "shop/defaults.py": "from .settings.dev import *\n",
+        },
+        ["shop/settings/dev.py", "shop/settings/common.py", "shop/defaults.py"],
+    ),
+    (
+        "shop.settings",
+        {"shop/settings/__init__.py": "from .production import *\n", "shop/settings/production.py": ""},
+        ["shop/settings/__init__.py", "shop/settings/production.py"],
+    ),
+    ("nowhere.settings", {"x/conf.py": SETTINGS, "y/z.py": "INSTALLED_APPS += []\n"}, ["x/conf.py"]),
+]
+
+
+@pytest.mark.parametrize(("module", "files", "chain"), CHAINS)
+def test_the_settings_are_followed_to_where_they_come_from(tmp_path, module, files, chain):
+    assert find_django_settings(project(tmp_path, files, module)) == chain
+
+
+def test_a_project_is_wired_by_two_entries_and_left_alone_afterwards(tmp_path):
+    root = project(tmp_path / "site", {"shop/settings.py": SETTINGS})
+    scaffold(str(root))
+    assert (root / "shop/settings.py").read_text("utf-8") == WIRED
+    assert f"workflow-studio-client>={studio_version()}" in (root / "requirements.txt").read_text("utf-8")
+    before = tree(root)
+    assert {"workflow_studio_app/middleware.py", "workflow_studio_app/core/aio.py", ".env.example"} <= before.keys()
+    scaffold(str(root))
+    assert tree(root) == before
+    assert run(str(root), "--check") == 0
+
+
+def test_settings_that_build_on_others_are_left_to_build_on_them(tmp_path):
+    local = "from .base import *\n\nINSTALLED_APPS += ['debug_toolbar']\nMIDDLEWARE = ['debug.First'] + MIDDLEWARE\n"
+    files = {"shop/settings/local.py": local, "shop/settings/base.py": SETTINGS}
+    root = project(tmp_path / "site", files, "shop.settings.local")
+    scaffold(str(root))
+    assert (root / "shop/settings/local.py").read_text("utf-8") == local
+    assert (root / "shop/settings/base.py").read_text("utf-8") == WIRED
+
+
+@pytest.mark.parametrize(
+    ("files", "where", "why"),
+    [
+        ({}, "settings.py", "no settings"),
+        (
+            {"shop/settings.py": "from .hidden import load\n\nload()\n"},
+            "shop/settings.py",
+            "no settings were found that",
+        ),
+        ({"shop/settings.py": SETTINGS + "MIDDLEWARE.insert(1, 'x')\n"}, "shop/settings.py", "by position"),
+        ({"shop/settings.py": SETTINGS + "def\n"}, "shop/settings.py", "does not parse"),
+    ],
+)
+def test_settings_that_are_unclear_are_left_to_their_owner_with_the_lines_to_add(tmp_path, capsys, files, where, why):
+    root = project(tmp_path / "site", files)
+    code, document = run_json(capsys, str(root), "--no-install")
+    assert code == 3
+    step = document["manual"][-1]
+    assert step["path"] == where
+    assert why in step["why"]
+    assert "workflow_studio_app.middleware.WorkflowStudioMiddleware" in step["snippet"]
+
+
+def test_settings_that_are_changed_by_position_where_they_are_used_are_left_alone(tmp_path, capsys):
+    local = "from .base import *\n\nMIDDLEWARE.insert(2, 'x')\n"
+    files = {"shop/settings/local.py": local, "shop/settings/base.py": SETTINGS}
+    root = project(tmp_path / "site", files, "shop.settings.local")
+    code, document = run_json(capsys, str(root), "--no-install")
+    assert code == 3
+    (step,) = document["manual"]
+    assert (step["path"], step["line"]) == ("shop/settings/local.py", 3)
+    assert "'django.middleware" in (root / "shop/settings/base.py").read_text("utf-8").splitlines()[6]
+
+
+def test_a_new_project_is_made_whole(tmp_path, capsys):
+    code, _ = run_json(capsys, str(tmp_path), "--new", "shop", "--framework", "django", "--no-install")
+    assert code == 0
+    made = tree(tmp_path / "shop")
+    assert {"manage.py", "config/settings.py", "orders/views.py", "workflow_studio_app/apps.py"} <= made.keys()
+    assert tomllib.loads(made["pyproject.toml"].decode())["project"]["name"] == "shop"
+    assert run(str(tmp_path / "shop"), "--check") == 0
