@@ -6,17 +6,21 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 
+const { setBasePath } = require('./base-path.cjs');
+
 /**
  * @typedef {object} DevPort
  * @property {string} module This file.
  * @property {Int32Array} port One memory for all threads; zero while unknown.
  * @property {string | undefined} core The folder of the SDK's core.
+ * @property {string | undefined} baseURL The path that the app lives below.
  */
 
 /**
  * @param {DevPort} shared
  */
-async function useDevPort({ port, core }) {
+async function useDevPort({ port, core, baseURL }) {
+  setBasePath(baseURL ?? '/');
   const file = path.join(core ?? '', 'dist/runtime/get-port-lazy.js');
   if (!fs.existsSync(file)) {
     return;

@@ -40,6 +40,8 @@ function setUpNitro(nitro) {
   options.plugins.push(path.join(__dirname, 'nitro-plugin.mjs'));
   keepStepRegistrations(nitro);
   if (options.dev) {
+    // `nitro dev` leaves it unset, which everywhere else means production.
+    process.env.NODE_ENV ||= 'development';
     shareDevPort(options);
   } else {
     hooks.hook('rollup:before', addStart);
@@ -101,10 +103,14 @@ function copyPackage(options) {
   const { execution, remoteWorldTarget } = loadWorkflowStudioConfig(
     options.rootDir,
   ).config;
-  fs.writeFileSync(
-    path.join(target, 'workflow.config.json'),
-    JSON.stringify({ execution, remoteWorldTarget }, null, 2),
-  );
+  /** @type {Record<string, object>} */
+  const built = {
+    'workflow.config.json': { execution, remoteWorldTarget },
+    'nitro-build.json': { baseURL: options.baseURL },
+  };
+  for (const [name, content] of Object.entries(built)) {
+    fs.writeFileSync(path.join(target, name), JSON.stringify(content, null, 2));
+  }
 }
 
 /**
@@ -127,6 +133,7 @@ function shareDevPort(options) {
     module: path.join(__dirname, 'nitro-dev-port.cjs'),
     port: devPort,
     core: followPackages(['workflow', '@workflow/core'], options.rootDir),
+    baseURL: options.baseURL,
   });
   options.plugins.push(path.join(__dirname, 'nitro-dev-port.mjs'));
   options.devHandlers.push({

@@ -1,11 +1,14 @@
-// The first import of a production server: makes what the app loads by name at run
-// time found from every folder that the server may be started in.
+// The first import of a production server. What the app loads by name at run time
+// is found from every folder that the server may be started in, and the settings of
+// Workflow Studio are read from the .env of that folder.
 'use strict';
 
 const Module = require('node:module');
 const path = require('node:path');
 
+const { setBasePath } = require('./base-path.cjs');
 const { setBuiltConfig } = require('./lib/config-file.cjs');
+const { loadEnvFiles } = require('./lib/env-file.cjs');
 
 const { NODE_PATH } = process.env;
 process.env.NODE_PATH = [NODE_PATH, path.dirname(__dirname)]
@@ -20,3 +23,9 @@ if (NODE_PATH === undefined) {
 }
 
 setBuiltConfig(path.join(__dirname, 'workflow.config.json'));
+
+loadEnvFiles(process.cwd(), 'production');
+
+/** @type {string} */
+const build = path.join(__dirname, 'nitro-build.json');
+setBasePath(require(build).baseURL ?? '/');

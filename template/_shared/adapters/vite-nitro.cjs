@@ -2,6 +2,7 @@
 // builds the app, Nitro's plugin the server.
 'use strict';
 
+const fs = require('node:fs');
 const path = require('node:path');
 
 const { rerouteToWorker } = require('./lib/adapter.cjs');
@@ -10,6 +11,8 @@ const { nitroModule, noteDevPort } = require('./nitro-module.cjs');
 /** @typedef {import('./types').AdapterOptions} AdapterOptions */
 
 const DIAGNOSTICS_ROUTE = '/api/workflow-studio/diagnostics/remote-ownership';
+/** What the SDK's own plugin watches: files with workflows or steps. */
+const DIRECTIVE = /^\s*(['"])use (?:workflow|step)\1/m;
 
 /**
  * @param {any} config A Vite config, or a function or promise of one.
@@ -42,11 +45,14 @@ function addPlugins(config, plugins) {
  */
 function vitePlugin() {
   const { name, setup } = nitroModule();
+  /** @type {any} */
+  let nitro;
   return {
     name,
     nitro: {
       name,
-      setup: (/** @type {any} */ nitro) => {
+      setup: (/** @type {any} */ instance) => {
+        nitro = instance;
         nitro.options.handlers.push({
           route: DIAGNOSTICS_ROUTE,
           method: 'GET',
@@ -56,8 +62,67 @@ function vitePlugin() {
       },
     },
     configEnvironment: keepPackageOutside,
-    configureServer,
+    configureServer(/** @type {any} */ { config, httpServer, watcher }) {
+      httpServer?.once('listening', () =>
+        noteDevPort(httpServer.address()?.port),
+      );
+      const rebuild = rebuilder(nitro);
+      watcher?.on('change', (/** @type {string} */ file) =>
+        rebuild(file).catch((error) =>
+          // The bundles of before stay, and the next change is another chance.
+          config.logger.error(`Workflow Studio: ${error.message}`),
+        ),
+      );
+    },
   };
+}
+
+/**
+ * Rebuilds the SDK's bundles when a file changes that workflows or steps import:
+ * the SDK does so only for the files that hold workflows or steps.
+ *
+ * @param {any} nitro
+ * @returns {(file: string) => Promise<void>}
+ */
+function rebuilder(nitro) {
+  let called = false;
+  return async (file) => {
+    if (!nitro || !isImported(nitro.options, file)) {
+      return;
+    }
+    if (!called) {
+      // The SDK builds on this hook, which Vite never calls, but for the first time.
+      called = true;
+      await nitro.hooks.callHook('dev:reload');
+    }
+    await nitro.hooks.callHook('dev:reload');
+  };
+}
+
+/**
+ * Whether a file without workflows and steps is part of the SDK's bundles, which
+ * name their sources in comments.
+ *
+ * @param {any} options Of Nitro.
+ * @param {string} file
+ * @returns {boolean}
+ */
+function isImported({ rootDir, buildDir }, file) {
+  const name = path.relative(rootDir, file).split(path.sep).join('/');
+  if (
+    /^\.\.|(?:^|\/)node_modules\//.test(name) ||
+    !/\.[cm]?[jt]sx?$/.test(name)
+  ) {
+    return false;
+  }
+  const bundles = ['workflows.mjs', 'steps.mjs']
+    .map((bundle) => path.join(buildDir, 'workflow', bundle))
+    .filter((bundle) => fs.existsSync(bundle))
+    .map((bundle) => fs.readFileSync(bundle, 'utf8'));
+  return (
+    bundles.some((text) => text.includes(`// ${name}\n`)) &&
+    !DIRECTIVE.test(fs.readFileSync(file, 'utf8'))
+  );
 }
 
 /**
@@ -73,13 +138,6 @@ function keepPackageOutside(_name, config, { command }) {
   return command === 'serve' && config.consumer !== 'client'
     ? { resolve: { external: ['workflow-studio'] } }
     : undefined;
-}
-
-/**
- * @param {any} server
- */
-function configureServer({ httpServer }) {
-  httpServer?.once('listening', () => noteDevPort(httpServer.address()?.port));
 }
 
 module.exports = { wrapViteConfig };
