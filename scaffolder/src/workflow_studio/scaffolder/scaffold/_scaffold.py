@@ -81,7 +81,7 @@ def plan_existing(root: Path, request: Request) -> Scaffold:
     for path in request.force:
         resolve_inside(root, path)
     recorded, answers_path = read_recorded(root)
-    detected = _detect(root, request, recorded)
+    detected = detect_app(root, request, recorded)
     framework = SUPPORTED[detected.framework]
     plan = Plan(root)
     server = _server(framework, request, recorded, app_of(plan, detected, {}))
@@ -89,7 +89,7 @@ def plan_existing(root: Path, request: Request) -> Scaffold:
     rendered = render(answers, answers_file=answers_path)
     _leave_guard(plan, rendered, framework, detected)
     base = _base(recorded, answers, rendered)
-    comparison = _Comparison(plan, rendered, recorded, base, request.force, _package_folder(framework, detected))
+    comparison = _Comparison(plan, rendered, recorded, base, request.force, package_folder(framework, detected))
     for path, content in rendered.items():
         if path == answers_path:
             comparison.answers_file(path, content, answers)
@@ -99,7 +99,7 @@ def plan_existing(root: Path, request: Request) -> Scaffold:
     framework = framework.variant(framework, app_of(plan, detected, answers))
     wire(plan, framework, detected, answers)
     edited = [path for path, change in plan.changes.items() if path not in rendered or change.after != rendered[path]]
-    record_edits(plan, _package_folder(framework, detected), edited)
+    record_edits(plan, package_folder(framework, detected), edited)
     return Scaffold(plan, detected, answers, framework)
 
 
@@ -136,7 +136,7 @@ def plan_new(parent: Path, name: str, request: Request) -> Scaffold:
     return Scaffold(plan, detected, answers, framework, is_new=True)
 
 
-def _detect(root: Path, request: Request, recorded: Recorded | None) -> Detected:
+def detect_app(root: Path, request: Request, recorded: Recorded | None) -> Detected:
     """Detect the app; what an earlier run recorded counts as given, unless the command line says otherwise."""
     if request.src_dir and not _SRC_DIR.fullmatch(request.src_dir):
         raise UsageError(f"{request.src_dir!r} is not a folder inside the app.", hint="Write a path such as src.")
@@ -164,7 +164,8 @@ def _app_dir(framework: Framework, detected: Detected, root: Path) -> str:
     return f"{detected.src_dir}/{name}" if detected.src_dir else name
 
 
-def _package_folder(framework: Framework, detected: Detected) -> str:
+def package_folder(framework: Framework, detected: Detected) -> str:
+    """Return the folder of the package that the app needs to run, with a slash at its end."""
     below = f"{detected.src_dir}/" if detected.src_dir and framework.language == "Python" else ""
     return f"{below}{framework.package_folder}/"
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from workflow_studio.scaffolder.errors import DetectionError, MergeConflictError, TemplateError, UsageError
 from workflow_studio.scaffolder.scaffold._answers import Recorded, read_recorded
-from workflow_studio.scaffolder.scaffold._detect import Detected, detect
 from workflow_studio.scaffolder.scaffold._plan import Plan
 from workflow_studio.scaffolder.scaffold._project import read_bytes, resolve_inside
+from workflow_studio.scaffolder.scaffold._scaffold import Request, detect_app
 from workflow_studio.scaffolder.scaffold._template import Release, is_public_address, render
 from workflow_studio.scaffolder.scaffold._template._bundle import version_key
 from workflow_studio.scaffolder.scaffold._template._sources import TEMPLATE_VARIABLE, Releases, open_releases
@@ -23,6 +23,8 @@ from workflow_studio.scaffolder.scaffold.update._wiring import wire_again
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from workflow_studio.scaffolder.scaffold._detect import Detected
 
 _ANSWERS_FILES = ".copier-answers*.yml"
 
@@ -180,12 +182,10 @@ def _render(recorded: Recorded, release: Release, answers: Mapping[str, Any]) ->
 
 def _detect(root: Path, recorded: Recorded) -> Detected | None:
     """Return what the app is; what was answered counts."""
-    framework = SUPPORTED.get(str(recorded.answers.get("framework")))
-    if framework is None:
+    if str(recorded.answers.get("framework")) not in SUPPORTED:
         return None
-    src_dir = str(recorded.answers.get("app_dir", "")).rpartition("/")[0]
     try:
-        return detect(root, framework=framework.id, src_dir=src_dir)
+        return detect_app(root, Request(), recorded)
     except DetectionError:
         return None
 

@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from workflow_studio.scaffolder.errors import EditRefusedError
+from workflow_studio.scaffolder.scaffold._record import NAME, record_edits
+from workflow_studio.scaffolder.scaffold._scaffold import package_folder
 from workflow_studio.scaffolder.scaffold._template import Release, render
 from workflow_studio.scaffolder.scaffold._wire import wire
 from workflow_studio.scaffolder.scaffold.edits import JsonDocument
@@ -50,6 +52,10 @@ def wire_again(
             plan.manual.remove(step)
             plan.notes.append(f"{step.path} could not be checked: {step.why}.")
     _raise_pins(plan, framework, answers, old_release, new_release)
+    folder = package_folder(framework, detected)
+    if plan.read(f"{folder}{NAME}") is not None:
+        # What a scaffold of this app recorded is taken back together with what is added here.
+        record_edits(plan, folder, [path for path, change in plan.changes.items() if change != before.get(path)])
 
 
 def _raise_pins(
