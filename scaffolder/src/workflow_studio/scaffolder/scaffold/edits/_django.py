@@ -79,11 +79,11 @@ def _is_member(node: Node) -> bool:
     return node.type == "string" and node.parent is not None and node.parent.type in {*_LISTS, "argument_list", "set"}
 
 
-def _literal(source: Source, name: str, seen: set[str]) -> Node:
+def _literal(source: Source, name: str, seen: set[str], used_at: Node | None = None) -> Node:
     """Return the list that a name stands for, or the first one of those that it is made of."""
     found = _assignments(source, name)
     if not found:
-        raise source.refusal(f"{name} is not set here")
+        raise source.refusal(f"{name} is not set here", at=used_at)
     if len(found) > 1:
         raise source.refusal(f"{name} is set more than once", at=found[1])
     statement = found[0].parent
@@ -107,7 +107,7 @@ def _first_list(source: Source, name: str, value: Node, seen: set[str]) -> Node:
     if value.type in _LISTS:
         return value
     if value.type == "identifier" and source.text(value) not in seen:
-        return _literal(source, source.text(value), seen)
+        return _literal(source, source.text(value), seen, value)
     raise source.refusal(f"{name} is not a list that is written here", at=value)
 
 
