@@ -29,6 +29,10 @@ def strip_modules(source: Source, is_one: Callable[[str], bool]) -> Source:
     Raises:
         EditRefusedError: Something of them is used in a way that edits do not make.
     """
+    # On the untouched file first, so that a refusal names a line of it.
+    for statement, names in _imports(source, is_one):
+        for use in [node for name in names for node in walk(source.root) if _is_use(source, node, name, statement)]:
+            _without_use(source, use)
     while True:
         edited = _step(source, is_one)
         if edited is None:

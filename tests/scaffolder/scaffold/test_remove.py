@@ -1,0 +1,326 @@
+"""Taking Studio out again: the inverse of a scaffold."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.scaffolder.scaffold.conftest import NEXT_CONFIG, NITRO_CONFIG, VITE_CONFIG, scaffold, tree
+from workflow_studio.scaffolder.cli import main
+from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED
+
+TSCONFIG = '{\n  // mine\n  "compilerOptions": {\n    "strict": true\n  }\n}\n'
+GITIGNORE = "node_modules\ndist/\n"
+
+
+def package(scripts=None, **depends):
+    document = {"name": "app", "private": True, "type": "module", "scripts": scripts or {}, "dependencies": depends}
+    return json.dumps(document, indent=2) + "\n"
+
+
+def vite_config(*plugins):
+    imports = "".join(f"import {{ {name} }} from '{module}';\n" for name, module in plugins)
+    calls = ", ".join(f"{name}()" for name, _ in plugins)
+    return f"{imports}import {{ defineConfig }} from 'vite';\n\nexport default defineConfig({{\n  plugins: [{calls}],\n}});\n"
+
+
+START = ("tanstackStart", "@tanstack/react-start/plugin/vite")
+EXPRESS = "import express from 'express';\n\nconst app = express();\napp.get('/', (_, res) => res.send('hi'));\n"
+# What each framework's starter has, as far as Studio looks at it.
+STARTERS = {
+    "nextjs": {"package.json": package(next="16.4.3"), "next.config.ts": NEXT_CONFIG, "app/page.tsx": ""},
+    "nitro": {"package.json": package(nitro="3.0.260610-beta"), "nitro.config.ts": NITRO_CONFIG},
+    "sveltekit": {
+        "package.json": package(**{"@sveltejs/kit": "2.70.4"}),
+        "vite.config.ts": VITE_CONFIG,
+        "src/routes/+page.svelte": "",
+    },
+    "nuxt": {
+        "package.json": package(nuxt="4.5.2", vue="3.5.45"),
+        "nuxt.config.ts": "export default defineNuxtConfig({\n  devtools: { enabled: true }\n})\n",
+    },
+    "astro": {
+        "package.json": package(astro="7.3.5"),
+        "astro.config.mjs": "import { defineConfig } from 'astro/config';\n\nexport default defineConfig({});\n",
+    },
+    "vite": {"package.json": package(vite="8.3.8"), "vite.config.ts": vite_config(), "index.html": "<p>hi</p>\n"},
+    "tanstack-start": {
+        "package.json": package(**{"@tanstack/react-start": "1.169.5", "vite": "8.3.8"}),
+        "vite.config.ts": vite_config(START),
+    },
+    "react-router": {
+        "package.json": package(**{"@react-router/dev": "7.18.5", "react-router": "7.18.5", "vite": "8.3.8"}),
+        "vite.config.ts": vite_config(("reactRouter", "@react-router/dev/vite")),
+        "react-router.config.ts": "export default {\n  ssr: true,\n};\n",
+    },
+    "nestjs": {
+        "package.json": package({"build": "nest build", "start:dev": "nest start --watch"}, **{"@nestjs/core": "12"}),
+        "nest-cli.json": '{\n  "sourceRoot": "src",\n  "compilerOptions": {\n    "deleteOutDir": true\n  }\n}\n',
+        "src/app.module.ts": (
+            "import { Module } from '@nestjs/common';\n\n@Module({\n  imports: [],\n})\nexport class AppModule {}\n"
+        ),
+        "src/main.ts": (
+            "import { NestFactory } from '@nestjs/core';\nimport { AppModule } from './app.module.js';\n\n"
+            "const app = await NestFactory.create(AppModule);\nawait app.listen(3000);\n"
+        ),
+    },
+    "express": {
+        "package.json": package({"dev": "tsx watch src/index.ts", "start": "node dist/index.js"}, express="5.3.0"),
+        "src/index.ts": f"{EXPRESS}app.listen(3000);\n",
+    },
+    "hono": {
+        "package.json": package({"dev": "tsx watch src/index.ts"}, hono="4.13.19"),
+        "src/index.ts": "import { Hono } from 'hono';\n\nconst app = new Hono();\n\nexport default app;\n",
+    },
+    "fastify": {
+        "package.json": package({"start": "node src/index.js"}, fastify="5.12.8"),
+        "src/index.js": "import Fastify from 'fastify';\n\nconst app = Fastify();\nawait app.listen({ port: 3000 });\n",
+    },
+    "fastapi": {
+        "pyproject.toml": '[project]\nname = "app"\nversion = "1"\ndependencies = [\n    "fastapi>=0.115",\n]\n',
+        "main.py": "from fastapi import FastAPI\n\napp = FastAPI()\n",
+    },
+    "flask": {
+        "requirements.txt": "Flask==3.1\n",
+        "app.py": "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get('/')\ndef home():\n    return 'hi'\n",
+    },
+}
+
+
+def make(root, framework):
+    files = STARTERS[framework]
+    if SUPPORTED[framework].language != "Python":
+        files = {**files, "tsconfig.json": TSCONFIG}
+    for name, text in {**files, ".gitignore": GITIGNORE}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8", newline="")
+    return root
+
+
+def run(*arguments):
+    return main(["remove", *arguments])
+
+
+def run_json(capsys, *arguments):
+    capsys.readouterr()
+    code = run("--json", *arguments)
+    return code, json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    def of(framework):
+        root = make(tmp_path / "app", framework)
+        monkeypatch.chdir(root)
+        return root
+
+    return of
+
+
+@pytest.mark.parametrize("framework", [name for name in STARTERS if name in SUPPORTED])
+def test_scaffold_and_remove_leave_the_app_as_it_was_byte_for_byte(app, framework, capsys):
+    root = app(framework)
+    before = tree(root)
+    assert main(["scaffold", "--no-install"]) in {0, 3}
+    assert tree(root) != before
+    assert run() == 0, capsys.readouterr().out
+    assert tree(root) == before
+    assert [path for path in root.rglob("*") if path.is_dir() and not any(path.iterdir())] == []
+
+
+class TestAnAppThatHasWorkflows:
+    @pytest.fixture
+    def root(self, app):
+        root = app("nextjs")
+        (root / "workflows").mkdir()
+        (root / "workflows/order.ts").write_text("export async function order() {\n  'use workflow';\n}\n", "utf-8")
+        scaffold()
+        return root
+
+    def test_keeps_the_sdk_and_its_wiring_and_says_so(self, root, capsys):
+        assert run() == 0
+        assert "The Workflow SDK and its wiring stay, because workflows/order.ts uses it" in capsys.readouterr().out
+        config = (root / "next.config.ts").read_text("utf-8")
+        assert "export default withWorkflow(nextConfig);" in config
+        assert "workflow-studio" not in config
+        depends = json.loads((root / "package.json").read_text("utf-8"))["dependencies"]
+        assert depends == {"next": "16.4.3", "workflow": "4.8.9"}
+        assert '{ "name": "workflow" }' in (root / "tsconfig.json").read_text("utf-8")
+        ignored = (root / ".gitignore").read_text("utf-8").splitlines()
+        assert ".swc/" in ignored
+        assert ".workflow-studio/" not in ignored
+        assert not (root / "workflow-studio").exists()
+
+    def test_is_named_in_json(self, root, capsys):
+        code, document = run_json(capsys, "--dry-run")
+        assert (code, document["keepsSdk"]) == (0, "workflows/order.ts")
+
+    def test_can_be_scaffolded_again(self, root):
+        before = tree(root)
+        run()
+        scaffold()
+        after = tree(root)
+        assert after.keys() == before.keys()
+        assert [path for path in after if after[path] != before[path] and not path.endswith(".patch")] == []
+
+
+class TestWhatWasEditedSince:
+    def test_stays_and_is_listed(self, app, capsys):
+        root = app("nitro")
+        scaffold()
+        (root / "workflow.config.ts").write_text("// mine\n", "utf-8")
+        (root / "workflow-studio/index.cjs").write_text("// mine\n", "utf-8")
+        assert run() == 3
+        out = capsys.readouterr().out
+        assert (root / "workflow.config.ts").read_text("utf-8") == "// mine\n"
+        assert "workflow.config.ts:1: it was made by Studio and you edited it" in out
+        assert "workflow-studio/index.cjs:1:" in out
+        assert [path for path in tree(root) if path.startswith("workflow-studio/")] == ["workflow-studio/index.cjs"]
+
+    def test_config_edited_elsewhere_loses_only_what_was_added(self, app):
+        root = app("nitro")
+        scaffold()
+        path = root / "nitro.config.ts"
+        path.write_text("// first\n" + path.read_text("utf-8").replace("./server", "./api"), "utf-8")
+        assert run() == 0
+        assert path.read_text("utf-8") == "// first\n" + NITRO_CONFIG.replace("./server", "./api")
+
+    def test_config_that_was_formatted_loses_what_was_added(self, app):
+        root = app("nitro")
+        scaffold()
+        path = root / "nitro.config.ts"
+        text = (
+            path.read_text("utf-8")
+            .replace('"', "'")
+            .replace("withWorkflowStudioNitro(define", "withWorkflowStudioNitro(\n  define")
+        )
+        path.write_text(text, "utf-8")
+        assert run() == 0
+        assert "workflow" not in path.read_text("utf-8")
+        assert "serverDir: './server'" in path.read_text("utf-8")
+
+    def test_packages_that_moved_are_found(self, app):
+        root = app("vite")
+        scaffold()
+        document = json.loads((root / "package.json").read_text("utf-8"))
+        document["dependencies"] |= {"nitro": "3.0.260903-beta", "zod": "4"}
+        (root / "package.json").write_text(json.dumps(document, indent=4), "utf-8")
+        assert run() == 0
+        after = json.loads((root / "package.json").read_text("utf-8"))
+        assert after["dependencies"] == {"vite": "8.3.8", "zod": "4"}
+        assert "start" not in after.get("scripts", {})
+
+    def test_lines_of_gitignore_that_moved_are_found(self, app):
+        root = app("nitro")
+        scaffold()
+        path = root / ".gitignore"
+        path.write_text("".join(sorted(path.read_text("utf-8").splitlines(keepends=True))) + "mine/\n", "utf-8")
+        assert run() == 0
+        assert path.read_text("utf-8").split() == ["dist/", "node_modules", "mine/"]
+
+    def test_refused_config_is_left_with_its_line(self, app, capsys):
+        root = app("nextjs")
+        scaffold()
+        path = root / "next.config.ts"
+        path.write_text(path.read_text("utf-8").replace("(nextConfig)", "(nextConfig, { a: 1 })"), "utf-8")
+        assert run() == 3
+        assert "next.config.ts:7: the call has other arguments" in capsys.readouterr().out
+
+    def test_code_that_uses_the_generated_package_is_named(self, app, capsys):
+        root = app("nextjs")
+        scaffold()
+        (root / "app/api").mkdir(parents=True, exist_ok=True)
+        (root / "app/api/route.ts").write_text(
+            "import { a } from './a';\nimport { proxyTriggerFromNext } from 'workflow-studio/next';\n", "utf-8"
+        )
+        assert run() == 3
+        assert "app/api/route.ts:2: it uses workflow-studio/next, which is gone" in capsys.readouterr().out
+
+
+class TestWithoutARecord:
+    def test_studio_and_the_unused_sdk_go_and_nothing_else(self, app):
+        root = app("vite")
+        before = tree(root)
+        scaffold()
+        (root / "workflow-studio/scaffold.patch").unlink()
+        assert run() == 0
+        config = (root / "vite.config.ts").read_text("utf-8")
+        assert "workflow" not in config
+        assert "nitro()" in config  # whether it was there before is not known
+        assert (root / "tsconfig.json").read_text("utf-8") == before["tsconfig.json"].decode()
+        depends = json.loads((root / "package.json").read_text("utf-8"))["dependencies"]
+        assert "workflow-studio" not in depends
+        assert "workflow" in depends
+
+    def test_new_app_of_studio_becomes_a_plain_one(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        assert main(["scaffold", "--new", "my-app", "--framework", "nitro", "--no-install"]) == 0
+        monkeypatch.chdir(tmp_path / "my-app")
+        run()
+        left = tree(tmp_path / "my-app")
+        assert "workflows/order.ts" in left
+        assert [path for path in left if path.startswith("workflow-studio/")] == []
+        assert b"workflow/nitro" in left["nitro.config.ts"]
+        assert b"workflow-studio" not in left["nitro.config.ts"]
+        assert "workflow-studio" not in json.loads(left["package.json"])["dependencies"]
+
+
+class TestTheCommand:
+    def test_writes_nothing_when_it_only_shows(self, app, capsys):
+        root = app("nitro")
+        scaffold()
+        before = tree(root)
+        assert run("--dry-run") == 0
+        assert run("--diff") == 0
+        assert "-export default withWorkflowStudioNitro(defineConfig({" in capsys.readouterr().out
+        assert run("--check") == 4
+        assert tree(root) == before
+
+    def test_json_is_one_document(self, app, capsys):
+        app("nitro")
+        scaffold()
+        code, document = run_json(capsys, "--dry-run")
+        assert code == 0
+        assert document["schema"] == "workflow-studio/remove/1"
+        assert document["framework"] == "nitro"
+        assert {"path", "action", "note", "diff"} == document["changes"][0].keys()
+        assert {change["action"] for change in document["changes"]} >= {"delete", "update"}
+
+    def test_says_what_comes_next(self, app, capsys):
+        app("nitro")
+        scaffold()
+        capsys.readouterr()
+        assert run() == 0
+        out = capsys.readouterr().out
+        assert "  delete  workflow-studio/" in out
+        assert "  1. npm install      # takes out the packages that are no longer needed" in out
+
+    def test_second_run_finds_no_app_of_studio(self, app, capsys):
+        app("nitro")
+        scaffold()
+        assert run() == 0
+        code, document = run_json(capsys)
+        assert (code, document["error"]["code"]) == (2, "not_scaffolded")
+        assert document["error"]["hint"]
+
+    def test_folder_that_is_none_is_a_usage_error(self, tmp_path):
+        assert run(str(tmp_path / "missing")) == 2
+
+    def test_failure_puts_everything_back(self, app, monkeypatch):
+        root = app("nitro")
+        scaffold()
+        before = tree(root)
+        from workflow_studio.scaffolder.scaffold import _apply
+
+        real = _apply._replace
+
+        def fail(path, data):
+            if path.name == "package.json":
+                raise OSError("disk full")
+            real(path, data)
+
+        monkeypatch.setattr(_apply, "_replace", fail)
+        assert run() == 1
+        assert tree(root) == before
