@@ -109,7 +109,10 @@ class LoaderApp:
             (self.folder / name).write_text(text)
 
     def build(self) -> None:
-        run(*BUILD, cwd=self.folder, env=self.env)
+        self.run(*BUILD)
+
+    def run(self, *command: str) -> None:
+        run(*command, cwd=self.folder, env=self.env)
 
     def refused(self, entry: str, **env: str) -> str:
         """Start what must end at once; return what it says."""
