@@ -59,6 +59,11 @@ class TemplateBuildHook(BuildHookInterface[Any]):
         return self.__dict__.setdefault("_stack", ExitStack())
 
     def _make_bundle(self, bundles: ModuleType, source: Path) -> Path:
+        if (source / ".git/shallow").is_file():
+            self.app.display_warning(
+                "This clone is shallow: releases whose tags are not here are missing from the wheel, and apps made by "
+                "them cannot be updated with it. To release, fetch everything: git fetch --tags --unshallow"
+            )
         scratch = Path(self._temporary.enter_context(tempfile.TemporaryDirectory(prefix="studio-bundle-")))
         bundle = scratch / bundles.BUNDLE
         bundles.make_bundle(source, f"v{self.metadata.version}", bundle, scratch)

@@ -18,7 +18,7 @@ from tests.support.releases import NEWS as NEWS_LINE
 from tests.support.releases import ORDINARY, change, commit, git, next_release
 from tests.support.template import FRAMEWORKS
 from workflow_studio.scaffolder.cli import main
-from workflow_studio.scaffolder.scaffold import _apply
+from workflow_studio.scaffolder.scaffold import _answers, _apply
 
 NEWS = {
     ANSWERS: "update",
@@ -82,6 +82,23 @@ class TestUpdating:
         assert {CHANGED, CONFIG, DROPPED, TARGET, ADDED} <= outcomes(document).keys()
         assert not (app / "src/workflows").exists()
         assert "mode: existing" in (app / ANSWERS).read_text()
+
+    def test_what_an_update_edits_is_taken_back_by_a_removal(self, releases, update, monkeypatch, tmp_path, capsys):
+        app = tmp_path / "app"
+        (app / "app").mkdir(parents=True)
+        (app / "package.json").write_text('{\n  "dependencies": {\n    "next": "16.4.3"\n  }\n}\n')
+        (app / "next.config.ts").write_text("export default {};\n")
+        (app / "tsconfig.json").write_text('{\n  "compilerOptions": {}\n}\n')
+        (app / ".gitignore").write_text("node_modules/\n")
+        before = tree(app)
+        assert main(["scaffold", str(app), "--no-install"]) == 0
+        monkeypatch.setenv("STUDIO_TEMPLATE", str(releases))
+        code, document = update(app)
+        assert (code, document["manual"]) == (0, [])
+        assert '"workflow": "4.9.0"' in (app / "package.json").read_text()
+        monkeypatch.setattr(_answers, "template_ref", lambda: "v0.2.0")  # a removal needs the Studio of the update
+        assert main(["remove", str(app)]) == 0, capsys.readouterr()
+        assert tree(app) == before
 
     def test_app_in_python_keeps_its_edits(self, make_app, tmp_path, monkeypatch, update):
         streams = "template/fastapi/{{ source_prefix }}workflow_studio_app/__init__.py"
