@@ -10,6 +10,7 @@ const BASE_PATH = Symbol.for('@workflow/core/basePath');
 function setBasePath(base) {
   const path = base.replace(/\/+$/, '');
   if (path === '') {
+    Reflect.deleteProperty(globalThis, BASE_PATH);
     return;
   }
   Object.defineProperty(globalThis, BASE_PATH, {

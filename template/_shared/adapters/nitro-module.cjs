@@ -40,8 +40,11 @@ function setUpNitro(nitro) {
   options.plugins.push(path.join(__dirname, 'nitro-plugin.mjs'));
   keepStepRegistrations(nitro);
   if (options.dev) {
-    // `nitro dev` leaves it unset, which everywhere else means production.
-    process.env.NODE_ENV ||= 'development';
+    // `nitro dev` leaves it unset, which everywhere else means production. An app
+    // whose routes use the adapter has this file in its build, where bundlers put a
+    // literal in the place of the variable's usual name.
+    const { env } = process;
+    env.NODE_ENV ||= 'development';
     shareDevPort(options);
   } else {
     hooks.hook('rollup:before', addStart);
