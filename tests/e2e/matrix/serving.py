@@ -1,0 +1,56 @@
+"""An app of the matrix, served in another way than the checks of all frameworks do."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tests.e2e.matrix.conftest import REMOTE
+from tests.e2e.support import App
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.e2e.matrix.starter import Starter
+    from tests.e2e.support import Worker
+
+
+@contextmanager
+def serving(
+    starter: Starter,
+    folder: Path,
+    worker: Worker,
+    environment: Mapping[str, str],
+    *,
+    remote: bool = False,
+    below: str = "",
+    dev: bool = False,
+) -> Iterator[App]:
+    """Start a server of the app.
+
+    Args:
+        starter: What the app is made of.
+        folder: Where the server is started.
+        worker: The worker.
+        environment: Variables of the server.
+        remote: It gets the variables that send its runs to the worker.
+        below: The path that the app lives below.
+        dev: It is the development server.
+    """
+    app = App(starter.framework, folder, worker)
+    app.env = {name: value for name, value in app.env.items() if remote or name not in REMOTE} | dict(environment)
+    if dev:
+        # Told by an option, as people do: the variable would also tell the SDK.
+        port = app.env.pop("PORT")
+        app.env.pop("NODE_ENV")
+        app.command = (*starter.dev, "--port", port)
+    app.url += below
+    app.http = httpx.Client(base_url=app.url, timeout=60)
+    app.start()
+    try:
+        yield app
+    finally:
+        app.close()
