@@ -69,7 +69,7 @@ class TestOtherApps:
         before = tree(nitro_app)
         scaffold()
         assert tree(nitro_app) == before
-        assert "copier update" in capsys.readouterr().out
+        assert "studio update" in capsys.readouterr().out
 
     def test_explicit_source_folder_wins_over_the_recorded_one(self, tmp_path):
         root = make_app(tmp_path / "app", "nextjs")

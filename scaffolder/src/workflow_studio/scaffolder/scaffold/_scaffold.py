@@ -297,7 +297,7 @@ class _Comparison:
         if self.outdated and self.recorded is not None:
             self.plan.notes.append(
                 f"The generated files are from template {self.recorded.commit}; this is {template_ref()}. "
-                "Bring them forward with: copier update"
+                "Bring them forward with: studio update"
             )
 
 
