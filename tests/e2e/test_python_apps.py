@@ -1,4 +1,4 @@
-"""An app in Python, made by the template: its routes start runs on a real worker, follow them, and pass webhooks on."""
+"""Apps in Python, made by the template and installed: their routes start runs on a real worker, and follow them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from tests.e2e.support import KEY, STUDIO, Server, Worker, clean_environment, free_port, run, studio, wait_until
-from tests.support.template import copy_template, render
+from tests.support.template import ROOT, copy_template, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,33 +30,74 @@ TOKEN = "token-of-the-tests"
 DIAGNOSTICS = "/api/workflow-studio/diagnostics/remote-ownership"
 
 
-class PythonApp(Server):
-    """The app, served by uvicorn."""
+@dataclass(frozen=True)
+class Served:
+    """A framework and a server.
 
-    def __init__(self, folder: Path, worker: Worker, port: int, **env: str) -> None:
+    Attributes:
+        framework: The framework's id.
+        module: The server.
+        options: Its options; PORT is replaced.
+    """
+
+    framework: str
+    module: str
+    options: tuple[str, ...]
+
+    def command(self, folder: Path, port: int) -> tuple[str, ...]:
+        options = (option.replace("PORT", str(port)) for option in self.options)
+        return (str(python_of(folder)), "-m", self.module, *options)
+
+
+UVICORN, GUNICORN = ("--port", "PORT"), ("--threads", "8", "--bind", "127.0.0.1:PORT")
+SERVED = {
+    "fastapi": Served("fastapi", "uvicorn", ("app.main:app", *UVICORN)),
+    "flask": Served("flask", "gunicorn", (*GUNICORN, "app.main:app")),
+    "django-asgi": Served("django", "uvicorn", ("config.asgi:application", *UVICORN)),
+    "django-wsgi": Served("django", "gunicorn", (*GUNICORN, "config.wsgi")),
+}
+
+
+class PythonApp(Server):
+    """The app, served as its README says."""
+
+    def __init__(self, served: Served, folder: Path, worker: Worker, port: int, **env: str) -> None:
         super().__init__(
-            command=(sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port)),
+            command=served.command(folder, port),
             cwd=folder,
             env={"WORKFLOW_STUDIO_DIAGNOSTICS_TOKEN": TOKEN, **worker.cli, **env},
             log=worker.cwd / f"app-{port}.log",
             url=f"http://localhost:{port}",
-            health="/openapi.json",
         )
         self.http = httpx.Client(base_url=self.url, timeout=60)
 
 
-def make(folder: Path) -> None:
-    template = copy_template(folder.parent / "template-of-fastapi")
-    render(template, folder, "fastapi", project_name="orders")
+def python_of(folder: Path) -> Path:
+    return folder / ".venv/bin/python"
+
+
+def make(folder: Path, framework: str) -> None:
+    template = copy_template(folder.parent / f"template-of-{framework}")
+    render(template, folder, framework, project_name="orders")
     shutil.rmtree(template)
     shutil.copy(WORKFLOWS / "webhooks.ts", folder / "workflows/webhooks.ts")
     run("npm", "install", "--prefer-offline", "--no-audit", "--no-fund", cwd=folder)
     run("npm", "run", "typecheck", cwd=folder)
     studio("build", cwd=folder)
+    run(sys.executable, "-m", "venv", ".venv", cwd=folder)
+    packages = [option for part in ("compute", "client") for option in ("-e", str(ROOT / "runtime" / part))]
+    server = [] if framework == "fastapi" else ["gunicorn"]
+    pip = (str(python_of(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    run(*pip, *packages, "-e", ".[dev]", *server, cwd=folder)
+
+
+@pytest.fixture(scope="module", params=SERVED)
+def served(request: pytest.FixtureRequest) -> Served:
+    return SERVED[request.param]
 
 
 @pytest.fixture(scope="module")
-def port() -> int:
+def port(served: Served) -> int:
     """The app's port, known before the worker starts: its webhook addresses name the app."""
     return free_port()
 
@@ -72,15 +114,15 @@ def worker(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Work
 
 
 @pytest.fixture(scope="module")
-def folder(prepared_app: PreparedApp, worker: Worker) -> Path:
-    made = prepared_app("fastapi", make)
+def folder(prepared_app: PreparedApp, worker: Worker, served: Served) -> Path:
+    made = prepared_app(f"python-{served.framework}", lambda folder: make(folder, served.framework))
     assert studio("deploy", cwd=made, env=worker.cli)["deploymentId"].startswith("dep_")
     return made
 
 
 @pytest.fixture(scope="module")
-def app(folder: Path, worker: Worker, port: int) -> Iterator[PythonApp]:
-    server = PythonApp(folder, worker, port)
+def app(served: Served, folder: Path, worker: Worker, port: int) -> Iterator[PythonApp]:
+    server = PythonApp(served, folder, worker, port)
     server.start()
     try:
         yield server
@@ -98,6 +140,11 @@ def begin(app: PythonApp, **headers: str) -> str:
 def test_the_javascript_is_formatted(folder: Path) -> None:
     paths = ("package.json", "tsconfig.json", "workflows")
     run("npx", "--yes", "prettier@3.10.1", "--single-quote", "--check", *paths, cwd=folder)
+
+
+@pytest.mark.parametrize("command", [("ruff", "check"), ("ruff", "format", "--check"), ("mypy",), ("pytest", "-q")])
+def test_the_app_passes_its_own_checks_where_it_is_installed(folder: Path, command: tuple[str, ...]) -> None:
+    run(str(python_of(folder)), "-m", *command, cwd=folder)
 
 
 def test_an_order_is_fulfilled_on_the_worker_and_told_about_while_it_is(app: PythonApp, worker: Worker) -> None:
@@ -231,8 +278,8 @@ def test_the_app_is_found_to_leave_execution_to_the_worker(app: PythonApp, worke
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_wrong_key_is_a_clean_error(folder: Path, worker: Worker) -> None:
-    app = PythonApp(folder, worker, free_port(), WORKFLOW_COMPUTE_API_KEY="a-key-that-nobody-gave-out")
+def test_a_wrong_key_is_a_clean_error(served: Served, folder: Path, worker: Worker) -> None:
+    app = PythonApp(served, folder, worker, free_port(), WORKFLOW_COMPUTE_API_KEY="a-key-that-nobody-gave-out")
     app.start()
     try:
         answer = app.http.post("/api/orders", json=ORDER)
@@ -247,11 +294,11 @@ def test_a_wrong_key_is_a_clean_error(folder: Path, worker: Worker) -> None:
     assert "a-key-that-nobody-gave-out" not in log + answer.text + json.dumps(report)
 
 
-def test_a_key_with_two_scopes_is_enough(folder: Path, worker: Worker) -> None:
+def test_a_key_with_two_scopes_is_enough(served: Served, folder: Path, worker: Worker) -> None:
     made = worker.http.post("/v1/keys", json={"name": "app", "scopes": ["trigger:write", "runs:read"]})
     assert made.status_code == 201, made.text
     key = made.json()["secret"]
-    app = PythonApp(folder, worker, free_port(), WORKFLOW_COMPUTE_API_KEY=key)
+    app = PythonApp(served, folder, worker, free_port(), WORKFLOW_COMPUTE_API_KEY=key)
     app.start()
     try:
         run_id = begin(app)
