@@ -44,6 +44,13 @@ def _installed(version: str) -> Path:
     return folder
 
 
+def installed_sdk(version: str = SDK_VERSION) -> Path:
+    """Return the ``node_modules`` that hold the SDK."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with FileLock(cache_folder() / f"workflow-{version}.lock"):
+        return _installed(version) / "node_modules"
+
+
 def build_artifact(source: str, *, version: str = SDK_VERSION) -> Path:
     """Return the folder of an unpacked artifact whose workflows are those of ``source``, a TypeScript module."""
     cache_folder().mkdir(parents=True, exist_ok=True)

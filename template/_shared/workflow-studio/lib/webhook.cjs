@@ -25,6 +25,11 @@ const NAME = 'WorkflowStudioWebhookError';
 const WEBHOOKS = '/.well-known/workflow/v1/webhook/';
 /** As long as a workflow may take to answer, and a little. */
 const ANSWER_MS = 310_000;
+/** What the World says of a worker that does not answer, and what this does. */
+const OF_THE_WAY = new Map([
+  ['TRANSPORT', 'unreachable'],
+  ['TIMEOUT', 'timeout'],
+]);
 // They say something about one connection, and nothing to whoever is behind it
 // (source: RFC 9110, 7.6.1).
 const HOP_BY_HOP = [
@@ -140,11 +145,17 @@ async function resumeInApp(token, request) {
   const sdk = await loadSdk();
   try {
     return await sdk.resumeWebhook(token, request);
-  } catch (error) {
-    if (/** @type {any} */ (error)?.name === 'HookNotFoundError') {
+  } catch (cause) {
+    const { code, message, name } = /** @type {any} */ (cause);
+    if (name === 'HookNotFoundError') {
       return noWebhook();
     }
-    throw error;
+    const lost = name === 'WorkflowWorldError' && OF_THE_WAY.get(code);
+    if (lost) {
+      // Whether the worker has such a webhook cannot be told.
+      throw ingressError(NAME, { code: lost, message, cause });
+    }
+    throw cause;
   }
 }
 
