@@ -9,6 +9,7 @@ import pytest
 from workflow_studio.scaffolder.cli import main
 from workflow_studio.scaffolder.scaffold import _scaffold
 from workflow_studio.scaffolder.scaffold._template import render
+from workflow_studio.scaffolder.scaffold.remove import _remove
 
 NEXT_CONFIG = """import type { NextConfig } from "next";
 
@@ -56,17 +57,18 @@ def tree(root):
 _rendered = {}
 
 
+def render_cached(answers, *, answers_file=".copier-answers.yml", release=None):
+    key = (answers_file, *sorted(answers.items()))
+    if key not in _rendered:
+        _rendered[key] = render(answers, answers_file=answers_file, release=release)
+    return dict(_rendered[key])
+
+
 @pytest.fixture(autouse=True)
 def render_once(monkeypatch):
     """The template does not change during the tests: what was rendered once is rendered for all of them."""
-
-    def cached(answers, *, answers_file=".copier-answers.yml"):
-        key = (answers_file, *sorted(answers.items()))
-        if key not in _rendered:
-            _rendered[key] = render(answers, answers_file=answers_file)
-        return dict(_rendered[key])
-
-    monkeypatch.setattr(_scaffold, "render", cached)
+    monkeypatch.setattr(_scaffold, "render", render_cached)
+    monkeypatch.setattr(_remove, "render", render_cached)
 
 
 @pytest.fixture(params=APPS)
