@@ -71,8 +71,13 @@ class Checks:
         assert "_commit: v0.2.0" in (app / ".copier-answers.yml").read_text()
 
 
-def take_the_tour(app: App) -> str:
-    """Start the tour through the app and see it through; return the run's id."""
+def take_the_tour(app: App, webhooks: str = "") -> str:
+    """Start the tour through the app and see it through; return the run's id.
+
+    Args:
+        app: The app.
+        webhooks: What the URL of the webhook begins with.
+    """
     token = f"tour-{uuid4()}"
     run_id = app.begin("tour", "Ada", token)
     with httpx.stream("GET", f"{app.url}/api/stream", params={"id": run_id}, timeout=60) as stream:
@@ -81,6 +86,7 @@ def take_the_tour(app: App) -> str:
         assert next(lines) == "hook"
         wait_until(lambda: app.resume(token, {"answer": 42}).is_success, what="the hook")
         url = next(lines)
+        assert url.startswith(webhooks)
         assert "/.well-known/workflow/v1/webhook/" in url
         accepted = httpx.post(url, content=FORM, headers={"content-type": FORM_TYPE}, timeout=60)
         assert accepted.status_code == 202, accepted.text

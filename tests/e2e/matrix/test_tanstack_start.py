@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tests.e2e.matrix.checks import Checks
+from tests.e2e.matrix.nitro_checks import NitroChecks
 from tests.e2e.matrix.starter import Starter
 from tests.e2e.support import run
 
@@ -20,7 +20,7 @@ def create(folder: Path) -> None:
     run("npx", "--yes", "@tanstack/cli@0.71.0", "create", folder.name, *CHOICES, *LEFT_OUT, cwd=folder.parent)
 
 
-class TestTanStackStart(Checks):
+class TestTanStackStart(NitroChecks):
     starter: ClassVar[Starter] = Starter(
         id="tanstack-start",
         make=create,

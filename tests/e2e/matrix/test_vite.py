@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tests.e2e.matrix.checks import Checks
+from tests.e2e.matrix.nitro_checks import NitroChecks
 from tests.e2e.matrix.starter import Starter
 from tests.e2e.support import run
 
@@ -17,7 +17,7 @@ def create(folder: Path) -> None:
     run("npm", "create", "--yes", "vite@9.3.0", folder.name, "--", *options, cwd=folder.parent)
 
 
-class TestVite(Checks):
+class TestVite(NitroChecks):
     starter: ClassVar[Starter] = Starter(
         id="vite", make=create, start=("node", ".output/server/index.mjs"), dev=("npx", "vite", "dev")
     )
