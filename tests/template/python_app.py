@@ -135,6 +135,7 @@ class WireWorker:
         self.cut = asyncio.Event()
         self.silent = False
         self.url = ""
+        self._writers: list[asyncio.StreamWriter] = []
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[str]:
@@ -142,7 +143,13 @@ class WireWorker:
         async with server:
             yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
+    def hang_up(self) -> None:
+        """Cut the connections that are open."""
+        for writer in self._writers:
+            writer.transport.abort()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         try:
             while True:
                 call = await self._read(reader)

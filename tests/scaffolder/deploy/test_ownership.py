@@ -160,6 +160,23 @@ def test_a_key_that_an_older_app_does_not_check_is_said_to_be_unchecked(app: Fak
     assert (verdict, "could not be checked" in message) == ("warn", True)
 
 
+@pytest.mark.parametrize(
+    ("language", "scopes", "package"),
+    [(None, "scope world:proxy", "workflow-studio"), ("python", "trigger:write and runs:read", "workflow_studio_app")],
+)
+def test_what_to_do_about_a_key_depends_on_what_the_app_does_with_it(
+    app: FakeApp, capsys: Capture, language: str | None, scopes: str, package: str
+) -> None:
+    app.report |= {"language": language} if language else {}
+    app.report["worker"]["access"] = {"status": "refused", "code": "unauthorized", "message": "no"}
+    main(["compute", "validate-ownership", "--strict", "--app-url", app.url])
+    assert f"{scopes}." in capsys.readouterr().out
+    del app.report["worker"]["access"]
+    main(["compute", "validate-ownership", "--strict", "--app-url", app.url])
+    shown = capsys.readouterr().out
+    assert f"--force {package}\n" in shown
+
+
 def test_an_app_that_points_to_another_worker_is_a_warning(app: FakeApp, capsys: Capture) -> None:
     app.report["worker"]["baseUrl"] = "https://other.test"
     assert validate(capsys, "--strict", "--app-url", app.url, expect=2)["same_worker"][0] == "warn"

@@ -149,16 +149,26 @@ def _apps_key(report: dict[str, Any]) -> Check:
         return Check(
             name,
             Verdict.WARN,
-            "Whether the app's key works could not be checked: the app's workflow-studio package is older.",
-            "Bring it up to date: studio scaffold --force workflow-studio",
+            f"Whether the app's key works could not be checked: the app's {_package(report)} package is older.",
+            f"Bring it up to date: studio scaffold --force {_package(report)}",
         )
     state = access.get("status")
     message = str(access.get("message") or f"The worker said {state!r} to the app.")
     if state == "ok":
         return Check(name, Verdict.PASS, "The worker takes the app's key.")
     if state == "refused":
-        return Check(name, Verdict.FAIL, message, "Give the app a key of this worker with the scope world:proxy.")
+        # An app in Python has no World: it starts runs and reads them.
+        scopes = "scopes trigger:write and runs:read" if _is_python(report) else "scope world:proxy"
+        return Check(name, Verdict.FAIL, message, f"Give the app a key of this worker with the {scopes}.")
     return Check(name, Verdict.WARN, message, "Check that the app can reach the worker.")
+
+
+def _is_python(report: dict[str, Any]) -> bool:
+    return report.get("language") == "python"
+
+
+def _package(report: dict[str, Any]) -> str:
+    return "workflow_studio_app" if _is_python(report) else "workflow-studio"
 
 
 def _instance(report: dict[str, Any]) -> Check:
