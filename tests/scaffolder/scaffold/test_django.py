@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 from tests.scaffolder.scaffold.conftest import run, run_json, scaffold, tree
+from workflow_studio.scaffolder.cli import main
 from workflow_studio.scaffolder.scaffold._detect import detect
 from workflow_studio.scaffolder.scaffold._python import find_django_settings
 from workflow_studio.scaffolder.scaffold._template import studio_version
@@ -147,6 +148,26 @@ def test_settings_that_are_changed_by_position_where_they_are_used_are_left_alon
     (step,) = document["manual"]
     assert (step["path"], step["line"]) == ("shop/settings/local.py", 3)
     assert "'django.middleware" in (root / "shop/settings/base.py").read_text("utf-8").splitlines()[6]
+
+
+class TestRemoval:
+    @pytest.mark.parametrize("folder", ["", "backend/"])
+    def test_takes_everything_back(self, tmp_path, folder):
+        files = {f"{folder}shop/settings.py": SETTINGS}
+        root = project(tmp_path / "site", files, manage=f"{folder}manage.py")
+        before = tree(root)
+        scaffold(str(root))
+        assert main(["remove", str(root)]) == 0
+        assert tree(root) == before
+
+    def test_names_what_is_left_in_settings_that_were_edited_since(self, tmp_path, capsys):
+        root = project(tmp_path / "site", {"shop/settings.py": SETTINGS})
+        scaffold(str(root))
+        settings = root / "shop/settings.py"
+        settings.write_text(f"INSTALLED_APPS = ['workflow_studio_app', 'shop']\n{WIRED.partition('],')[2]}", "utf-8")
+        capsys.readouterr()
+        assert main(["remove", str(root)]) == 3
+        assert "shop/settings.py:1: it uses workflow_studio_app, which is gone" in capsys.readouterr().out
 
 
 def test_a_new_project_is_made_whole(tmp_path, capsys):

@@ -8,6 +8,7 @@ import tomllib
 import pytest
 
 from tests.scaffolder.scaffold.conftest import run, run_json, scaffold, tree
+from workflow_studio.scaffolder.cli import main
 from workflow_studio.scaffolder.errors import DetectionError
 from workflow_studio.scaffolder.scaffold._detect import detect
 from workflow_studio.scaffolder.scaffold._python import find_app_modules
@@ -134,6 +135,22 @@ class TestDependencies:
         assert step["path"] == name
         assert "workflow-studio-client" in step["snippet"]
         assert not (root / "requirements.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"requirements.txt": "flask\n", "app.py": APP},
+        {"Pipfile": '[packages]\nflask = "*"\n', "src/shop/__init__.py": FACTORY},
+        {"pyproject.toml": '[project]\nname = "x"\ndependencies = ["flask"]\n', "app.py": APP},
+    ],
+)
+def test_a_removal_takes_everything_back(tmp_path, files):
+    root = make(tmp_path / "shop", files)
+    before = tree(root)
+    scaffold(str(root))
+    assert main(["remove", str(root)]) == 0
+    assert tree(root) == before
 
 
 def test_a_new_app_is_made_whole(tmp_path, capsys):

@@ -187,7 +187,11 @@ def _python_install(scaffold: Scaffold) -> str:
     if scaffold.is_new:
         return "pip install -e '.[dev]'"
     root = scaffold.plan.root
-    for name, command in (("uv.lock", "uv sync"), ("poetry.lock", "poetry lock && poetry install")):
+    for name, command in (
+        ("uv.lock", "uv sync"),
+        ("poetry.lock", "poetry lock && poetry install"),
+        ("Pipfile", "pipenv install"),
+    ):
         if (root / name).is_file():
             return command
     requirements = next((name for name in REQUIREMENTS if name in scaffold.plan.changes), None)

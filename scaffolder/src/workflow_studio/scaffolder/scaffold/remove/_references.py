@@ -26,7 +26,8 @@ _SDK: Final = re.compile(
 )
 _STUDIO: Final = re.compile(
     r"""(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\(\s*)["'](workflow-studio(?:/[\w/-]+)?)["']"""
-    r"""|^[ \t]*(?:from|import)[ \t]+(?:[\w.]+\.)?(workflow_studio_app)\b""",
+    r"""|^[ \t]*(?:from|import)[ \t]+(?:[\w.]+\.)?(workflow_studio_app)\b"""
+    r"""|["'](workflow_studio_app)(?:["']|\.(?:apps|middleware)\.)""",  # Django's settings name it as text
     re.MULTILINE,
 )
 
@@ -55,7 +56,7 @@ def find_references(plan: Plan, folder: str) -> Iterator[tuple[str, int, str]]:
             continue
         text = plan.text(name) if change is not None and change.writes else _text(path)
         for found in _STUDIO.finditer(text or ""):
-            yield name, (text or "").count("\n", 0, found.end()) + 1, found[1] or found[2]
+            yield name, (text or "").count("\n", 0, found.end()) + 1, found[1] or found[2] or found[3]
 
 
 def _sources(root: Path) -> Iterator[Path]:
