@@ -86,7 +86,9 @@ def _raise_pins(
 
 def _pins(answers: Mapping[str, Any], release: Release) -> dict[tuple[str, ...], str]:
     """Return the releases that a new app's package.json names, by their place in it."""
-    made = render({**answers, "mode": "new", "project_name": "app"}, release=release).get(_PACKAGE, b"{}")
+    # The folder of the routes is no part of them, and may be one that no new app has.
+    known = {name: answer for name, answer in answers.items() if name != "app_dir"}
+    made = render({**known, "mode": "new", "project_name": "app"}, release=release).get(_PACKAGE, b"{}")
     package = json.loads(made)
     return {keys: spec for section in _SECTIONS for keys, spec in _leaves((section,), package.get(section, {}))}
 
