@@ -9,10 +9,11 @@ import pytest
 from copier import Settings, run_copy
 from plumbum import local
 
-from tests.support.template import ROOT, TEMPLATES, files
+from tests.support.template import ROOT, TEMPLATES, copy_template, files
 from workflow_studio.scaffolder.errors import TemplateError, UsageError
 from workflow_studio.scaffolder.scaffold._template import (
     REPOSITORY,
+    Release,
     _render,
     _sources,
     find_sources,
@@ -34,7 +35,8 @@ def git(folder, *arguments):
 def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle")
     (folder / "scratch").mkdir()
-    make_bundle(ROOT, template_ref(), folder / "releases.bundle", folder / "scratch")
+    copy_template(folder / "template")
+    make_bundle(folder / "template", template_ref(), folder / "releases.bundle", folder / "scratch")
     return folder / "releases.bundle"
 
 
@@ -64,7 +66,7 @@ class TestRendering:
                 REPOSITORY, tmp_path / "app", answers, vcs_ref=template_ref(), defaults=True, quiet=True,
                 settings=Settings(),
             )  # fmt: skip
-        rendered = render(answers)
+        rendered = render(answers, release=Release(template_ref(), bundle.parent / "template"))
         assert rendered == files(tmp_path / "app")
         # A file that is conditional as a whole would be left behind as an empty one.
         assert [path for path, content in rendered.items() if not content.strip() and path[-11:] != "__init__.py"] == []
@@ -115,7 +117,7 @@ class TestRendering:
 
     def test_public_address_and_version_are_recorded_however_long_the_path(self):
         long = b"_src_path: /a/folder with spaces\n  and a line of its own\nmode: new\n"
-        release = _sources.Release("v7.8.9", ROOT)
+        release = Release("v7.8.9", ROOT)
         assert (
             _render._name_release(long, release) == b"_commit: v7.8.9\n_src_path: gh:org/workflow-studio\nmode: new\n"
         )
