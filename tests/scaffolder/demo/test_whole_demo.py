@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.template import FRAMEWORKS
+from tests.support.template import PYTHON, TEMPLATES
 from workflow_studio.scaffolder.demo.app import FRAMEWORKS as DEMOS
 from workflow_studio.scaffolder.demo.command import FrameworkChoice
+from workflow_studio.scaffolder.demo.processes import DemoError
 
 
 @pytest.mark.e2e
@@ -37,6 +39,28 @@ def test_the_order_of_the_example_app_is_fulfilled_on_the_worker(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"
 
 
-def test_every_framework_in_javascript_has_a_demo() -> None:
+def test_every_framework_has_a_demo() -> None:
     assert list(FrameworkChoice) == list(DEMOS)
-    assert set(DEMOS) == set(FRAMEWORKS)
+    assert set(DEMOS) == set(TEMPLATES)
+
+
+@pytest.mark.e2e
+@pytest.mark.node
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("framework", PYTHON)
+def test_an_app_in_python_has_its_order_fulfilled(tmp_path: Path, framework: str) -> None:
+    studio = Path(sys.executable).with_name("studio")
+    command = [studio, "demo", "--framework", framework, "--json"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["run"]["status"] == "completed"
+
+
+def test_a_package_that_the_app_needs_is_asked_for_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(DemoError, match="needs the package flask") as caught:
+        DEMOS["flask"].require_packages()
+    assert caught.value.hint == "Install it beside Studio: pip install flask"
+    DEMOS["nitro"].require_packages()
+    DEMOS["fastapi"].require_packages()

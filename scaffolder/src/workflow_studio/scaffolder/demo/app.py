@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,7 @@ class Framework:
         start: Arguments for the app's ``start`` script.
         variables: More variables it needs to listen on ``port`` of this machine only.
         node: Major version of Node.js it needs.
+        python: The module that starts an app in Python, and its arguments; such an app has no build.
     """
 
     name: str
@@ -40,6 +42,22 @@ class Framework:
     start: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=lambda: {"HOST": "127.0.0.1"})
     node: int = 20
+    python: tuple[str, ...] = ()
+
+    def require_packages(self) -> None:
+        """Make sure that an app in Python can be started by this Python.
+
+        Raises:
+            DemoError: A package that it imports is missing.
+        """
+        # What FastAPI apps need comes with the worker.
+        for name in {"flask", "django"} & {self.name} if self.python else ():
+            if importlib.util.find_spec(name) is None:
+                raise DemoError(
+                    f"The demo of {self.title} needs the package {name}.",
+                    code="python_package_missing",
+                    hint=f"Install it beside Studio: pip install {name}",
+                )
 
 
 FRAMEWORKS: Final = {
@@ -57,6 +75,9 @@ FRAMEWORKS: Final = {
         Framework("nestjs", "NestJS"),
         Framework("tanstack-start", "TanStack Start", node=22),
         Framework("react-router", "React Router", node=22),
+        Framework("fastapi", "FastAPI", python=("uvicorn", "app.main:app", "--port", "{port}")),
+        Framework("flask", "Flask", python=("flask", "--app", "app.main", "run", "--port", "{port}")),
+        Framework("django", "Django", python=("uvicorn", "config.asgi:application", "--port", "{port}")),
     )
 }
 

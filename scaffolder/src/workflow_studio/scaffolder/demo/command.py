@@ -31,6 +31,9 @@ class FrameworkChoice(StrEnum):
     NESTJS = "nestjs"
     TANSTACK_START = "tanstack-start"
     REACT_ROUTER = "react-router"
+    FASTAPI = "fastapi"
+    FLASK = "flask"
+    DJANGO = "django"
 
 
 def register(app: typer.Typer) -> None:

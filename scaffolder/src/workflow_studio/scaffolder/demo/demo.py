@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -103,6 +104,7 @@ class Demo:
             KeyboardInterrupt: If somebody asked to stop.
         """
         command = worker_command()  # says at once if there is no worker to install things for
+        self.framework.require_packages()
         node = find_node(minimum=self.framework.node)
         with stop_requests_as_interrupts():
             try:
@@ -125,8 +127,9 @@ class Demo:
         process, connection = self._launch_worker(folder, worker, environment)
         with self._stage("Installing its npm packages"):
             self._finish("npm install", node.npm_command(*_INSTALL), app_dir, environment)
-        with self._stage("Building the app for production"):
-            self._finish("npm run build", node.npm_command("run", "build"), app_dir, environment)
+        if not self.framework.python:
+            with self._stage("Building the app for production"):
+                self._finish("npm run build", node.npm_command("run", "build"), app_dir, environment)
         with self._stage("Starting a worker"):
             process.wait_until(lambda: _healthy(connection), seconds=_START_SECONDS, what="its first answer")
         with self._stage("Building the workflows into an artifact"):
@@ -178,6 +181,8 @@ class Demo:
             self.framework, port=port, worker_url=connection.url, api_key=connection.api_key
         )
         command = node.npm_command("run", "start", *self.framework.start)
+        if self.framework.python:
+            command = [sys.executable, "-m", *(part.format(port=port) for part in self.framework.python)]
         app = self._start("The app", command, app_dir, variables)
         app.wait_until(lambda: answers(url), seconds=_START_SECONDS, what="its first answer")
         return app, url
