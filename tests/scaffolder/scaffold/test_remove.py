@@ -87,6 +87,19 @@ STARTERS = {
         "requirements.txt": "Flask==3.1\n",
         "app.py": "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get('/')\ndef home():\n    return 'hi'\n",
     },
+    "django": {
+        "requirements.txt": "Django==5.2\n",
+        "manage.py": "import os\n\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n",
+        "shop/__init__.py": "",
+        "shop/settings.py": (
+            "INSTALLED_APPS = [\n    'django.contrib.admin',\n]\n\nMIDDLEWARE = [\n"
+            "    'django.middleware.security.SecurityMiddleware',\n]\n\nROOT_URLCONF = 'shop.urls'\n"
+        ),
+        "shop/urls.py": (
+            "from django.contrib import admin\nfrom django.urls import path\n\n"
+            "urlpatterns = [\n    path('admin/', admin.site.urls),\n]\n"
+        ),
+    },
 }
 
 
@@ -168,6 +181,41 @@ class TestAnAppThatHasWorkflows:
         # What is added a second time stands in another place, and is recorded anew.
         moved = {".gitignore", "workflow-studio/scaffold.patch"}
         assert {path for path in after if after[path] != before[path]} <= moved
+
+
+class TestAFrameworkThatNeedsMoreThanItsConfig:
+    def test_nest_app_with_workflows_keeps_the_sdks_module_and_loses_studios_call_and_scripts(self, app, capsys):
+        root = app("nestjs")
+        (root / "src/workflows").mkdir()
+        (root / "src/workflows/order.ts").write_text("export async function order() {\n  'use workflow';\n}\n", "utf-8")
+        scaffold()
+        assert run() == 0
+        assert "`npx @workflow/nest init --force`" in capsys.readouterr().out
+        assert "WorkflowModule.forRoot()" in (root / "src/app.module.ts").read_text("utf-8")
+        assert (root / "src/main.ts").read_text("utf-8") == STARTERS["nestjs"]["src/main.ts"]
+        document = json.loads((root / "package.json").read_text("utf-8"))
+        assert document["scripts"] == {"build": "nest build", "start:dev": "nest start --watch"}
+        assert "@workflow/nest" in document["dependencies"]
+        assert '"swc"' in (root / "nest-cli.json").read_text("utf-8")
+
+    def test_app_that_listens_itself_gets_its_scripts_back(self, app, capsys):
+        root = app("express")
+        (root / "workflows").mkdir()
+        (root / "workflows/order.ts").write_text("export async function order() {\n  'use workflow';\n}\n", "utf-8")
+        assert main(["scaffold", "--server", "node", "--no-install"]) == 0
+        assert run() == 0
+        assert "Without Studio nothing compiles workflows in this app" in capsys.readouterr().out
+        scripts = json.loads((root / "package.json").read_text("utf-8"))["scripts"]
+        assert scripts == {"dev": "tsx watch src/index.ts", "start": "node dist/index.js"}
+        assert (root / "src/index.ts").read_text("utf-8") == STARTERS["express"]["src/index.ts"]
+
+    def test_file_of_the_app_in_the_place_of_the_guard_is_none_of_studios(self, app, capsys):
+        root = app("nextjs")
+        (root / "instrumentation.ts").write_text("export function register() {}\n", "utf-8")
+        before = tree(root)
+        scaffold()
+        assert run() == 0
+        assert tree(root) == before
 
 
 class TestWhatWasEditedSince:
@@ -269,6 +317,18 @@ class TestWithoutARecord:
         assert b"workflow/nitro" in left["nitro.config.ts"]
         assert b"workflow-studio" not in left["nitro.config.ts"]
         assert "workflow-studio" not in json.loads(left["package.json"])["dependencies"]
+
+
+@pytest.mark.parametrize("path", ["../outside.txt", "/etc/hosts", "a/../../b"])
+def test_record_that_leads_out_of_the_project_is_refused(app, path, capsys):
+    root = app("nitro")
+    scaffold()
+    before = tree(root)
+    record = root / "workflow-studio/scaffold.patch"
+    record.write_text(f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -1 +1 @@\n-a\n+b\n", "utf-8")
+    assert run() == 2
+    assert "is not a path inside the project" in capsys.readouterr().err
+    assert tree(root).keys() == before.keys()
 
 
 class TestTheCommand:

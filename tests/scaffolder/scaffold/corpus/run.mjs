@@ -92,6 +92,13 @@ function stub(inside, calls) {
  */
 function known(callee, args) {
   const name = callee.split(/[.#]/).at(-1) ?? '';
+  // With an app in place of a config, it returns the app.
+  if (
+    /^workflow-studio\/(?:express|fastify|hono)#with/.test(callee) &&
+    typeof args[0] === 'function'
+  ) {
+    return args[0];
+  }
   if (
     /^(?:workflow\/next#withWorkflow$|workflow-studio\/)/.test(callee) &&
     /^with/.test(name)
@@ -212,7 +219,10 @@ async function execute(file, scenario) {
   /** @type {unknown[]} */
   const calls = [];
   const code = /\.[cm]?ts$/.test(file.path)
-    ? stripTypeScriptTypes(file.code, { mode: 'transform' })
+    ? stripTypeScriptTypes(
+        file.code,
+        /** @type {any} */ ({ mode: 'transform' }),
+      )
     : file.code;
   const context = vm.createContext({
     console: { log() {}, warn() {}, error() {}, info() {} },

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from workflow_studio.scaffolder.scaffold._project import resolve_inside
 from workflow_studio.scaffolder.scaffold._template._bundle import GitError, run_git
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Section:
         """
         with tempfile.TemporaryDirectory(prefix="studio-undo-") as name:
             folder = Path(name).resolve()
-            target = folder / self.path
+            target = resolve_inside(folder, self.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(current)
             # A change at the end of the file is found there also when something was added below it: unidiff-zero.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.scaffolder.errors import TemplateError, UsageError
 from workflow_studio.scaffolder.scaffold._answers import Recorded, read_recorded
@@ -17,10 +17,14 @@ from workflow_studio.scaffolder.scaffold.remove._references import find_referenc
 from workflow_studio.scaffolder.scaffold.remove._unwire import Unwiring
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-_LANGUAGES: Final = {"ts": True, "js": False}
+_PLAIN: Final = {
+    "nestjs": "Builds need the SDK's plugin of SWC: run `npx @workflow/nest init --force` before building and starting.",
+    "node": "Without Studio nothing compiles workflows in this app: the SDK's own way is Nitro.",
+}
+"""What the app needs to run its workflows by the SDK alone, beyond what stays."""
 
 
 @dataclass(slots=True)
@@ -65,13 +69,15 @@ def plan_removal(root: Path) -> Removal:
     own = {*made, recorded.path, *_own_files(framework)}
     removal.keeps_sdk = uses_sdk(root, own, folder)
     Unwiring(removal.plan, framework, _in_order(sections), folder, keeps_sdk=bool(removal.keeps_sdk)).run()
-    _report(removal, folder)
+    _report(removal, folder, recorded.answers)
     return removal
 
 
 def _render(recorded: Recorded) -> dict[str, bytes]:
     """Return what Studio made, without what a new app gets once and its owner has since."""
     answers = {**recorded.answers, "mode": "existing"}
+    if recorded.is_current:
+        return render(answers, answers_file=recorded.path)
     with open_releases() as releases:
         try:
             release = releases.get(recorded.commit)
@@ -108,12 +114,17 @@ def _delete_generated(removal: Removal, made: dict[str, bytes], answers_path: st
             continue
         if path == answers_path or _same_text(current, content):
             plan.delete(path)
-        else:
+        elif not _is_guard(removal.framework, path):
+            # A guard that is not as it was made is the app's own file, which was left alone at the time.
             plan.keep(path, "you edited it")
             removal.kept.append(path)
 
 
-def _report(removal: Removal, folder: str) -> None:
+def _is_guard(framework: Framework, path: str) -> bool:
+    return bool(framework.guard) and f"/{path}".rsplit(".", 1)[0].endswith(f"/{framework.guard}")
+
+
+def _report(removal: Removal, folder: str, answers: Mapping[str, Any]) -> None:
     """Say what stays, and what is left to do."""
     plan = removal.plan
     for path in removal.kept:
@@ -125,6 +136,8 @@ def _report(removal: Removal, folder: str) -> None:
         plan.notes.append(
             f"The Workflow SDK and its wiring stay, because {removal.keeps_sdk} uses it: workflows now run in the app."
         )
+        own = "node" if answers.get("server") == "node" else removal.framework.id
+        plan.notes += [_PLAIN[own]] if own in _PLAIN else []
 
 
 def _same_text(left: bytes, right: bytes) -> bool:

@@ -69,6 +69,8 @@ class Unwiring:
             self._tsconfig()
         elif path.endswith(_SCRIPTS):
             self._script(path, sections)
+        elif path.endswith(".json"):
+            self._json(path, sections)
         elif sections:
             self._lines(path, sections)
 
@@ -155,6 +157,12 @@ class Unwiring:
             return
         if edited != data:
             self.plan.write("tsconfig.json", edited, "without the SDK's editor plugin")
+
+    def _json(self, path: str, sections: list[Section]) -> None:
+        """Leave a file of a tool that was edited since to a person; with the SDK it stays as it is."""
+        if sections and not self.keeps_sdk:
+            added = "\n".join(line for section in sections for line in section.added)
+            self.plan.manual.append(ManualStep(path, 1, "it was edited since; take this out", added))
 
     def _lines(self, path: str, sections: list[Section]) -> None:
         """Take out the lines that were added, wherever they are now."""
