@@ -10,6 +10,8 @@ from workflow_studio.scaffolder.scaffold.edits._imports import Symbol, ensure_im
 from workflow_studio.scaffolder.scaffold.edits._syntax import Insertion, Source, callee, named, walk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tree_sitter import Node
 
 
@@ -49,14 +51,32 @@ class WrapApp:
         return source.insert([Insertion(maker.start_byte, f"{local}(".encode()), Insertion(maker.end_byte, b")")])
 
     def _maker(self, source: Source) -> Node:
-        names = set().union(*(imported_names(source, maker) for maker in self.makers))
         modules = {maker.module for maker in self.makers}
+        names = set().union(*(imported_names(source, maker) for maker in self.makers))
+        if any(maker.name == "default" for maker in self.makers):
+            names |= set(_whole_modules(source, modules))
         found = [node for node in walk(source.root) if _makes(source, node, names, modules)]
         if not found:
             raise source.refusal(f"no app of {self.makers[0].module} is made here")
         if len(found) > 1:
             raise source.refusal("several apps are made here", at=found[1])
         return found[0]
+
+
+def _whole_modules(source: Source, modules: set[str]) -> Iterator[str]:
+    """Yield the names of modules that are called as what they export by default."""
+    for statement in source.root.named_children:
+        for node in walk(statement) if statement.type == "import_statement" else ():
+            # The clause of `import x = require('x')` names the module itself.
+            holder = node if node.type == "import_require_clause" else statement
+            if source.string(holder.child_by_field_name("source")) not in modules:
+                continue
+            if node.type in {"import_require_clause", "namespace_import"}:
+                yield source.text(node.named_children[0])
+            elif node.type == "import_specifier":
+                name, alias = node.child_by_field_name("name"), node.child_by_field_name("alias")
+                if name is not None and alias is not None and source.text(name) == "default":
+                    yield source.text(alias)
 
 
 def _makes(source: Source, node: Node, names: set[str], modules: set[str]) -> bool:

@@ -83,16 +83,19 @@ def ensure_imported(source: Source, symbol: Symbol) -> tuple[Source, str]:
 
 
 def is_commonjs(source: Source) -> bool:
-    """Return whether the file uses ``require`` and ``module.exports``, not ``import`` and ``export``."""
+    """Return whether the file uses ``require`` or ``module.exports``, not ``import`` and ``export``."""
     if any(node.type in {"import_statement", "export_statement"} for node in source.root.named_children):
         return False
     if source.path.endswith((".mjs", ".mts")):
         return False
-    return any(
-        node.type == "assignment_expression"
-        and source.text(node.child_by_field_name("left") or node).startswith(("module.exports", "exports."))
-        for node in walk(source.root)
-    )
+    return any(_is_of_commonjs(source, node) for node in walk(source.root))
+
+
+def _is_of_commonjs(source: Source, node: Node) -> bool:
+    if node.type == "assignment_expression":
+        return source.text(node.child_by_field_name("left") or node).startswith(("module.exports", "exports."))
+    function = node.child_by_field_name("function") if node.type == "call_expression" else None
+    return function is not None and source.text(function) == "require"
 
 
 # Reading ------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,4 @@
+﻿import express from 'express';
+
+const app = globalThis.app ?? express();
+app.listen(3000);

@@ -1,0 +1,4 @@
+import { default as fastify } from 'fastify';
+
+const app = fastify();
+app.listen({ port: 3000 });

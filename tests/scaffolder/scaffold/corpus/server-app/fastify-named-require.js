@@ -1,0 +1,5 @@
+const { fastify } = require('fastify');
+
+const server = fastify({ trustProxy: true });
+
+module.exports = server;

@@ -1,0 +1,3 @@
+export default async function app(fastify, opts) {
+  fastify.get('/', async () => ({ root: true }));
+}

@@ -1,0 +1,3 @@
+import { Hono } from 'hono/tiny';
+
+export default new Hono();
