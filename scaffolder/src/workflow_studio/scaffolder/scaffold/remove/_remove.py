@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PLAIN: Final = {
-    "nestjs": "Builds need the SDK's plugin of SWC: run `npx @workflow/nest init --force` before building and starting.",
+    "nestjs": "Builds need the SDK's plugin of SWC: run `npx @workflow/nest init --force` before they start.",
     "node": "Without Studio nothing compiles workflows in this app: the SDK's own way is Nitro.",
 }
 """What the app needs to run its workflows by the SDK alone, beyond what stays."""
