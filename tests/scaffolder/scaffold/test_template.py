@@ -239,6 +239,20 @@ class TestReleases:
         with open_releases() as releases:
             assert (releases.refs, releases.replaced) == (("v0.1.0", "v0.2.0"), True)
 
+    def test_variable_may_name_a_bundle(self, checkout, monkeypatch):
+        _, bundle = self.bundle(checkout, "first")
+        monkeypatch.setenv("STUDIO_TEMPLATE", str(bundle))
+        with open_releases() as releases:
+            assert (releases.refs, releases.newest) == (("v0.1.0", "v0.2.0", "v0.3.0"), "v0.3.0")
+            assert (releases.get("v0.2.0").folder / "copier.yml").read_text("utf-8") == "version: 0.2.0\n"
+
+    def test_repository_without_a_release_is_refused(self, tmp_path, monkeypatch):
+        git(tmp_path, "init", "--quiet")
+        monkeypatch.setenv("STUDIO_TEMPLATE", str(tmp_path))
+        with pytest.raises(UsageError) as caught, open_releases():
+            pass
+        assert caught.value.code == "template_without_releases"
+
     def test_variable_that_names_no_repository_is_refused(self, tmp_path, monkeypatch):
         monkeypatch.setenv("STUDIO_TEMPLATE", str(tmp_path))
         with pytest.raises(UsageError, match="no git repository"), open_releases():

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workflow_studio.scaffolder.scaffold._template._bundle import GitError
+from workflow_studio.scaffolder.scaffold.update import _text
 from workflow_studio.scaffolder.scaffold.update._text import conflicts_in, dressed, merge, same, similarity
 
 BASE = b"".join(b"line %d\n" % number for number in range(1, 21))
@@ -62,6 +65,34 @@ class TestMerging:
         result = merged(BASE.removesuffix(b"\n"), change(BASE, (b"line 2\n", b"theirs\n")))
         assert result.content == change(BASE, (b"line 2\n", b"theirs\n")).removesuffix(b"\n")
 
+    def test_clash_is_found_where_lines_end_in_both_ways(self):
+        mine = change(BASE, (b"line 9\n", b"mine\n")).replace(b"\n", b"\r\n").replace(b"line 20\r\n", b"line 20\n")
+        result = merged(mine, change(BASE, (b"line 9\n", b"theirs\n")))
+        assert len(result.conflicts) > 0
+        assert b"mine\r\n" in result.content
+        assert b"theirs\n" in result.content
+
+    def test_git_before_its_short_markers_is_good_enough(self, monkeypatch):
+        git = _text.run_git
+
+        def old_git(arguments, **options):
+            if "--zdiff3" in arguments:
+                raise GitError("git merge-file", "unknown option `zdiff3'")
+            return git(arguments, **options)
+
+        monkeypatch.setattr(_text, "run_git", old_git)
+        assert merged(change(BASE, (b"line 9\n", b"mine\n")), change(BASE, (b"line 9\n", b"theirs\n"))).conflicts == (
+            9,
+        )
+
+    def test_git_that_fails_is_no_merge(self, monkeypatch):
+        def failing(arguments, **options):
+            raise GitError("git merge-file", "no")
+
+        monkeypatch.setattr(_text, "run_git", failing)
+        with pytest.raises(GitError):
+            merged(BASE, BASE)
+
     def test_binary_contents_are_refused_and_stay(self):
         assert merged(b"\0mine", b"\0theirs", b"\0base") == merged(b"\0mine", b"theirs", b"base")
         assert merged(b"\0mine", b"theirs", b"base").refused
@@ -119,15 +150,15 @@ def edits(draw):
     return base, edited(b"mine"), edited(b"theirs")
 
 
-def joined(text, eol):
-    return b"".join(line + eol for line in text)
+def joined(text, *eols):
+    return b"".join(line + eols[number % len(eols)] for number, line in enumerate(text))
 
 
 @settings(max_examples=100, deadline=None)
-@given(edits(), st.sampled_from([b"\n", b"\r\n"]))
-def test_no_edit_is_ever_lost(texts, eol):
+@given(edits(), st.sampled_from([(b"\n",), (b"\r\n",), (b"\n", b"\r\n", b"\r\n")]))
+def test_no_edit_is_ever_lost(texts, eols):
     base, mine, theirs = texts
-    result = merge(joined(mine, eol), joined(base, b"\n"), joined(theirs, b"\n"), before="v1.0.0", after="v1.0.1")
+    result = merge(joined(mine, *eols), joined(base, b"\n"), joined(theirs, b"\n"), before="v1.0.0", after="v1.0.1")
     found = result.content.replace(b"\r\n", b"\n").split(b"\n")
     for line in {line for line in mine if line.startswith(b"mine")}:
         assert found.count(line) >= mine.count(line)
@@ -137,8 +168,9 @@ def test_no_edit_is_ever_lost(texts, eol):
         # What one side removed and the other left alone is gone; without a clash nothing else is.
         for line in set(base):
             assert found.count(line) >= min(mine.count(line), theirs.count(line)) - base.count(line)
-    assert (b"\r\n" in result.content) <= (eol == b"\r\n")
-    if mine == base:
+    if mine and len(eols) == 1:
+        assert result.content.count(b"\r\n") == (0 if eols == (b"\n",) else result.content.count(b"\n"))
+    if mine == base and len(eols) == 1:
         assert same(result.content, joined(theirs, b"\n"))
     if theirs == base:
-        assert result.content == joined(mine, eol)
+        assert result.content == joined(mine, *eols)

@@ -83,14 +83,14 @@ def merge(mine: bytes, base: bytes, theirs: bytes, *, before: str, after: str) -
         labels = [_MINE, f"template {before}", f"template {after}"]
         arguments = [*(f"-L{label}" for label in labels), "--", *map(str, paths)]
         content = _merge_file(arguments)
-    starts = tuple(number for number, line in enumerate(content.split(b"\n"), 1) if line == _STARTS[0])
-    return Merged(dressed(content, mine), starts)
+    return Merged(dressed(content, mine), conflicts_in(content))
 
 
 def conflicts_in(content: bytes) -> tuple[int, ...]:
     """Return the 1-based lines at which conflicts start that an update left behind."""
     if not any(start in content for start in _STARTS):
         return ()
+    # git ends its markers as the lines around them end.
     lines = enumerate(content.split(b"\n"), 1)
     return tuple(number for number, line in lines if line.rstrip() in _STARTS)
 
