@@ -19,6 +19,11 @@ const { proxyWebhook } = require('./lib/webhook.cjs');
  * @property {boolean} isEntry
  * @property {string} fileName
  */
+/**
+ * @typedef {object} Rendered
+ * @property {string} code
+ * @property {null} map
+ */
 
 const PACKAGE = 'workflow-studio';
 /**
@@ -133,8 +138,13 @@ function vitePlugin(config) {
     // CommonJS and loaded by name at run time, so it must stay outside.
     configEnvironment: (/** @type {string} */ name) =>
       name === 'client' ? undefined : { resolve: { external: [PACKAGE] } },
-    renderChunk(/** @type {string} */ code, /** @type {Chunk} */ chunk) {
-      // @ts-expect-error Vite binds its hooks to a context.
+    /**
+     * @this {any}
+     * @param {string} code
+     * @param {Chunk} chunk
+     * @returns {Rendered | null}
+     */
+    renderChunk(code, chunk) {
       const isServer = this.environment?.name === 'ssr' && chunk.isEntry;
       return isServer ? startServer(code, chunk.fileName, config()) : null;
     },
@@ -148,6 +158,7 @@ function vitePlugin(config) {
  * @param {string} code
  * @param {string} fileName
  * @param {any} config
+ * @returns {Rendered | null}
  */
 function startServer(code, fileName, { adapter, base, build }) {
   // Other adapters make no server of Node.js.
