@@ -87,6 +87,7 @@ CHAINS = [
         ["shop/settings/__init__.py", "shop/settings/production.py"],
     ),
     ("nowhere.settings", {"x/conf.py": SETTINGS, "y/z.py": "INSTALLED_APPS += []\n"}, ["x/conf.py"]),
+    ("nowhere.settings", {"x/conf.py": SETTINGS, "y/conf.py": SETTINGS}, []),
 ]
 
 
@@ -127,6 +128,11 @@ def test_settings_that_build_on_others_are_left_to_build_on_them(tmp_path):
         ),
         ({"shop/settings.py": SETTINGS + "MIDDLEWARE.insert(1, 'x')\n"}, "shop/settings.py", "by position"),
         ({"shop/settings.py": SETTINGS + "def\n"}, "shop/settings.py", "does not parse"),
+        (
+            {"shop/settings.py": "from a import *\nfrom b import *\n", "a.py": SETTINGS, "b.py": SETTINGS},
+            "a.py",
+            "several modules set MIDDLEWARE: a.py, b.py",
+        ),
     ],
 )
 def test_settings_that_are_unclear_are_left_to_their_owner_with_the_lines_to_add(tmp_path, capsys, files, where, why):
@@ -137,6 +143,14 @@ def test_settings_that_are_unclear_are_left_to_their_owner_with_the_lines_to_add
     assert step["path"] == where
     assert why in step["why"]
     assert "workflow_studio_app.middleware.WorkflowStudioMiddleware" in step["snippet"]
+
+
+def test_settings_that_set_anew_what_they_took_from_others_are_those_that_count(tmp_path):
+    files = {"shop/settings/__init__.py": f"from .base import *\n{SETTINGS}", "shop/settings/base.py": SETTINGS}
+    root = project(tmp_path / "site", files)
+    scaffold(str(root))
+    assert (root / "shop/settings/__init__.py").read_text("utf-8") == f"from .base import *\n{WIRED}"
+    assert (root / "shop/settings/base.py").read_text("utf-8") == SETTINGS
 
 
 def test_settings_that_are_changed_by_position_where_they_are_used_are_left_alone(tmp_path, capsys):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.scaffolder.scaffold.python_corpus import FOLDER, cases, executed, name_of, refusals
 from workflow_studio.scaffolder.errors import EditRefusedError
-from workflow_studio.scaffolder.scaffold.edits import FLASK_APP, Source, add_app_call, add_first
+from workflow_studio.scaffolder.scaffold.edits import FASTAPI_APP, FLASK_APP, Source, add_app_call, add_first
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,3 +106,14 @@ def test_edited_settings_have_our_entries_and_say_what_they_said(path: Path) -> 
     assert all(set(after[name]) - set(before[name]) <= {APP, MIDDLEWARE} for name in changed)
     if "insert" not in path.name and "half" not in path.name and "self-reference" not in path.name:
         assert after["MIDDLEWARE"][0] in {MIDDLEWARE, "debug_toolbar.middleware.DebugToolbarMiddleware"}
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in cases("flask", refused=False)])
+def test_a_fastapi_module_of_the_same_shape_is_edited_the_same_way(path: Path) -> None:
+    def other(data: bytes) -> bytes:
+        return data.replace(b"flask", b"fastapi").replace(b"Flask", b"FastAPI")
+
+    before = path.read_bytes()
+    source = Source.load("module.py", other(before))
+    edited = add_app_call(source, "add_workflow_studio", APP, FASTAPI_APP).dump()
+    assert edited == other(edit("flask", before))

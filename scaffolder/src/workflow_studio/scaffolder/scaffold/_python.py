@@ -135,7 +135,7 @@ def find_source_folder(root: Path, framework: str) -> tuple[str, str]:
 def find_django_settings(root: Path) -> list[str]:
     """Return the modules of Django's settings: what ``manage.py`` names, then what that takes everything from.
 
-    If that leads nowhere, all modules that set ``INSTALLED_APPS``.
+    If that leads nowhere, the only module that sets ``INSTALLED_APPS``.
     """
     for manage in find_app_modules(root, "django")[:1]:
         top = (root / manage).parent
@@ -143,7 +143,8 @@ def find_django_settings(root: Path) -> list[str]:
         if chain:
             return [path.relative_to(root).as_posix() for path in chain]
     pattern = re.compile(rb"^INSTALLED_APPS[ \t]*(?::[^=\n]*)?=", re.MULTILINE)
-    return _find(root, lambda path: _contains(path, pattern))
+    found = _find(root, lambda path: _contains(path, pattern))
+    return found if len(found) == 1 else []
 
 
 def _settings_module(manage: Path) -> str | None:

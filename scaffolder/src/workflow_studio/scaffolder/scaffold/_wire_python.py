@@ -75,17 +75,14 @@ def _wire_settings(plan: Plan) -> None:
     files = find_django_settings(plan.root)
     for name, entry, others in _DJANGO:
         snippet = f'{name} = [\n    "{entry}",  # first\n    ...\n]'
-        path = _file_that_sets(plan, files, name)
+        try:
+            path = _file_that_sets(plan, files, name)
+        except EditRefusedError as refused:
+            plan.manual.append(ManualStep(refused.path or files[0], refused.line, refused.why, snippet))
+            continue
         if path is None:
             why = f"no settings were found that set {name}"
             plan.manual.append(ManualStep(files[0] if files else "settings.py", 1, why, snippet))
-            continue
-        above = [Source.load(file, plan.read(file) or b"") for file in files[: files.index(path)]]
-        try:
-            for source in above:  # they take the list and change it
-                refuse_positions(source, name)
-        except EditRefusedError as refused:
-            plan.manual.append(ManualStep(refused.path or path, refused.line, refused.why, snippet))
             continue
 
         def edit(source: Source, name: str = name, entry: str = entry, others: tuple[str, ...] = others) -> Source:
@@ -95,15 +92,22 @@ def _wire_settings(plan: Plan) -> None:
 
 
 def _file_that_sets(plan: Plan, files: list[str], name: str) -> str | None:
-    """Return the first of the modules that gives a name a value."""
+    """Return the module that gives a name its value, of those that take it from each other.
+
+    Raises:
+        EditRefusedError: Several do, and which of them counts is unclear; or one above it changes it by position.
+    """
+    found: list[str] = []
     for path in files:
-        try:
-            source = Source.load(path, plan.read(path) or b"")
-        except EditRefusedError:
-            return path  # its editing says why not
+        source = Source.load(path, plan.read(path) or b"")
         if assigns(source, name):
-            return path
-    return None
+            found.append(path)
+        elif not found:
+            refuse_positions(source, name)
+    # What is in the settings themselves comes behind what they take from others.
+    if len(found) > 1 and found[0] != files[0]:
+        raise EditRefusedError(f"several modules set {name}: {', '.join(found)}", path=found[0])
+    return found[0] if found else None
 
 
 def _edit(plan: Plan, path: str, edit: Callable[[Source], Source], *, note: str, snippet: str) -> None:
