@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SDK_VERSION = "4.8.9"
 """The release of the Workflow SDK that apps are wired to."""
 CONFIG_SUFFIXES = (".ts", ".mts", ".mjs", ".js", ".cjs", ".cts")
+TYPE_CONFIGS = ("tsconfig.json", "jsconfig.json")
 _PACKAGE = "package.json"
 
 
@@ -96,22 +97,21 @@ def _wire_config(plan: Plan, config: ConfigFile) -> None:
 
 def wire_tsconfig(plan: Plan) -> None:
     """Add the SDK's editor plugin: a comfort, so a file that cannot be edited is only mentioned."""
-    data = plan.read("tsconfig.json")
-    if data is None:
+    path = next((name for name in TYPE_CONFIGS if plan.read(name) is not None), None)
+    if path is None:
         return
+    data = plan.read(path) or b""
     try:
-        document = JsonDocument.load("tsconfig.json", data)
-        if document.get("files") == []:
-            return  # it only names other configurations, and an editor asks those
+        document = JsonDocument.load(path, data)
         plugins = document.get("compilerOptions", "plugins") or []
         if not any(isinstance(plugin, dict) and plugin.get("name") == "workflow" for plugin in plugins):
             document = document.append(("compilerOptions", "plugins"), {"name": "workflow"})
     except (EditRefusedError, TypeError) as error:
         why = error.why if isinstance(error, EditRefusedError) else "plugins is not a list"
-        plan.notes.append(f"tsconfig.json was left alone ({why}); the editor plugin is optional.")
+        plan.notes.append(f"{path} was left alone ({why}); the editor plugin is optional.")
         return
     edited = document.dump()
-    plan.write("tsconfig.json", edited, "the SDK's editor plugin" if edited != data else "")
+    plan.write(path, edited, "the SDK's editor plugin" if edited != data else "")
 
 
 def wire_gitignore(plan: Plan, framework: Framework) -> None:

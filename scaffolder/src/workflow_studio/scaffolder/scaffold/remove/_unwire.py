@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from workflow_studio.scaffolder.errors import EditRefusedError
 from workflow_studio.scaffolder.scaffold._plan import ManualStep
-from workflow_studio.scaffolder.scaffold._wire import find_config
+from workflow_studio.scaffolder.scaffold._wire import TYPE_CONFIGS, find_config
 from workflow_studio.scaffolder.scaffold.edits import JsonDocument, Source
 from workflow_studio.scaffolder.scaffold.edits._strip import strip_modules
 
@@ -55,7 +55,7 @@ class Unwiring:
         """Plan all of it."""
         configs = [path for config in self.framework.configs if (path := find_config(self.plan, config))]
         recorded = [section.path for section in self.sections]
-        for path in dict.fromkeys([*configs, _PACKAGE, "tsconfig.json", ".gitignore", *recorded]):
+        for path in dict.fromkeys([*configs, _PACKAGE, *TYPE_CONFIGS, ".gitignore", *recorded]):
             if self.plan.read(path) is not None:
                 self._file(path)
 
@@ -65,8 +65,8 @@ class Unwiring:
             sections = self._undo(path, sections)
         if path == _PACKAGE:
             self._package_json(sections)
-        elif path == "tsconfig.json":
-            self._tsconfig()
+        elif path in TYPE_CONFIGS:
+            self._type_config(path)
         elif path.endswith(_SCRIPTS):
             self._script(path, sections)
         elif path.endswith(".json"):
@@ -145,18 +145,18 @@ class Unwiring:
                     document = document.remove((field, name))
         return document
 
-    def _tsconfig(self) -> None:
-        data = self.plan.read("tsconfig.json")
+    def _type_config(self, path: str) -> None:
+        data = self.plan.read(path)
         if data is None or self.keeps_sdk:
             return
         try:
-            document = JsonDocument.load("tsconfig.json", data)
+            document = JsonDocument.load(path, data)
             edited = document.remove_item(("compilerOptions", "plugins"), {"name": "workflow"}).dump()
         except EditRefusedError as error:
-            self.plan.notes.append(f"tsconfig.json was left alone ({error.why}).")
+            self.plan.notes.append(f"{path} was left alone ({error.why}).")
             return
         if edited != data:
-            self.plan.write("tsconfig.json", edited, "without the SDK's editor plugin")
+            self.plan.write(path, edited, "without the SDK's editor plugin")
 
     def _json(self, path: str, sections: list[Section]) -> None:
         """Leave a file of a tool that was edited since to a person; with the SDK it stays as it is."""
