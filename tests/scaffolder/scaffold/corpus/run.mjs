@@ -99,13 +99,6 @@ function known(callee, args) {
   ) {
     return args[0];
   }
-  // With an app in place of a config, it returns the app.
-  if (
-    /^workflow-studio\/(?:express|fastify|hono)#with/.test(callee) &&
-    typeof args[0] === 'function'
-  ) {
-    return args[0];
-  }
   if (
     /^(?:workflow\/next#withWorkflow$|workflow-studio\/)/.test(callee) &&
     /^with/.test(name)
