@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import os
+import signal
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import httpx
@@ -49,8 +51,13 @@ def serving(
         app.command = (*starter.dev, "--port", port)
     app.url += below
     app.http = httpx.Client(base_url=app.url, timeout=60)
-    app.start()
     try:
+        app.start()
         yield app
     finally:
+        group = app.process.pid if app.process else None
         app.close()
+        if group is not None:
+            # npx does not tell the server behind it that it has to end.
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
