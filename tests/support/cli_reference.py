@@ -13,6 +13,7 @@ COMMANDS = (
     (),
     ("scaffold",),
     ("update",),
+    ("remove",),
     ("build",),
     ("deploy",),
     ("rollback",),
