@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 
 import pytest
+from django.core.management import call_command
 
 from tests.scaffolder.scaffold.conftest import run, run_json, scaffold, tree
 from workflow_studio.scaffolder.cli import main
@@ -162,6 +166,36 @@ def test_settings_that_are_changed_by_position_where_they_are_used_are_left_alon
     (step,) = document["manual"]
     assert (step["path"], step["line"]) == ("shop/settings/local.py", 3)
     assert "'django.middleware" in (root / "shop/settings/base.py").read_text("utf-8").splitlines()[6]
+
+
+ASK = """
+import django
+from django.test import Client
+
+django.setup()
+answer = Client().post("/.well-known/workflow/v1/flow")
+print(answer.status_code, answer.json()["code"])
+"""
+
+
+def test_a_project_as_django_makes_it_works_when_it_is_wired(tmp_path):
+    call_command("startproject", "shop", str(tmp_path))
+    (tmp_path / "requirements.txt").write_text("django\n", "utf-8")
+    scaffold(str(tmp_path))
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("WORKFLOW_", "DJANGO_"))}
+    environment = {**variables, "WORKFLOW_COMPUTE_BASE_URL": "http://worker.example", "WORKFLOW_COMPUTE_API_KEY": "k"}
+
+    def python(*arguments):
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    checked = python("manage.py", "check", "--fail-level", "WARNING")
+    assert checked.returncode == 0, checked.stderr
+    environment["DJANGO_SETTINGS_MODULE"] = "shop.settings"
+    asked = python("-c", ASK)
+    assert asked.stdout == "409 remote_execution_enabled\n", asked.stderr
+    del environment["WORKFLOW_COMPUTE_BASE_URL"]
+    assert "workflow_studio.W001" in python("manage.py", "check").stderr
 
 
 class TestRemoval:

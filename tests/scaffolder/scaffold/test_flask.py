@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -17,6 +19,7 @@ from workflow_studio.scaffolder.scaffold._template import studio_version
 APP = "from flask import Flask\n\napp = Flask(__name__)\n"
 FACTORY = "from flask import Flask\n\n\ndef create_app():\n    app = Flask(__name__)\n    return app\n"
 CALL = "add_workflow_studio(app)"
+FLOW = "/.well-known/workflow/v1/flow"
 
 
 def make(root, files):
@@ -85,6 +88,15 @@ def test_an_app_is_wired_by_two_lines_and_left_alone_afterwards(tmp_path, text):
     scaffold(str(root))
     assert tree(root) == before
     assert run(str(root), "--check") == 0
+
+
+@pytest.mark.parametrize(("text", "app"), [(APP, "app.app"), (FACTORY, "app.create_app()")])
+def test_an_app_works_when_it_is_wired(tmp_path, text, app):
+    root = make(tmp_path / "shop", {"requirements.txt": "flask\n", "app.py": text})
+    scaffold(str(root))
+    ask = f"import app; a = {app}.test_client().post('{FLOW}'); print(a.status_code, a.json['code'])"
+    done = subprocess.run([sys.executable, "-c", ask], cwd=root, capture_output=True, text=True, check=False)
+    assert done.stdout == "409 remote_execution_enabled\n", done.stderr
 
 
 def test_an_app_in_src_has_its_package_beside_it(tmp_path):
