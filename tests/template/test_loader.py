@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.support import wait_until
+from tests.e2e.support import free_port, wait_until
 from tests.support.node import path_of_newer_node
 from tests.support.template import render
 from tests.template.loader_app import DEV, JOB, LABEL, MAIN, RULES, LoaderApp, packages
@@ -28,7 +28,14 @@ FULFILLED = {
     "payment": {"reference": "payment-of-ada", "amount": 55, "attempt": 2},
     "parcel": "2 item(s) for ada",
 }
-TSCONFIG = '{\n  // as people write it\n  "compilerOptions": {"paths": {"@/*": ["./src/*"]}, },\n}\n'
+TSCONFIG = """{
+  // as people write it
+  "compilerOptions": {
+    "jsxImportSource": "hono/jsx",
+    "paths": { "@/*": ["./src/*"] },
+  },
+}
+"""
 
 
 @pytest.fixture
@@ -81,8 +88,9 @@ import { older } from './older.js';
 import { Kind, folder } from './folder';
 import data from './data.json' with { type: 'json' };
 import common from './common.cjs';
+import { view } from './view';
 
-export const label = () => [part, older, folder, Kind.One, data.name, common.name].join(' ');
+export const label = () => [part, older, folder, Kind.One, data.name, common.name, view()].join(' ');
 """
     app = make_app(
         **{
@@ -92,12 +100,13 @@ export const label = () => [part, older, folder, Kind.One, data.name, common.nam
             "src/folder/index.ts": "export enum Kind { One = 'one' }\nexport const folder = 'folder';\n",
             "src/data.json": '{"name": "data"}',
             "src/common.cjs": "exports.name = 'common';\n",
+            "src/view.tsx": "export const view = () => String(<b>jsx</b>);\n",
             "tsconfig.json": TSCONFIG,
         }
     )
     app.build()
     with app.serve("src/main.ts") as server:
-        assert server.job() == "rules-1 part older folder one data common"
+        assert server.job() == "rules-1 part older folder one data common <b>jsx</b>"
 
 
 def test_steps_share_the_modules_of_the_app(make_app: MakeApp) -> None:
@@ -224,6 +233,19 @@ def test_an_app_of_the_worker_needs_no_handlers(make_app: MakeApp) -> None:
     with app.serve("src/main.ts") as server:
         refused = server.http.post("/.well-known/workflow/v1/flow")
         assert (refused.status_code, refused.json()["code"]) == (409, "remote_execution_enabled")
+
+
+def test_runs_fall_back_to_the_app_when_the_worker_is_out_of_reach(make_app: MakeApp) -> None:
+    config = '{"execution": {"failPolicy": "fallback-local", "retries": 0}}'
+    app = make_app(**{"workflow.config.json": config})
+    (app.folder / "workflow.config.ts").unlink()
+    app.env["WORKFLOW_TARGET_WORLD"] = "workflow-studio/world-remote"
+    app.env["WORKFLOW_COMPUTE_BASE_URL"] = f"http://127.0.0.1:{free_port()}"
+    app.build()
+    with app.serve("src/main.ts") as server:
+        assert server.job() == "rules-1 label-1"
+        foreign = server.http.post("/.well-known/workflow/v1/flow")
+        assert (foreign.status_code, foreign.json()["code"]) == (409, "remote_execution_enabled")
 
 
 def test_a_build_that_fails_says_where(make_app: MakeApp) -> None:
