@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import httpx
 
 from tests.e2e.matrix.conftest import REMOTE
-from tests.e2e.support import App
+from tests.e2e.support import App, clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,3 +62,28 @@ def serving(
             # npx does not tell the server behind it that it has to end.
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
+
+
+def output_of_a_refused_start(starter: Starter, folder: Path, environment: Mapping[str, str]) -> str:
+    """Start the production server with settings that contradict each other; return what it says before it ends."""
+    config = folder / "workflow.config.ts"
+    before = config.read_text()
+    remote = before.replace("// mode: 'remote'", "mode: 'remote'")
+    assert remote != before
+    config.unlink()  # it may be a link to the file of another copy
+    config.write_text(remote)
+    try:
+        wrong = {"PORT": "0", "NODE_ENV": "production", **environment, "WORKFLOW_TARGET_WORLD": "local"}
+        done = subprocess.run(
+            starter.start,
+            cwd=folder,
+            env=clean_environment(**wrong),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        config.write_text(before)
+    assert done.returncode != 0
+    return done.stdout + done.stderr

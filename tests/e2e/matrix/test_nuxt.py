@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from tests.e2e.matrix.checks import Checks, take_the_tour
-from tests.e2e.matrix.serving import serving
+from tests.e2e.matrix.serving import output_of_a_refused_start, serving
 from tests.e2e.matrix.starter import Starter
 from tests.e2e.support import upload, wait_until
 
@@ -43,6 +43,12 @@ class TestNuxt(Checks):
         node="22",
         dev=("npx", "nuxt", "dev"),
     )
+
+    def test_a_server_that_would_execute_in_the_wrong_place_does_not_start(
+        self, starter: Starter, folder: Path, environment: dict[str, str]
+    ) -> None:
+        said = output_of_a_refused_start(starter, folder, environment)
+        assert "WORKFLOW_TARGET_WORLD must be workflow-studio/world-remote" in said
 
     def test_an_app_below_a_path_runs_in_the_app(
         self, starter: Starter, folder: Path, worker: Worker, environment: dict[str, str]
