@@ -184,6 +184,14 @@ def test_a_refusal_before_the_body_is_read_reaches_the_caller(server: Server, sh
         assert connection.ask(f"GET {shape.path}/x HTTP/1.1\nHost: app").status == 200
 
 
+@streaming
+def test_a_connection_outlives_a_body_that_was_read_in_part(server: Server, shape: Shape) -> None:
+    head = f"POST {shape.path}/half HTTP/1.1\nHost: app\nContent-Type: text/plain\nContent-Length: 300000"
+    with connected(server.port) as connection:
+        assert connection.ask(head, b"x" * 300_000).body == b"enough"
+        assert connection.ask(f"GET {shape.path}/x HTTP/1.1\nHost: app").status == 200
+
+
 @every
 def test_a_response_keeps_status_headers_cookies_and_bytes(server: Server, shape: Shape) -> None:
     with connected(server.port) as connection:

@@ -4,7 +4,7 @@
 
 const { isTouched, parsedBody, streamBody } = require('./request-body.cjs');
 const { WorkflowStudioRequestError } = require('./request-error.cjs');
-const { abortWithConnection } = require('./request-signal.cjs');
+const { abortWithConnection, answerOf } = require('./request-signal.cjs');
 const { isTrustedRequest, requestUrl } = require('./request-url.cjs');
 
 /** @typedef {import('../types').ConvertOptions} ConvertOptions */
@@ -31,12 +31,25 @@ function fromNode(req, wrapper, options) {
     signal: abortWithConnection(req, response),
     ...(hasBody ? nodeBody(req, wrapper, headers) : {}),
   });
+  answerOf(req, response)?.once('finish', () => leave(request.body));
   const chain = [
     isTrustedRequest(req, options) && headers.get('x-forwarded-for'),
     req.socket?.remoteAddress,
   ];
   callers.set(request, chain.filter(Boolean).join(', '));
   return request;
+}
+
+/**
+ * Lets go of a body that nobody reads any more: the connection takes no other
+ * request before this one is read to its end.
+ *
+ * @param {ReadableStream | null} body
+ */
+function leave(body) {
+  if (body && !body.locked) {
+    body.cancel().catch(() => {});
+  }
 }
 
 /**

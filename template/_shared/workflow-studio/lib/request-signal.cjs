@@ -34,8 +34,10 @@ function abortWithConnection(req, response) {
 }
 
 /**
+ * Returns the ServerResponse that belongs to a request, if it can be found.
+ *
  * @param {any} req
- * @param {any} response
+ * @param {any} [response] What is said to be it.
  * @returns {any}
  */
 function answerOf(req, response) {
@@ -55,4 +57,4 @@ function disconnected() {
   return new DOMException('The caller closed the connection.', 'AbortError');
 }
 
-module.exports = { abortWithConnection };
+module.exports = { abortWithConnection, answerOf };

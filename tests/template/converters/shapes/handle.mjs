@@ -58,6 +58,12 @@ const ROUTES = {
     return new Response('nobody reads this');
   },
   unread: () => new Response('too large', { status: 413 }),
+  half: async (request) => {
+    const reader = request.body.getReader();
+    await reader.read();
+    reader.releaseLock();
+    return new Response('enough');
+  },
   held: async (request) => {
     print('holding');
     await gate().opened;
