@@ -52,6 +52,15 @@ def test_framework_is_detected_with_evidence(tmp_path, expected, depends, files)
     assert all(name in evidence for name in files)
 
 
+def test_vite_without_page_and_config_is_there_for_the_tests(tmp_path):
+    root = make(tmp_path, devDependencies={"vite": "8", "vitest": "4"})
+    with pytest.raises(DetectionError) as caught:
+        detect_framework(root)
+    assert caught.value.code == "framework_not_found"
+    (root / "index.html").write_text("", "utf-8")
+    assert detect_framework(root)[0] == "vite"
+
+
 @pytest.mark.parametrize(
     ("expected", "requirement", "files"),
     [("fastapi", "fastapi>=0.115", []), ("flask", "Flask==3", []), ("django", "Django>=5", ["manage.py"])],

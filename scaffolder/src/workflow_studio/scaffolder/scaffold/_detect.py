@@ -162,6 +162,9 @@ def _evidence(
         if config:
             evidence.append(config)
             configured.add(rule.id)
+        elif rule.id == "vite" and not (root / "index.html").is_file():
+            # Test runners bring Vite along; an app of its own has a page or a config.
+            continue
         if evidence:
             found[rule.id] = tuple(evidence)
     # `nitro/vite` in vite.config makes a Vite app; Nitro's own config file makes a Nitro app.
