@@ -50,6 +50,17 @@ def test_a_nitro_server_starts_with_what_its_imports_need(app: App, banner: str)
     assert made == [f"import './{start}';\n{theirs}", f"import '../{start}';\n{theirs}", theirs]
 
 
+@pytest.mark.parametrize(("preset", "starts"), [("node-cluster", 1), ("node_server", 1), ("vercel", 0), ("bun", 0)])
+def test_only_a_server_of_nodejs_starts_with_it(app: App, preset: str, starts: int) -> None:
+    made = app.value(
+        NITRO.replace("DEV", "false").replace("'node-server'", f"'{preset}'") + "const bundler = {};"
+        "await hooks['rollup:before']?.(nitro, bundler);"
+        "const text = await bundler.output?.banner?.({isEntry: true, fileName: 'index.mjs'}) ?? '';"
+        "return text.split('nitro-start').length - 1"
+    )
+    assert made == starts
+
+
 def test_a_moved_server_finds_its_world_and_settings_from_any_folder(app: App) -> None:
     app.write("workflow.config.json", '{"execution": {"mode": "remote", "timeoutMs": 77}}')
     app.value(NITRO.replace("DEV", "false") + "await hooks.compiled();", **REMOTE)

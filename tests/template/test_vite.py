@@ -118,6 +118,36 @@ def test_the_dev_server_runs_the_package_from_outside_its_source(app: App) -> No
     assert made == [outside, outside, None, None]
 
 
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (["nitro:init", "workflow:nitro"], None),
+        (["vite:css", "workflow:nitro"], "nitro()"),
+        (["nitro:init", "vite:css"], "workflow()"),
+    ],
+)
+def test_a_build_without_a_server_or_the_routes_of_the_sdk_is_refused(
+    app: App, names: list[str], missing: str | None
+) -> None:
+    check = f"{WRAP} const plugin = wrap({{}}).plugins[0]; const plugins = {names}.map((name) => ({{name}}));"
+    answer = app.node(f"{check} plugin.configResolved({{command: 'build', plugins}});")
+    if missing:
+        assert answer["error"]["code"] == "invalid_config"
+        assert f"Add {missing}, imported from" in answer["error"]["message"]
+    else:
+        assert "error" not in answer
+    # Tests and other tools load the config, too; and Nitro builds inside its own build.
+    app.value(f"{check} plugin.configResolved({{command: 'serve', plugins}})")
+    app.value(f"{check} globalThis.__nitro_build__ = true; plugin.configResolved({{command: 'build', plugins}})")
+
+
+def test_a_preview_of_a_build_needs_nothing(app: App) -> None:
+    assert app.value(
+        f"{WRAP} const {{ apply }} = wrap({{}}).plugins[0];"
+        "return [apply({}, {isPreview: true}), apply({}, {isPreview: false}), apply({}, {})]"
+    ) == [False, True, True]
+
+
 def test_the_port_of_the_dev_server_is_known_once_it_listens(app: App) -> None:
     [port, seen] = app.value(
         WRAP + NITRO.replace("DEV", "true") + "const { getEnvironmentData } = require('node:worker_threads');"

@@ -97,7 +97,7 @@ function addStart({ options }, config) {
  */
 function copyPackage(options) {
   const { serverDir } = options.output;
-  if (!fs.existsSync(serverDir) || !runsOnNode(options)) {
+  if (!fs.existsSync(serverDir)) {
     return;
   }
   const target = path.join(serverDir, 'node_modules', PACKAGE);
@@ -121,7 +121,7 @@ function copyPackage(options) {
  * @returns {boolean}
  */
 function runsOnNode({ preset }) {
-  return /^node\b/.test(preset ?? 'node');
+  return /^node(?:[-_]|$)/.test(preset ?? 'node');
 }
 
 /**

@@ -6,11 +6,17 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const { rerouteToWorker } = require('./lib/adapter.cjs');
+const { WorkflowStudioConfigError } = require('./lib/config.cjs');
 const { nitroModule, noteDevPort } = require('./nitro-module.cjs');
 
 /** @typedef {import('./types').AdapterOptions} AdapterOptions */
 
 const DIAGNOSTICS_ROUTE = '/api/workflow-studio/diagnostics/remote-ownership';
+/** Without these a build ends well, but has no server or no routes of the SDK. */
+const NEEDED = [
+  { plugin: 'nitro:init', call: 'nitro()', module: 'nitro/vite' },
+  { plugin: 'workflow:nitro', call: 'workflow()', module: 'workflow/vite' },
+];
 /** What the SDK's own plugin watches: files with workflows or steps. */
 const DIRECTIVE = /^\s*(['"])use (?:workflow|step)\1/m;
 
@@ -49,6 +55,8 @@ function vitePlugin() {
   let nitro;
   return {
     name,
+    apply: (/** @type {any} */ _config, /** @type {any} */ env) =>
+      !env.isPreview,
     nitro: {
       name,
       setup: (/** @type {any} */ instance) => {
@@ -62,6 +70,7 @@ function vitePlugin() {
       },
     },
     configEnvironment: keepPackageOutside,
+    configResolved: checkPlugins,
     configureServer(/** @type {any} */ { config, httpServer, watcher }) {
       httpServer?.once('listening', () =>
         noteDevPort(httpServer.address()?.port),
@@ -75,6 +84,25 @@ function vitePlugin() {
       );
     },
   };
+}
+
+/**
+ * @param {any} config
+ */
+function checkPlugins({ command, plugins }) {
+  // What Nitro builds inside its own build has none of its plugins.
+  if (command !== 'build' || '__nitro_build__' in globalThis) {
+    return;
+  }
+  for (const { plugin, call, module } of NEEDED) {
+    if (!plugins.some((/** @type {any} */ { name }) => name === plugin)) {
+      throw new WorkflowStudioConfigError(
+        'vite.config',
+        `has no ${call} among its plugins`,
+        `Add ${call}, imported from ${module}.`,
+      );
+    }
+  }
 }
 
 /**
