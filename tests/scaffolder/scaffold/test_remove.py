@@ -215,6 +215,7 @@ class TestWithoutARecord:
         assert b"workflow/nitro" in left["nitro.config.ts"]
         assert b"workflow-studio" not in left["nitro.config.ts"]
         assert "workflow-studio" not in json.loads(left["package.json"])["dependencies"]
+        assert b".workflow-studio/" not in left[".gitignore"]
 
 
 @pytest.mark.parametrize("path", ["../outside.txt", "/etc/hosts", "a/../../b"])

@@ -65,7 +65,8 @@ def plan_removal(root: Path) -> Removal:
     sections = read_record(read_bytes(root, f"{folder}{NAME}"))
     edited = {section.path for section in sections}
     _delete_generated(removal, made, recorded.path, edited)
-    removal.plan.delete(f"{folder}{NAME}")
+    if sections:
+        removal.plan.delete(f"{folder}{NAME}")
     own = {*made, recorded.path, *_own_files(framework)}
     removal.keeps_sdk = uses_sdk(root, own, folder)
     Unwiring(removal.plan, framework, _in_order(sections), folder, keeps_sdk=bool(removal.keeps_sdk)).run()

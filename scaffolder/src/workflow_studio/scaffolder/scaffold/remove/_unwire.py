@@ -71,7 +71,7 @@ class Unwiring:
             self._script(path, sections)
         elif path.endswith(".json"):
             self._json(path, sections)
-        elif sections:
+        elif sections or path == ".gitignore":
             self._lines(path, sections)
 
     def _concerns_sdk(self, path: str) -> bool:
@@ -167,8 +167,9 @@ class Unwiring:
     def _lines(self, path: str, sections: list[Section]) -> None:
         """Take out the lines that were added, wherever they are now."""
         added = {line.strip() for section in sections for line in section.added if line.strip()}
-        if self.keeps_sdk and path == ".gitignore":
-            added = {line for line in added if _STUDIO in line}
+        if path == ".gitignore":
+            # Nobody but Studio has this folder.
+            added = ({line for line in added if _STUDIO in line} if self.keeps_sdk else added) | {f".{_STUDIO}/"}
         data = self.plan.read(path) or b""
         lines = data.splitlines(keepends=True)
         kept = [line for line in lines if line.strip().decode("utf-8", "replace") not in added]
