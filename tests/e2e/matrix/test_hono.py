@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from tests.e2e.matrix.checks import Checks
+from tests.e2e.matrix.nitro_checks import NitroChecks
 from tests.e2e.matrix.starter import Starter
 
 
-class TestHono(Checks):
+class TestHono(NitroChecks):
     """Nitro serves the app."""
 
     starter: ClassVar[Starter] = Starter(
