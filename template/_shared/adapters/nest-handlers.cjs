@@ -1,5 +1,6 @@
 // The handlers of a Nest app's workflows and steps: where they are, whether they
-// are still those of the sources, and how they are built.
+// are still those of the sources, and how they are built: by nest-build.mjs in
+// front of `nest build`, or by nest.cjs at the start.
 'use strict';
 
 const fs = require('node:fs');
