@@ -3,6 +3,7 @@
 // Workflow Studio are read from the .env of that folder.
 'use strict';
 
+const fs = require('node:fs');
 const Module = require('node:module');
 const path = require('node:path');
 
@@ -28,4 +29,7 @@ loadEnvFiles(process.cwd(), 'production');
 
 /** @type {string} */
 const build = path.join(__dirname, 'nitro-build.json');
-setBasePath(require(build).baseURL ?? '/');
+// It is written beside this file's copy in the output.
+if (fs.existsSync(build)) {
+  setBasePath(require(build).baseURL ?? '/');
+}
