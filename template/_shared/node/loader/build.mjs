@@ -50,8 +50,6 @@ export async function createBuilder(root) {
     '@workflow/rollup',
     '@workflow/builders',
   );
-  const files = handlerFiles(root);
-
   const Base = /** @type {BuilderClass} */ (builders.BaseBuilder);
 
   class HandlerBuilder extends Base {
@@ -62,32 +60,7 @@ export async function createBuilder(root) {
     }
 
     async build() {
-      const inputFiles = await this.getInputFiles();
-      const format = 'esm';
-      await mkdir(path.dirname(files.flow), { recursive: true });
-      const flow = await this.createWorkflowsBundle({
-        outfile: files.flow,
-        bundleFinalOutput: false,
-        format,
-        inputFiles,
-      });
-      // Steps share the modules that they import with the rest of the app: one
-      // pool of connections, not two.
-      const step = await this.createStepsBundle({
-        outfile: files.step,
-        externalizeNonSteps: true,
-        format,
-        inputFiles,
-      });
-      await Promise.all([
-        flow.interimBundleCtx?.dispose(),
-        step.context?.dispose(),
-      ]);
-      await this.createManifest({
-        workflowBundlePath: files.flow,
-        manifestDir: path.dirname(files.manifest),
-        manifest: merged(flow.manifest, step.manifest),
-      });
+      await buildHandlers(this, handlerFiles(root));
     }
   }
 
@@ -107,13 +80,50 @@ export async function createBuilder(root) {
 }
 
 /**
+ * @param {any} builder
+ * @param {HandlerFiles} files
+ */
+async function buildHandlers(builder, files) {
+  const inputFiles = await builder.getInputFiles();
+  const format = 'esm';
+  await mkdir(path.dirname(files.flow), { recursive: true });
+  const flow = await builder.createWorkflowsBundle({
+    outfile: files.flow,
+    bundleFinalOutput: false,
+    format,
+    inputFiles,
+  });
+  // Steps share the modules that they import with the rest of the app: one pool
+  // of connections, not two.
+  const step = await builder.createStepsBundle({
+    outfile: files.step,
+    externalizeNonSteps: true,
+    format,
+    inputFiles,
+  });
+  await Promise.all([
+    flow.interimBundleCtx?.dispose(),
+    step.context?.dispose(),
+  ]);
+  await builder.createManifest({
+    workflowBundlePath: files.flow,
+    manifestDir: path.dirname(files.manifest),
+    manifest: merged(flow.manifest, step.manifest),
+  });
+}
+
+/**
  * @param {string} root
  * @param {string} file
  * @returns {boolean}
  */
 function isSource(root, file) {
   const [top] = path.relative(root, file).split(path.sep);
-  return !NO_SOURCES.has(top) && !file.startsWith(PACKAGE + path.sep);
+  const inPackage = path.relative(PACKAGE, file);
+  return (
+    !NO_SOURCES.has(top) &&
+    (inPackage.startsWith('..') || path.isAbsolute(inPackage))
+  );
 }
 
 /**
