@@ -14,6 +14,8 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "tests"]
 
 BIN = Path(sys.executable).parent
+PYTHON = {"django", "fastapi", "flask"}
+"""The frameworks whose apps have a suite of their own, because they run no workflows themselves."""
 
 
 @nox.session
@@ -41,17 +43,20 @@ def tests(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """Build and run real apps on a real worker (minutes; needs the npm registry).
 
-    ``nox -s e2e`` runs every suite and two frameworks of the matrix, ``nox -s e2e -- nuxt astro`` the matrix for these
-    two, ``nox -s e2e -- all`` the whole matrix. What begins with a dash is for pytest.
+    ``nox -s e2e`` runs every suite and two frameworks of the matrix, ``nox -s e2e -- nuxt flask`` what is there for
+    these two, ``nox -s e2e -- all`` all frameworks. What begins with a dash is for pytest.
     """
-    frameworks = [argument for argument in session.posargs if not argument.startswith("-")]
     options = [argument for argument in session.posargs if argument.startswith("-")]
-    session.run(
-        str(BIN / "pytest"), "-m", "e2e", "-n", "2", "--dist", "loadfile",
-        *options, *(["tests/e2e/matrix"] if frameworks else []),
-        env={"STUDIO_MATRIX": ",".join(frameworks)} if frameworks else {},
-        external=True,
-    )  # fmt: skip
+    frameworks = {argument for argument in session.posargs if not argument.startswith("-")}
+    in_python = sorted(PYTHON if "all" in frameworks else PYTHON & frameworks)
+    others = sorted({"all"} if "all" in frameworks else frameworks - PYTHON)
+    pytest = [str(BIN / "pytest"), "-m", "e2e", "-n", "2", "--dist", "loadfile", *options]
+    if not frameworks:
+        session.run(*pytest, external=True)
+    if others:
+        session.run(*pytest, "tests/e2e/matrix", env={"STUDIO_MATRIX": ",".join(others)}, external=True)
+    if in_python:
+        session.run(*pytest, "tests/e2e/test_python_apps.py", "-k", " or ".join(in_python), external=True)
 
 
 @nox.session
