@@ -207,7 +207,7 @@ def test_the_package_exports_what_the_configuration_names(template: Path, tmp_pa
     package = json.loads((folder / "package.json").read_text())
     assert package["name"] == "workflow-studio"
     assert "dependencies" not in package
-    adapter = {"nextjs": "next"}.get(framework, framework)
+    adapter = {"nextjs": "next", "nestjs": "nest"}.get(framework, framework)
     assert list(package["exports"]) == [".", "./world-remote", f"./{adapter}", "./package.json"]
     for target in package["exports"].values():
         for path in target.values() if isinstance(target, dict) else [target]:
