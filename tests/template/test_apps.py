@@ -18,6 +18,7 @@ import pytest
 
 from tests.support.rotation import part_of
 from tests.support.template import files, render
+from tests.template.ingress_routes import ROUTES, add_ingress
 from tests.template.support import Answer, FakeWorker, Request, cbor
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Built:
 def built(request: pytest.FixtureRequest, template: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp(request.param) / "orders"
     app = Built(request.param, render(template, folder, request.param))
+    add_ingress(folder, request.param)
     app.run("npm", "install", "--no-audit", "--no-fund", "--no-package-lock")
     made = files_of_the_template(folder)
     output = app.run("npm", "run", "build")
@@ -304,3 +306,50 @@ def test_moved_output_finds_its_world(built: Built, worker: FakeWorker, tmp_path
     server = moved / entry
     with built.serve(["node", str(server)], cwd=server.parent, **remote(worker)) as client:
         check_remote(client, worker)
+
+
+def trigger(built: Built, client: httpx.Client) -> dict[str, Any]:
+    payload = {
+        "workflowName": ROUTES[built.framework]["workflow"],
+        "input": [{"customer": "ada", "items": ["tea", "biscuits"]}],
+    }
+    answer = client.post("/api/ingress/trigger", json={"payload": payload, "idempotencyKey": "order-1"})
+    assert answer.status_code == 200, answer.text
+    run: dict[str, Any] = answer.json()
+    return run
+
+
+def call_webhook(client: httpx.Client, token: str) -> httpx.Response:
+    headers = {"content-type": "application/octet-stream"}
+    return client.post("/api/ingress/webhook?token=" + token, content=b"\0\xff", headers=headers)
+
+
+def test_its_own_routes_start_runs_and_take_webhooks_in_the_app(built: Built) -> None:
+    with built.serve() as client:
+        run = trigger(built, client)
+        assert trigger(built, client)["runId"] == run["runId"]
+        assert run["deploymentId"].startswith("dpl_local@")
+        assert finished(client, run["runId"]) == fulfilled(run["runId"])
+        missing = call_webhook(client, "of-no-webhook")
+        assert (missing.status_code, missing.json()["code"]) == (404, "hook_not_found")
+
+
+def test_its_own_routes_hand_triggers_and_webhooks_to_the_worker(built: Built, worker: FakeWorker) -> None:
+    def answer(request: Request) -> Answer:
+        if request.path == "/v1/runs":
+            body = b'{"runId": "wrun_1", "status": "pending", "deploymentId": "dep_1"}'
+            return Answer(201, body, "application/json")
+        if "/webhook/" in request.path:
+            return Answer(203, b"\xff\0", "application/x-answer")
+        return accept(request)
+
+    worker.answer = answer
+    with built.serve(**remote(worker)) as client:
+        assert trigger(built, client) == {"runId": "wrun_1", "status": "pending", "deploymentId": "dep_1"}
+        answered = call_webhook(client, "a-token")
+    assert (answered.status_code, answered.content) == (203, b"\xff\0")
+    assert answered.headers["content-type"] == "application/x-answer"
+    called = worker.requests[-1]
+    # The query goes along, as it does where webhooks are called directly.
+    assert called.path == "/.well-known/workflow/v1/webhook/a-token?token=a-token"
+    assert called.params == b"\0\xff"
