@@ -77,8 +77,6 @@ def plan_removal(root: Path) -> Removal:
 def _render(recorded: Recorded) -> dict[str, bytes]:
     """Return what Studio made, without what a new app gets once and its owner has since."""
     answers = {**recorded.answers, "mode": "existing"}
-    if recorded.is_current:
-        return render(answers, answers_file=recorded.path)
     with open_releases() as releases:
         try:
             release = releases.get(recorded.commit)
