@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+from tests.scaffolder.scaffold.conftest import run, run_json
 from tests.scaffolder.scaffold.support import CORPUS, callee_of, execute, name_of
 from workflow_studio.scaffolder.errors import EditRefusedError
 from workflow_studio.scaffolder.scaffold.edits import Source
@@ -238,3 +239,58 @@ def test_an_app_without_a_module_to_serve_is_left_to_a_person():
     app = an_app(server="nitro", typescript=False)
     (found,) = known("hono", app).advice(app)
     assert (found.path, "default export" in found.text) == ("src/index.js", True)
+
+
+# The command --------------------------------------------------------------------------------------------------------
+
+
+def an_express_app(root, text):
+    root.mkdir()
+    package = {
+        "name": "shop",
+        "type": "module",
+        "scripts": {"start": "node src/index.js"},
+        "dependencies": {"express": "5"},
+    }
+    (root / "package.json").write_text(json.dumps(package))
+    (root / "src").mkdir()
+    (root / "src/index.js").write_text(text)
+    return root
+
+
+def test_an_app_that_listens_gets_the_loader_and_keeps_doing_so(tmp_path, capsys):
+    root = an_express_app(tmp_path / "app", LISTENS)
+    code, made = run_json(capsys, str(root), "--no-install")
+    assert (code, made["manual"]) == (0, [])
+    assert "--server node" in made["command"]
+    assert "withWorkflowStudioExpress(express())" in (root / "src/index.js").read_text()
+    assert json.loads((root / "package.json").read_text())["scripts"] == {
+        "start": "node --import workflow-studio/register src/index.js",
+        "dev": "node --watch --import workflow-studio/dev src/index.js",
+        "build": "node workflow-studio/loader/build.mjs",
+    }
+    assert (root / "workflow-studio/loader/register.mjs").is_file()
+    assert not (root / "nitro.config.mjs").exists()
+    assert run(str(root), "--check") == 0
+
+
+def test_the_answer_of_the_first_time_holds(tmp_path, capsys):
+    root = an_express_app(tmp_path / "app", EXPORTS)
+    assert "--server node" in run_json(capsys, str(root), "--no-install", "--server", "node")[1]["command"]
+    assert "--server node" in run_json(capsys, str(root), "--no-install")[1]["command"]
+
+
+def test_an_app_that_nitro_shall_serve_is_told_to_stop_listening(tmp_path, capsys):
+    root = an_express_app(tmp_path / "app", LISTENS)
+    code, made = run_json(capsys, str(root), "--no-install", "--server", "nitro")
+    assert code == 3
+    (step,) = made["manual"]
+    assert (step["path"], step["line"]) == ("src/index.js", 3)
+    package = json.loads((root / "package.json").read_text())
+    assert package["dependencies"]["nitro"] == "3.0.260610-beta"
+    assert package["scripts"]["start"] == "node .output/server/index.mjs"
+
+
+def test_other_frameworks_leave_no_choice(tmp_path, capsys):
+    assert run("--new", "shop", "--framework", "nextjs", "--server", "node", str(tmp_path)) == 2
+    assert "Next.js" in capsys.readouterr().err
