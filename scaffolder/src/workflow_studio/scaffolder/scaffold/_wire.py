@@ -51,7 +51,8 @@ def wire(plan: Plan, framework: Framework, detected: Detected, answers: Mapping[
             _wire_config(plan, config)
     wire_package_json(plan, framework, app, {"workflow": SDK_VERSION, "workflow-studio": LOCAL_PACKAGE})
     wire_json(plan, [edit for edit in framework.json_edits if edit.file != _PACKAGE and edit.when(app)])
-    wire_tsconfig(plan)
+    if framework.editor_plugin:
+        wire_tsconfig(plan)
     wire_gitignore(plan, framework)
     for advice in framework.advice(app):
         if advice.snippet:

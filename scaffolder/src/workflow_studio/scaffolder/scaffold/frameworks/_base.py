@@ -179,6 +179,8 @@ class Framework:
         packages: The framework itself and what it builds with, by name: for an app that has none of them yet.
         dev_packages: Packages that are added to ``devDependencies``, each if it is missing.
         npm_packages: The npm packages that have to be installed.
+        editor_plugin: The SDK's plugin for editors goes into tsconfig.json; not where the SDK's own module for the
+            framework puts it into a generated one.
         gitignore: Lines ``.gitignore`` shall have.
         guard: The template's file that refuses to start an app whose workflows would run in the wrong place, without
             suffix and relative to the source folder; an app that has such a file keeps its own.
@@ -203,6 +205,7 @@ class Framework:
     packages: Mapping[str, str] = field(default_factory=dict)
     dev_packages: Mapping[str, str] = field(default_factory=dict)
     npm_packages: tuple[str, ...] = ("workflow", "workflow-studio")
+    editor_plugin: bool = True
     gitignore: tuple[str, ...] = ()
     guard: str = ""
     language: str = ""

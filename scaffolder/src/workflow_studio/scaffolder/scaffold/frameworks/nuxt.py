@@ -39,5 +39,6 @@ NUXT = Framework(
     start="node .output/server/index.mjs",
     configs=(_CONFIG,),
     packages={"nuxt": "4.5.2", "vue": "3.5.45", "vue-router": "5.5.1"},
+    editor_plugin=False,
     gitignore=(".nuxt/", ".output/", ".swc/", ".well-known/workflow/", ".workflow-data/", ".workflow-studio/"),
 )
