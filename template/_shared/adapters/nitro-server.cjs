@@ -70,7 +70,8 @@ function setUpServer({ options }, { wrapper, serve }) {
       `import { serve } from ${JSON.stringify(path.join(__dirname, serve))};`,
       'export default await serve(app);',
     ].join('\n');
-    options.routes[APP_ROUTE] = { handler: APP, format: 'node' };
+    const others = typeof route === 'string' ? {} : route;
+    options.routes[APP_ROUTE] = { ...others, handler: APP, format: 'node' };
   }
 }
 
