@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support.node24 import node24
+from tests.support.node import newer_node
 from workflow_studio.scaffolder.errors import EditRefusedError
 from workflow_studio.scaffolder.scaffold.edits import ArrayItem, Call, Property, Source
 from workflow_studio.scaffolder.scaffold.edits._syntax import walk
@@ -104,7 +104,7 @@ def executable(case: Case, when: str, data: bytes) -> dict[str, Any]:
 
 def execute(files: list[dict[str, Any]]) -> dict[str, Any]:
     result = subprocess.run(
-        [str(node24()), "--experimental-vm-modules", "--no-warnings", str(CORPUS / "run.mjs"), "/dev/stdin"],
+        [str(newer_node()), "--experimental-vm-modules", "--no-warnings", str(CORPUS / "run.mjs"), "/dev/stdin"],
         input=json.dumps(files),
         capture_output=True,
         text=True,
