@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
+from uuid import uuid4
+
+import httpx
 
 from tests.e2e.matrix.checks import Checks
 from tests.e2e.matrix.starter import Starter
@@ -10,6 +13,8 @@ from tests.e2e.support import run
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.e2e.support import App
 
 START = ("node", "dist/main.js")
 DEV = ("npm", "run", "start:dev")
@@ -25,11 +30,21 @@ def new_app_of_nest_11_on_fastify(folder: Path) -> None:
     run("npm", "pkg", "set", "dependencies.@nestjs/platform-fastify=^11.0.1", cwd=folder)
 
 
-class TestNestjs(Checks):
+class LargeArguments:
+    """Nest's body parsers refuse JSON of more than 100 kB, and messages of the queue are a little larger than runs."""
+
+    def test_a_run_with_large_arguments_begins(self, local: App) -> None:
+        name = "x" * 95_000
+        run_id = local.begin("tour", name, f"large-{uuid4()}")
+        with httpx.stream("GET", f"{local.url}/api/stream", params={"id": run_id}, timeout=60) as stream:
+            assert next(stream.iter_lines()) == f"hello {name}"
+
+
+class TestNestjs(LargeArguments, Checks):
     starter: ClassVar[Starter] = Starter(id="nestjs", make=new_app, workflows="src/workflows", start=START, dev=DEV)
 
 
-class TestNestjsInCommonjsOnFastify(Checks):
+class TestNestjsInCommonjsOnFastify(LargeArguments, Checks):
     starter: ClassVar[Starter] = Starter(
         id="nestjs",
         name="nestjs-commonjs",
