@@ -26,7 +26,7 @@ def names_in(file: Path) -> set[str]:
     """Return the names of what pytest collects from a file. To collect it takes seconds, so the file is read."""
     found = set()
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ClassDef) and node.name.startswith(("Test", "Checks")):
+        if isinstance(node, ast.ClassDef) and (node.name.startswith("Test") or node.name.endswith("Checks")):
             found |= {f"{node.name}::{inner.name}" for inner in node.body if is_test(inner)}
         elif is_test(node):
             found.add(node.name)

@@ -30,7 +30,7 @@ def new_app_of_nest_11_on_fastify(folder: Path) -> None:
     run("npm", "pkg", "set", "dependencies.@nestjs/platform-fastify=^11.0.1", cwd=folder)
 
 
-class LargeArguments:
+class NestChecks(Checks):
     """Nest's body parsers refuse JSON of more than 100 kB, and messages of the queue are a little larger than runs."""
 
     def test_a_run_with_large_arguments_begins(self, local: App) -> None:
@@ -40,11 +40,11 @@ class LargeArguments:
             assert next(stream.iter_lines()) == f"hello {name}"
 
 
-class TestNestjs(LargeArguments, Checks):
+class TestNestjs(NestChecks):
     starter: ClassVar[Starter] = Starter(id="nestjs", make=new_app, workflows="src/workflows", start=START, dev=DEV)
 
 
-class TestNestjsInCommonjsOnFastify(LargeArguments, Checks):
+class TestNestjsInCommonjsOnFastify(NestChecks):
     starter: ClassVar[Starter] = Starter(
         id="nestjs",
         name="nestjs-commonjs",
