@@ -56,7 +56,7 @@ def e2e(session: nox.Session) -> None:
     if others:
         session.run(*pytest, "tests/e2e/matrix", env={"STUDIO_MATRIX": ",".join(others)}, external=True)
     if in_python:
-        session.run(*pytest, "tests/e2e/test_python_apps.py", "-k", " or ".join(in_python), external=True)
+        session.run(*pytest, "tests/e2e/test_python_apps.py", env={"STUDIO_MATRIX": ",".join(in_python)}, external=True)
 
 
 @nox.session

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tests.support.rotation import part_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -39,6 +41,9 @@ FRAMEWORKS = {
     "nitro": Framework("nitro", "workflows", ("node", ".output/server/index.mjs")),
     "sveltekit": Framework("sveltekit", "src/workflows", ("node", "build")),
 }
+
+ROTATING = ["nitro", *part_of(FRAMEWORKS.keys() - {"nitro"}, 1)]
+"""Nitro, whose app other suites need as well, and one of the others."""
 
 
 def free_port() -> int:

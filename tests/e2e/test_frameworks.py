@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.conftest import running_app
-from tests.e2e.support import FRAMEWORKS, KEY
+from tests.e2e.support import KEY, ROTATING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
-@pytest.fixture(scope="module", params=sorted(FRAMEWORKS))
+@pytest.fixture(scope="module", params=ROTATING)
 def app(request: pytest.FixtureRequest, prepared_app: PreparedApp, worker: Worker) -> Iterator[App]:
     yield from running_app(request.param, prepared_app, worker)
 

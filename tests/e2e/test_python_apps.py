@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from tests.e2e.support import KEY, STUDIO, Server, Worker, clean_environment, free_port, run, studio, wait_until
-from tests.support.template import ROOT, copy_template, render
+from tests.support.rotation import part_of
+from tests.support.template import PYTHON, ROOT, copy_template, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,7 @@ def make(folder: Path, framework: str) -> None:
     run(*pip, *packages, "-e", ".[dev]", *server, cwd=folder)
 
 
-@pytest.fixture(scope="module", params=SERVED)
+@pytest.fixture(scope="module", params=[name for name in SERVED if SERVED[name].framework in part_of(PYTHON, 1)])
 def served(request: pytest.FixtureRequest) -> Served:
     return SERVED[request.param]
 

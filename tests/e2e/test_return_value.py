@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.recorder import Recorder
-from tests.e2e.support import FRAMEWORKS, App, upload, wait_until
+from tests.e2e.support import FRAMEWORKS, ROTATING, App, upload, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def recorder(worker: Worker) -> Iterator[Recorder]:
 
 VARIANTS = [
     pytest.param((name, maps), id=name + ("-source-maps" if maps else ""))
-    for name in sorted(FRAMEWORKS)
+    for name in ROTATING
     for maps in (False, True)
 ]
 

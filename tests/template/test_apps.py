@@ -90,7 +90,7 @@ class Built:
         pytest.fail(f"The server did not start:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="module", params=part_of(START, 2))
+@pytest.fixture(scope="module", params=part_of(START, 1))
 def built(request: pytest.FixtureRequest, template: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp(request.param) / "orders"
     app = Built(request.param, render(template, folder, request.param))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 LANGUAGES = ("ts", "js")
-CHECKED = part_of(FRAMEWORKS, 3)
+CHECKED = part_of(FRAMEWORKS, 2)
 """The frameworks whose packages are installed for the type check."""
 PRETTIER = {
     "prettier": "3.10.1",

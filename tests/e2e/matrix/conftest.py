@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tests.e2e.support import Worker
 
 HERE = Path(__file__).parent
-PART = 2
-"""Frameworks in one ordinary run."""
+PART = 1
+"""Frameworks in one ordinary run; several have more than one app."""
 REMOTE = ("WORKFLOW_TARGET_WORLD", "WORKFLOW_COMPUTE_BASE_URL", "WORKFLOW_COMPUTE_API_KEY")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.rotation import part_of
 from tests.support.template import PYTHON, TEMPLATES
 from workflow_studio.scaffolder.demo.app import FRAMEWORKS as DEMOS
 from workflow_studio.scaffolder.demo.command import FrameworkChoice
@@ -47,7 +48,7 @@ def test_every_framework_has_a_demo() -> None:
 @pytest.mark.e2e
 @pytest.mark.node
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("framework", PYTHON)
+@pytest.mark.parametrize("framework", part_of(PYTHON, 1))
 def test_an_app_in_python_has_its_order_fulfilled(tmp_path: Path, framework: str) -> None:
     studio = Path(sys.executable).with_name("studio")
     command = [studio, "demo", "--framework", framework, "--json"]
