@@ -17,11 +17,17 @@ const {
   assertRemoteReroute,
   createOwnershipDiagnosticsHandler,
 } = require('./lib/ownership.cjs');
+const { toNodeHandler } = require('./lib/node-handler.cjs');
+const { WorkflowStudioRequestError } = require('./lib/request-error.cjs');
+const { toWebRequest } = require('./lib/request.cjs');
+const { sendWebResponse } = require('./lib/response.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
+const { proxyWebhook } = require('./lib/webhook.cjs');
 
 module.exports = {
   WORLD_REMOTE,
   WorkflowStudioConfigError,
+  WorkflowStudioRequestError,
   assertRemoteReroute,
   createOwnershipDiagnosticsHandler,
   defineWorkflowStudioConfig,
@@ -29,6 +35,10 @@ module.exports = {
   loadWorkflowStudioConfig,
   normalizeBaseUrl,
   proxyTrigger,
+  proxyWebhook,
   resolveWorkflowStudioAdapterConfig,
+  sendWebResponse,
   shouldExecuteRemotely,
+  toNodeHandler,
+  toWebRequest,
 };

@@ -91,6 +91,29 @@ export interface AdapterOptions {
   remoteWorldTarget?: string;
 }
 
+/**
+ * Whom to believe that says, in `X-Forwarded-Proto`, `-Host` and `-Port` or in
+ * `Forwarded`, how the caller addressed the app: everybody, nobody, the proxies
+ * at these addresses or in these networks (`10.0.0.0/8`), or those at addresses
+ * that a function picks.
+ */
+export type TrustProxy =
+  boolean | string | readonly string[] | ((address: string) => boolean);
+
+/** How a request becomes a Web `Request`. */
+export interface ConvertOptions {
+  /**
+   * Left out: what the framework was told itself (Express' `trust proxy`,
+   * Fastify's `trustProxy`) and what `WORKFLOW_STUDIO_TRUSTED_PROXIES` lists.
+   */
+  trustProxy?: TrustProxy;
+  /**
+   * The response of Node.js that belongs to the request. `request.signal` tells
+   * by it that the caller has gone away; it is found by itself where possible.
+   */
+  response?: object;
+}
+
 /** The settings after adapter options, `workflow.config.*` and the environment are put together. */
 export interface ResolvedConfig {
   executionMode: ExecutionMode;

@@ -19,6 +19,9 @@ const NAMES = ['ts', 'mts', 'js', 'mjs', 'cjs', 'json'].map(
   (extension) => `workflow.config.${extension}`,
 );
 const CACHE = Symbol.for('workflow-studio//config-files');
+const BUILT = Symbol.for('workflow-studio//built-config');
+/** Where a standalone server of Next.js finds the settings it was built with. */
+const MOVED_CONFIG = '.workflow-studio/workflow.config.json';
 
 /**
  * Reads the app's `workflow.config.*`.
@@ -38,10 +41,36 @@ function loadWorkflowStudioConfig(cwd = process.cwd()) {
     );
   }
   if (files.length === 0) {
-    return { file: undefined, config: {} };
+    const built =
+      /** @type {Record<symbol, any>} */ (globalThis)[BUILT] ??
+      movedConfig(cwd);
+    return { file: built, config: built ? loadCached(built) : {} };
   }
   const file = path.join(/* turbopackIgnore: true */ cwd, files[0]);
   return { file, config: loadCached(file) };
+}
+
+/**
+ * @param {string} cwd
+ * @returns {string | undefined}
+ */
+function movedConfig(cwd) {
+  // Only there: elsewhere the file may be what an earlier build has left.
+  if (!process.env.__NEXT_PRIVATE_STANDALONE_CONFIG) {
+    return undefined;
+  }
+  const file = path.join(/* turbopackIgnore: true */ cwd, MOVED_CONFIG);
+  return fs.existsSync(/* turbopackIgnore: true */ file) ? file : undefined;
+}
+
+/**
+ * Names the file with the settings that the app was built with. They count where
+ * the built app was moved away from its `workflow.config.*`.
+ *
+ * @param {string} file
+ */
+function setBuiltConfig(file) {
+  /** @type {Record<symbol, any>} */ (globalThis)[BUILT] = file;
 }
 
 /**
@@ -171,4 +200,4 @@ function firstLine(error) {
   return message.split('\n', 1)[0].replace(/[.:\s]+$/, '');
 }
 
-module.exports = { loadWorkflowStudioConfig };
+module.exports = { MOVED_CONFIG, loadWorkflowStudioConfig, setBuiltConfig };
