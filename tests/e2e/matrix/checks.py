@@ -9,7 +9,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.e2e.support import run, studio, wait_until
+from tests.e2e.matrix.serving import changed_settings, serving
+from tests.e2e.support import free_port, run, studio, wait_until
 from tests.support.releases import NEWS, change, next_release
 
 if TYPE_CHECKING:
@@ -44,6 +45,16 @@ class Checks:
         assert worker.run(run_id)["status"] == "completed"
         steps = worker.steps(run_id)
         assert {step["stepName"].rpartition("//")[2] for step in steps} == {"greet", "tell", "bytesOf", "end"}
+
+    def test_a_run_that_the_worker_cannot_take_stays_in_the_app(
+        self, starter: Starter, folder: Path, environment: dict[str, str], worker: Worker
+    ) -> None:
+        nobody = {**environment, "WORKFLOW_COMPUTE_BASE_URL": f"http://127.0.0.1:{free_port()}"}
+        with (
+            changed_settings(folder, "failPolicy: 'error'", "failPolicy: 'fallback-local'"),
+            serving(starter, folder, worker, nobody, remote=True) as app,
+        ):
+            take_the_tour(app)
 
     @pytest.mark.parametrize("route", ["flow", "step"])
     def test_queue_routes_refuse_while_the_worker_executes(self, remote: App, route: str) -> None:

@@ -64,16 +64,24 @@ def serving(
                 os.killpg(group, signal.SIGKILL)
 
 
+@contextmanager
+def changed_settings(folder: Path, before: str, after: str) -> Iterator[None]:
+    """Change a line of the app's settings for a while."""
+    config = folder / "workflow.config.ts"
+    text = config.read_text()
+    assert text.count(before) == 1
+    config.unlink()  # it may be a link to the file of another copy
+    config.write_text(text.replace(before, after))
+    try:
+        yield
+    finally:
+        config.write_text(text)
+
+
 def output_of_a_refused_start(starter: Starter, folder: Path, environment: Mapping[str, str]) -> str:
     """Start the production server with settings that contradict each other; return what it says before it ends."""
-    config = folder / "workflow.config.ts"
-    before = config.read_text()
-    remote = before.replace("// mode: 'remote'", "mode: 'remote'")
-    assert remote != before
-    config.unlink()  # it may be a link to the file of another copy
-    config.write_text(remote)
-    try:
-        wrong = {"PORT": "0", "NODE_ENV": "production", **environment, "WORKFLOW_TARGET_WORLD": "local"}
+    wrong = {"PORT": "0", "NODE_ENV": "production", **environment, "WORKFLOW_TARGET_WORLD": "local"}
+    with changed_settings(folder, "// mode: 'remote'", "mode: 'remote'"):
         done = subprocess.run(
             starter.start,
             cwd=folder,
@@ -83,7 +91,5 @@ def output_of_a_refused_start(starter: Starter, folder: Path, environment: Mappi
             check=False,
             timeout=60,
         )
-    finally:
-        config.write_text(before)
     assert done.returncode != 0
     return done.stdout + done.stderr
