@@ -266,8 +266,7 @@ def test_what_a_parser_has_read_is_handed_on_in_its_meaning(
         answer = connection.ask(
             f"POST {shape.path}/x HTTP/1.1\nHost: app\nContent-Type: {kind}\nContent-Length: {len(body)}", body
         )
-    if answer.status == 415:
-        pytest.skip("this server takes no forms")
+    assert answer.status == 200
     got = bytes.fromhex(answer.json["body"])
     assert answer.echoed("content-length") == [str(len(got))]
     assert answer.echoed("content-type") == [kind]
