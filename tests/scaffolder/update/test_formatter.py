@@ -149,8 +149,12 @@ class TestFormatting:
         assert any("Prettier could not be run" in note for note in document["notes"])
 
 
-def test_ruff_formats_python_alone(root, monkeypatch):
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+def test_ruff_formats_python_alone(root):
+    python = Path(sys.executable)
+    program = python.with_name("ruff").with_suffix(python.suffix if python.suffix == ".exe" else "")
+    own = root / ".venv" / program.parent.name / program.name
+    own.parent.mkdir(parents=True)
+    shutil.copy(program, own)
     (root / "ruff.toml").write_text("")
     made = find_formatter(root).format([("a.py", b"x = 'y'\n"), ("b.toml", b"x = 'y'\n")])
     assert made == [b'x = "y"\n', b"x = 'y'\n"]
