@@ -1,0 +1,1 @@
+"""The dev loop: edit a workflow, see it run on the worker, without restarting anything."""
