@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import subprocess
 import tomllib
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.node import newer_node
 from workflow_studio.scaffolder.errors import EditRefusedError
-from workflow_studio.scaffolder.scaffold.edits import ArrayItem, Call, Property, Source
+from workflow_studio.scaffolder.scaffold.edits import ArrayItem, Call, OtherModule, Property, Source
 from workflow_studio.scaffolder.scaffold.edits._syntax import walk
-from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED, ConfigFile
+from workflow_studio.scaffolder.scaffold.frameworks import SUPPORTED, App, ConfigFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ KINDS = {
     "next": ("nextjs", "next.config"),
     "nitro": ("nitro", "nitro.config"),
     "sveltekit": ("sveltekit", "vite.config"),
+    "svelte-config": ("sveltekit", "svelte.config"),
     "vite": ("vite", "vite.config"),
     "tanstack-start": ("tanstack-start", "vite.config"),
     "react-router": ("react-router", "vite.config"),
@@ -36,6 +38,8 @@ KINDS = {
     "nest-module": ("nestjs", "src/app.module"),
     "nest-main": ("nestjs", "src/main"),
 }
+# What an app depends on whose file of that kind is edited.
+DEPENDS = {"svelte-config": {"@sveltejs/adapter-auto": "^7.0.1"}}
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,10 @@ class Case:
 
     @property
     def config(self) -> ConfigFile:
-        framework, stem = KINDS[self.kind]
-        return next(config for config in SUPPORTED[framework].configs if config.stem == stem)
+        name, stem = KINDS[self.kind]
+        framework = SUPPORTED[name]
+        app = App("", DEPENDS.get(self.kind, {}), lambda _: None)
+        return next(config for config in framework.variant(framework, app).configs if config.stem == stem)
 
     @property
     def path(self) -> str:
@@ -181,7 +187,12 @@ def is_item(item: str | Call, value: Any) -> bool:
 
 
 def without(value: Any, edits: Sequence[Edit]) -> Any:
-    """Return a config without what the edits add; what is empty then counts as not there."""
+    """Return a config without what the edits add; what is empty then counts as not there.
+
+    What comes from a package that others are used in place of counts as theirs.
+    """
+    if isinstance(value, str):
+        return of_other_modules(value, edits)
     if isinstance(value, list):
         return [without(item, edits) for item in value]
     if not isinstance(value, dict):
@@ -195,6 +206,14 @@ def without(value: Any, edits: Sequence[Edit]) -> Any:
         elif isinstance(edit, Property):
             _drop(result, edit.path)
     return result
+
+
+def of_other_modules(name: str, edits: Sequence[Edit]) -> str:
+    """Return what an export is called that may come from another package after the edits."""
+    for edit in edits:
+        if isinstance(edit, OtherModule) and re.match(rf"{re.escape(edit.old)}(?:#|$)", name):
+            name = edit.new + name.removeprefix(edit.old)
+    return name
 
 
 def _drop(value: Any, path: tuple[str, ...]) -> None:

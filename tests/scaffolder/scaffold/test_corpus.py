@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 
 import pytest
 
@@ -16,13 +17,22 @@ from tests.scaffolder.scaffold.support import (
     is_item,
     name_of,
     objects_of,
+    of_other_modules,
     refusals,
     unwrapped,
     without,
     wraps_of,
 )
 from workflow_studio.scaffolder.errors import EditRefusedError
-from workflow_studio.scaffolder.scaffold.edits import ArrayItem, CallBehind, ModuleImport, Property, Source, Wrap
+from workflow_studio.scaffolder.scaffold.edits import (
+    ArrayItem,
+    CallBehind,
+    ModuleImport,
+    OtherModule,
+    Property,
+    Source,
+    Wrap,
+)
 from workflow_studio.scaffolder.scaffold.edits._syntax import walk
 
 EDITED = [case for case in cases() if case.id not in refusals()]
@@ -97,8 +107,10 @@ def test_edited_file_comes_to_what_it_came_to_and_what_was_added(case):
                 _check_call(edit, after)
             elif isinstance(edit, ModuleImport):
                 _check_module(edit, before, after)
+            elif isinstance(edit, OtherModule):
+                assert f'"{edit.old}#' not in json.dumps(after)
         assert _rest(case.config.edits, after) == _rest(case.config.edits, before)
-        assert _other_calls(after) == _other_calls(before)
+        assert _other_calls(case.config.edits, after) == _other_calls(case.config.edits, before)
 
 
 def _check_wraps(edits, before, after):
@@ -154,8 +166,8 @@ def _rest(edits, result):
     return without(unwrapped(result["value"]), edits)
 
 
-def _other_calls(result):
-    calls = [callee_of(call) or "" for call in result["calls"]]
+def _other_calls(edits, result):
+    calls = [of_other_modules(callee_of(call) or "", edits) for call in result["calls"]]
     return [name for name in calls if not name.startswith(_ADDED)]
 
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.scaffolder.scaffold.conftest import make_app, run, run_json, scaffold
+from workflow_studio.scaffolder.errors import EditRefusedError
 from workflow_studio.scaffolder.scaffold.edits import OtherModule, Source
 from workflow_studio.scaffolder.scaffold.frameworks import App
 from workflow_studio.scaffolder.scaffold.frameworks.nestjs import NESTJS
@@ -172,13 +173,28 @@ class TestOtherModule:
             ('import x from "a"\r\n', 'import x from "b"\r\n'),
             ("const x = require('a');\n", "const x = require('b');\n"),
             ("import x from 'a/c';\n", "import x from 'a/c';\n"),
-            ("const x = 'a';\n", "const x = 'a';\n"),
+            ("import { default as x } from 'a';\n", "import { default as x } from 'b';\n"),
+            ("import * as x from 'a';\n", "import * as x from 'b';\n"),
+            ("export { default } from 'a';\n", "export { default } from 'b';\n"),
+            ("const { default: x } = await import('a');\n", "const { default: x } = await import('b');\n"),
+            ("const x = require('a').default;\n", "const x = require('b').default;\n"),
         ],
     )
     def test_only_the_packages_name_is_replaced(self, before, after):
         edited = self.EDIT.add(Source.load("x.js", before.encode()))
         assert edited.dump() == after.encode()
         assert self.EDIT.add(edited).dump() == after.encode()
+
+    @pytest.mark.parametrize("text", ["const x = 'a';\n", "import(`a/${x}`);\n", "x.resolve('a/b');\n"])
+    def test_name_outside_of_an_import_is_refused_as_it_may_be_imported_by_it(self, text):
+        edit = OtherModule("a/b" if "/" in text else "a", "b")
+        with pytest.raises(EditRefusedError, match="outside of a plain import"):
+            edit.add(Source.load("x.js", text.encode()))
+
+    def test_file_that_uses_both_packages_is_refused(self):
+        text = "import x from 'a';\nimport y from 'b';\n"
+        with pytest.raises(EditRefusedError, match="both a and b are used"):
+            self.EDIT.add(Source.load("x.js", text.encode()))
 
 
 class TestNext:

@@ -365,7 +365,10 @@ function made(specifier, names, context, load) {
       for (const name of names) {
         this.setExport(
           name,
-          name === 'default' && isBuiltin(specifier) ? value : value[name],
+          name === 'default' &&
+            (isBuiltin(specifier) || specifier.endsWith('.json'))
+            ? value
+            : value[name],
         );
       }
     },

@@ -1,0 +1,3 @@
+const { default: adapter } = require('@sveltejs/adapter-auto');
+
+module.exports = { kit: { adapter: adapter() } };

@@ -1,0 +1,5 @@
+export default {
+	kit: {
+		adapter: (await import('@sveltejs/adapter-auto')).default()
+	}
+};

@@ -1,0 +1,3 @@
+const adapter = (await import(`@sveltejs/adapter-auto`)).default;
+
+export default { kit: { adapter: adapter() } };

@@ -1,0 +1,1 @@
+import a from'@sveltejs/adapter-auto';export default{kit:{adapter:a()}}

@@ -1,0 +1,5 @@
+const { default: adapter } = await import(
+	`@sveltejs/adapter-${process.env.ADAPTER ?? 'auto'}`
+);
+
+export default { kit: { adapter: adapter() } };

@@ -1,0 +1,3 @@
+import * as auto from '@sveltejs/adapter-auto';
+
+export default { kit: { adapter: auto.default() } };
