@@ -37,9 +37,11 @@ class AsyncComputeClient(AsyncRuns, AsyncTimeline, AsyncStreams, AsyncDeployment
         timeout: Seconds to connect, and to wait for each part of an answer.
         retries: How often a failed call is repeated.
         transport: Replaces the network, for tests and for talking to an app in the same process.
+        environment: The environment that calls are about: deployments are activated, and runs started, in it. The
+            worker's default one, ``production``, if absent.
 
     Raises:
-        ValueError: If ``base_url`` is not an HTTP URL.
+        ValueError: If ``base_url`` is not an HTTP URL, or ``environment`` is not the name of one.
     """
 
     def create_consumer(self, queue_name_prefix: str, handler: MessageHandler, /) -> Consumer:

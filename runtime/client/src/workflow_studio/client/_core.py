@@ -18,6 +18,7 @@ from workflow_studio.client._errors import (
     from_response,
     from_transport,
 )
+from workflow_studio.compute.ids import ENVIRONMENT_HEADER, parse_environment_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,12 +49,14 @@ class Options:
         api_key: The key to send; kept out of ``repr``.
         timeout: Seconds to connect, and to wait for each part of an answer.
         retries: How often a call that failed on the way is repeated.
+        environment: The environment of the worker that calls are about; the worker's default one if None.
     """
 
     base_url: str
     api_key: str | None = field(repr=False)
     timeout: float
     retries: int
+    environment: str | None = None
 
     def __post_init__(self) -> None:
         url = httpx.URL(self.base_url)
@@ -63,6 +66,8 @@ class Options:
             raise ValueError("The base URL must not hold credentials; pass the key as api_key.")
         if self.timeout <= 0 or self.retries < 0:
             raise ValueError("timeout must be positive and retries must not be negative.")
+        if self.environment is not None:
+            parse_environment_name(self.environment)
 
     @property
     def may_use_proxy(self) -> bool:
@@ -98,6 +103,8 @@ class Prepared(Generic[T]):
             headers.append(("accept", "application/json"))
         if self.options.api_key and call.with_key:
             headers.append(("authorization", f"Bearer {self.options.api_key}"))
+        if self.options.environment and call.with_key:
+            headers.append((ENVIRONMENT_HEADER, self.options.environment))
         if call.idempotency_key is not None:
             headers.append(("idempotency-key", call.idempotency_key))
         arguments: dict[str, Any] = {

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from workflow_studio.compute.api import OutputLevel, ResolveData, SortOrder
-    from workflow_studio.compute.ids import DeploymentId, KeyId, RunId, StepId
+    from workflow_studio.compute.ids import DeploymentId, EnvironmentName, KeyId, RunId, StepId
 
 
 class Part(TypedDict, total=False):
@@ -43,6 +43,7 @@ class RunsFilter(Listing, total=False):
         workflow_name: Those of this workflow.
         status: Those that have this status, or one of these.
         deployment_id: Those of this deployment.
+        environment: Those that were started in this environment.
         created_after: Those created then or later; with a time zone.
         created_before: Those created earlier; with a time zone.
     """
@@ -50,6 +51,7 @@ class RunsFilter(Listing, total=False):
     workflow_name: str | None
     status: str | Sequence[str] | None
     deployment_id: DeploymentId | None
+    environment: EnvironmentName | None
     created_after: datetime | None
     created_before: datetime | None
 

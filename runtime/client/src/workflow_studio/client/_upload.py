@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -17,9 +18,9 @@ Progress = Callable[[int, int], None]
 CHUNK_SIZE: Final = 256 * 1024
 
 
-def chunks_of(path: Path, size: int, on_progress: Progress | None) -> Iterator[bytes]:
-    """Read a file in chunks, telling ``on_progress`` about each one that has gone out."""
-    with path.open("rb") as file:
+def chunks_of(archive: Path | bytes, size: int, on_progress: Progress | None) -> Iterator[bytes]:
+    """Read an archive in chunks, telling ``on_progress`` about each one that has gone out."""
+    with io.BytesIO(archive) if isinstance(archive, bytes) else archive.open("rb") as file:
         yield from _counted(iter(lambda: file.read(CHUNK_SIZE), b""), size, on_progress)
 
 
@@ -32,10 +33,14 @@ def _counted(chunks: Iterator[bytes], size: int, on_progress: Progress | None) -
             on_progress(sent, size)
 
 
-async def async_chunks_of(path: Path, size: int, on_progress: Progress | None) -> AsyncIterator[bytes]:
-    """Read a file in chunks off the event loop, telling ``on_progress`` about each one that has gone out."""
+async def async_chunks_of(archive: Path | bytes, size: int, on_progress: Progress | None) -> AsyncIterator[bytes]:
+    """Read an archive in chunks off the event loop, telling ``on_progress`` about each one that has gone out."""
+    if isinstance(archive, bytes):
+        for chunk in chunks_of(archive, size, on_progress):
+            yield chunk
+        return
     sent = 0
-    async with await anyio.open_file(path, "rb") as file:
+    async with await anyio.open_file(archive, "rb") as file:
         while chunk := await file.read(CHUNK_SIZE):
             yield chunk
             sent += len(chunk)
@@ -43,11 +48,11 @@ async def async_chunks_of(path: Path, size: int, on_progress: Progress | None) -
                 on_progress(sent, size)
 
 
-def size_of(path: Path) -> int:
-    """Return the size of a file, in bytes."""
-    return path.stat().st_size
+def size_of(archive: Path | bytes) -> int:
+    """Return the size of an archive, in bytes."""
+    return len(archive) if isinstance(archive, bytes) else archive.stat().st_size
 
 
-async def async_size_of(path: Path) -> int:
-    """Return the size of a file, in bytes, off the event loop."""
-    return (await anyio.Path(path).stat()).st_size
+async def async_size_of(archive: Path | bytes) -> int:
+    """Return the size of an archive, in bytes, off the event loop."""
+    return len(archive) if isinstance(archive, bytes) else (await anyio.Path(archive).stat()).st_size

@@ -38,7 +38,16 @@ MessageId = NewType("MessageId", str)
 """Names a message over all its deliveries."""
 
 LATEST: Final = DeploymentId("latest")
-"""In a request, stands for the deployment that is active."""
+"""In a request, stands for the deployment that is active in the request's environment."""
+
+EnvironmentName = NewType("EnvironmentName", str)
+"""Names an environment of a worker: each has an active deployment of its own."""
+
+DEFAULT_ENVIRONMENT: Final = EnvironmentName("production")
+"""The environment of requests that name none."""
+
+ENVIRONMENT_HEADER: Final = "x-workflow-studio-environment"
+"""The header of a request that names its environment."""
 
 KeyId = NewType("KeyId", str)
 """Names an API key; it is no secret."""
@@ -60,6 +69,9 @@ DEPLOYMENT_ID: Final = re.compile(r"dep_[0-9a-f]{32}")
 
 MESSAGE_ID: Final = re.compile(r"msg_[0-9A-HJKMNP-TV-Z]{26}")
 """A message id of the worker's: ``msg_`` and a ULID."""
+
+ENVIRONMENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+"""An environment's name: 1 to 63 of ``a-z 0-9 -``, not beginning with a dash."""
 
 CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 """A request's correlation id, which whoever sends the request may choose."""
@@ -102,6 +114,16 @@ def parse_event_id(text: str) -> EventId:
         ValueError: If it is none.
     """
     return event_id(event_slot(text))
+
+
+def parse_environment_name(text: str) -> EnvironmentName:
+    """Return the name of an environment that ``text`` is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    what = "the name of an environment: it is 1 to 63 of a-z 0-9 - and does not begin with a dash"
+    return EnvironmentName(_parsed(ENVIRONMENT_NAME, text, what))
 
 
 def parse_correlation_id(text: str) -> CorrelationId:

@@ -147,6 +147,14 @@ class AsyncRuns(AsyncBase):
         """
         return await self._send(calls.wake_run(run_id, correlation_ids))
 
+    async def skip_time(self, run_id: RunId) -> SkipResponse:
+        """End whichever sleep or pause before a retry of a run would be over first, if the run has nothing else to do.
+
+        For tests: repeated until the run has ended, everything happens in the order it has in earnest, and nothing is
+        waited for. No clock moves.
+        """
+        return await self._send(calls.skip_time(run_id))
+
     async def resume_run(
         self, run_id: RunId, payload: Any = None, *, token: str | None = None, hook_id: HookId | None = None
     ) -> ResumeResponse:

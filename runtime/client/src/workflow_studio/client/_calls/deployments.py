@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from workflow_studio.client._calls.base import Call, answer, body, nothing, query, segment
 from workflow_studio.client._filters import Part
-from workflow_studio.compute.api import ActiveDeployment, Deployment, Page, Variables, VariablesRequest
+from workflow_studio.compute.api import ActiveDeployment, Deployment, Environment, Page, Variables, VariablesRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workflow_studio.compute.ids import DeploymentId
+    from workflow_studio.compute.ids import DeploymentId, EnvironmentName
 
 
-def create_deployment() -> Call[Deployment]:
+def create_deployment(base: DeploymentId | None) -> Call[Deployment]:
     # The archive's content is its id, so uploading it twice makes one deployment.
-    return Call("POST", "/v1/deployments", answer(Deployment))
+    return Call("POST", "/v1/deployments", answer(Deployment), {"base": base})
 
 
 def list_deployments(part: Part) -> Call[Page[Deployment]]:
@@ -45,6 +45,15 @@ def rollback_deployment(deployment_id: DeploymentId | None) -> Call[Deployment]:
 def delete_deployment(deployment_id: DeploymentId) -> Call[None]:
     # A repeat would be told that there is no such deployment.
     return Call("DELETE", f"/v1/deployments/{segment(deployment_id)}", nothing, repeatable=False)
+
+
+def list_environments(part: Part) -> Call[Page[Environment]]:
+    return Call("GET", "/v1/environments", answer(Page[Environment]), query(Part, part))
+
+
+def delete_environment(name: EnvironmentName) -> Call[None]:
+    # A repeat would be told that there is no such environment.
+    return Call("DELETE", f"/v1/environments/{segment(name)}", nothing, repeatable=False)
 
 
 def list_variables(deployment_id: DeploymentId) -> Call[Variables]:

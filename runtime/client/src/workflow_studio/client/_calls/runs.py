@@ -76,6 +76,11 @@ def wake_run(run_id: RunId, waits: Sequence[WaitId] | None) -> Call[WakeResponse
     return Call("POST", f"/v1/runs/{segment(run_id)}/wake", answer(WakeResponse), repeatable=False, **more)
 
 
+def skip_time(run_id: RunId) -> Call[SkipResponse]:
+    # A repeat would skip more than was asked for.
+    return Call("POST", f"/v1/runs/{segment(run_id)}/skip", answer(SkipResponse), repeatable=False)
+
+
 def resume_run(request: ResumeRequest) -> Call[ResumeResponse]:
     # A repeat would hand the payload over twice.
     return Call("POST", "/v1/runs/resume", answer(ResumeResponse), repeatable=False, **body(request))

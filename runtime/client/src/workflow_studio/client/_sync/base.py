@@ -11,6 +11,7 @@ import httpx
 from tenacity import Retrying
 
 from workflow_studio.client._core import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Options, Prepared
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT, EnvironmentName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,12 +33,18 @@ class Base:
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
         transport: httpx.BaseTransport | None = None,
+        environment: str | None = None,
     ) -> None:
-        self._options = Options(base_url, api_key, timeout, retries)
+        self._options = Options(base_url, api_key, timeout, retries, environment)
         self._http = httpx.Client(timeout=timeout, transport=transport, trust_env=self._options.may_use_proxy)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._options.base_url!r})"
+
+    @property
+    def environment(self) -> EnvironmentName:
+        """The environment that calls are about."""
+        return EnvironmentName(self._options.environment or DEFAULT_ENVIRONMENT)
 
     def __enter__(self) -> Self:
         return self

@@ -18,29 +18,39 @@ if TYPE_CHECKING:
     import httpx
 
     from workflow_studio.client._filters import Part
-    from workflow_studio.compute.api import ActiveDeployment, Deployment, Page, Variables
-    from workflow_studio.compute.ids import DeploymentId
+    from workflow_studio.compute.api import ActiveDeployment, Deployment, Environment, Page, Variables
+    from workflow_studio.compute.ids import DeploymentId, EnvironmentName
 
 
 class Deployments(Base):
     """Uploads deployments, looks at them, decides which of them new runs use."""
 
-    def create_deployment(self, artifact: Path | str, *, on_progress: Progress | None = None) -> Deployment:
+    def create_deployment(
+        self,
+        artifact: Path | str | bytes,
+        *,
+        base: DeploymentId | None = None,
+        on_progress: Progress | None = None,
+    ) -> Deployment:
         """Upload an artifact; the deployment it makes is not used before it is activated.
 
+        It begins with the variables of the deployment that is active in this client's environment.
+
         Args:
-            artifact: The archive that ``studio build`` wrote.
+            artifact: The archive that ``studio build`` wrote, or its content.
+            base: A deployment of the worker whose files the archive leaves out where they are the same; its manifest
+                names them all. Refused with ``base_not_found`` if the worker does not have it: upload all then.
             on_progress: Called with the bytes sent so far and the size of the archive; starts over with a retry.
 
         Raises:
             OSError: If the file cannot be read.
         """
-        path = Path(artifact)
-        size = size_of(path)
-        prepared = Prepared(calls.create_deployment(), self._options)
+        content_of = artifact if isinstance(artifact, bytes) else Path(artifact)
+        size = size_of(content_of)
+        prepared = Prepared(calls.create_deployment(base), self._options)
 
         def build() -> httpx.Request:
-            content = chunks_of(path, size, on_progress)
+            content = chunks_of(content_of, size, on_progress)
             return self._http.build_request(**prepared.upload_arguments(size), content=content)
 
         return self._attempt(prepared, build)
@@ -58,20 +68,41 @@ class Deployments(Base):
         return self._send(calls.get_deployment(deployment_id))
 
     def get_active_deployment(self) -> ActiveDeployment:
-        """Return the deployment that new runs use; refused with ``no_active_deployment`` if there is none."""
+        """Return the deployment that new runs of this client's environment use.
+
+        Refused with ``no_active_deployment`` if there is none.
+        """
         return self._send(calls.get_active_deployment())
 
     def activate_deployment(self, deployment_id: DeploymentId) -> Deployment:
-        """Have new runs use a deployment. Runs that exist stay on theirs."""
+        """Have new runs of this client's environment use a deployment. Runs that exist stay on theirs."""
         return self._send(calls.activate_deployment(deployment_id))
 
     def rollback_deployment(self, deployment_id: DeploymentId | None = None) -> Deployment:
-        """Have new runs use an earlier deployment again; the one active before the one that is, if none is named."""
+        """Have new runs of this client's environment use an earlier deployment again.
+
+        That is the one which was active in it before the one that is, if none is named.
+        """
         return self._send(calls.rollback_deployment(deployment_id))
 
     def delete_deployment(self, deployment_id: DeploymentId) -> None:
-        """Delete a deployment with its artifact and its variables; refused while it is active or runs of it go on."""
+        """Delete a deployment with its artifact and its variables.
+
+        Refused while it is active in any environment, or runs of it go on.
+        """
         self._send(calls.delete_deployment(deployment_id))
+
+    def list_environments(self, **part: Unpack[Part]) -> Page[Environment]:
+        """Return some environments in which a deployment is active, by name."""
+        return self._send(calls.list_environments(part))
+
+    def iter_environments(self, **part: Unpack[Part]) -> Iterator[Environment]:
+        """Return all environments in which a deployment is active, by name, page by page as they are asked for."""
+        return self._entries(lambda at: calls.list_environments({**part, "cursor": at}), part.get("cursor"))
+
+    def delete_environment(self, name: EnvironmentName) -> None:
+        """Have no deployment be active in an environment any more; the default one is refused. Its runs go on."""
+        self._send(calls.delete_environment(name))
 
     def list_variables(self, deployment_id: DeploymentId) -> Variables:
         """Return the names of a deployment's variables; values cannot be read back."""

@@ -26,6 +26,7 @@ from workflow_studio.compute.api.environment import (
     Variables,
     VariablesRequest,
 )
+from workflow_studio.compute.api.environments import Environment
 from workflow_studio.compute.api.keys import (
     ApiKey,
     CreateApiKeyRequest,
@@ -76,6 +77,7 @@ __all__ = [
     "DeadMessage",
     "Deployment",
     "DeploymentStatus",
+    "Environment",
     "Event",
     "Executor",
     "Failure",

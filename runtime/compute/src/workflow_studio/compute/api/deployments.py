@@ -6,14 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from workflow_studio.compute.api._base import Answer
-from workflow_studio.compute.ids import DeploymentId, KeyId
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT, DeploymentId, EnvironmentName, KeyId
 
 
 class DeploymentStatus(StrEnum):
     """Where a deployment stands.
 
-    It is created by its upload, active while new runs use it, draining while runs of it go on after another one took
-    its place, and retired once the last of them has ended.
+    It is created by its upload, active while new runs of an environment use it, draining while runs of it go on after
+    another one took its place, and retired once the last of them has ended.
     """
 
     CREATED = "created"
@@ -43,6 +43,7 @@ class Deployment(Answer):
         deployment_id: Derived from the content.
         digest: ``sha256:`` and the content's digest.
         status: ``created``, ``active``, ``draining`` or ``retired``; see :class:`DeploymentStatus`.
+        environments: The environments in which it is active, by name.
         live_runs: How many of its runs have not ended; 1000 stands for more, too.
         workflows: Ids of its workflows.
         steps: Ids of its steps.
@@ -57,6 +58,7 @@ class Deployment(Answer):
 
     deployment_id: DeploymentId
     status: str
+    environments: tuple[EnvironmentName, ...] = ()
     live_runs: int = 0
     digest: str = ""
     workflows: tuple[str, ...] = ()
@@ -71,6 +73,7 @@ class Deployment(Answer):
 
 
 class ActiveDeployment(Answer):
-    """The deployment that new runs use."""
+    """The deployment that new runs use in an environment."""
 
     deployment_id: DeploymentId
+    environment: EnvironmentName = DEFAULT_ENVIRONMENT

@@ -12,6 +12,7 @@ from workflow_studio.compute.ids import (
     CorrelationId,
     DeploymentId,
     EntityId,
+    EnvironmentName,
     EventId,
     ExecutorId,
     HookId,
@@ -30,7 +31,8 @@ class TriggerRequest(Request):
         input: The workflow's arguments: an array has one element per parameter, anything else is the only argument,
             and an absent input means no arguments.
         run_id: The run's id; made up if absent.
-        deployment_id: The deployment to run; the active one if absent or ``latest``.
+        deployment_id: The deployment to run; the one that is active in the request's environment if absent or
+            ``latest``.
         spec_version: The World protocol of the run; that of the deployment if absent.
     """
 
@@ -127,6 +129,32 @@ class WakeResponse(Answer):
     woken_waits: int = 0
 
 
+class SkippedTimer(Answer):
+    """A sleep or a pause of a run that was ended before its time.
+
+    Attributes:
+        timer: ``sleep``, or ``retry`` for the pause before a step's next attempt.
+        correlation_id: The correlation id of the sleep, or the id of the step.
+        milliseconds: How much time was skipped.
+    """
+
+    timer: str
+    correlation_id: EntityId | StepId | WaitId
+    milliseconds: int
+
+
+class SkipResponse(Answer):
+    """What a skip did.
+
+    Attributes:
+        run_id: The run.
+        skipped: The timer that was ended; None if the run had something to do, waits for something else, or has ended.
+    """
+
+    run_id: RunId
+    skipped: SkippedTimer | None = None
+
+
 class Failure(Answer):
     """Why a run or a step failed.
 
@@ -149,6 +177,7 @@ class Run(Answer):
         status: ``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``.
         workflow_name: The workflow's id.
         deployment_id: The deployment it is pinned to.
+        environment: The environment it was started in.
         spec_version: The World protocol it was created at.
         input: The arguments, where asked for.
         output: The result of a completed run, where asked for.
@@ -166,6 +195,7 @@ class Run(Answer):
     status: str
     workflow_name: str
     deployment_id: DeploymentId
+    environment: EnvironmentName | None = None
     spec_version: int | None = None
     input: Any = None
     output: Any = None
