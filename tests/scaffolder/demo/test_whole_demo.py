@@ -14,8 +14,8 @@ import pytest
 from tests.support.rotation import part_of
 from tests.support.template import PYTHON, TEMPLATES
 from workflow_studio.scaffolder.demo.app import FRAMEWORKS as DEMOS
+from workflow_studio.scaffolder.demo.app import DemoError
 from workflow_studio.scaffolder.demo.command import FrameworkChoice
-from workflow_studio.scaffolder.demo.processes import DemoError
 
 
 @pytest.mark.e2e

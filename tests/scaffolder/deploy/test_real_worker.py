@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.scaffolder.build.conftest import CHARGE, StubApp, make_stub_app
-from workflow_studio.scaffolder.demo.processes import free_port
+from workflow_studio.scaffolder.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from workflow_studio.scaffolder.demo.processes import DemoError
+from workflow_studio.scaffolder.processes import ProcessError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,13 @@ ROUTE: Final = "/api/orders"
 """The template's example route: it starts the example workflow and answers with the run's id."""
 
 ORDER: Final[Mapping[str, Any]] = {"customer": "ada", "items": ["tea", "bread", "marmalade"]}
+
+
+class DemoError(ProcessError):
+    """A stage of the demo failed."""
+
+    code = "demo_failed"
+
 
 # Variables of the shell that would lead the app or its build elsewhere.
 _FOREIGN: Final = ("WORKFLOW_", "STUDIO_", "VERCEL", "NITRO_", "NEXT_", "npm_")

@@ -18,22 +18,17 @@ from workflow_studio.scaffolder.build.artifact import build_artifact
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.demo.app import (
     ROUTE,
+    DemoError,
     Framework,
     answers,
     clean_environment,
     place_order,
     remote_environment,
 )
-from workflow_studio.scaffolder.demo.processes import (
-    Child,
-    DemoError,
-    free_port,
-    stop_requests_as_interrupts,
-    uninterrupted,
-)
 from workflow_studio.scaffolder.deploy.actions import activate, upload
 from workflow_studio.scaffolder.node import find_node
 from workflow_studio.scaffolder.operate.timeline import Row, timeline
+from workflow_studio.scaffolder.processes import Child, free_port, stop_requests_as_interrupts, uninterrupted
 from workflow_studio.scaffolder.scaffold._apply import apply
 from workflow_studio.scaffolder.scaffold._scaffold import Request, plan_new
 from workflow_studio.scaffolder.worker.launch import worker_command, worker_environment
@@ -205,7 +200,7 @@ class Demo:
     def _start(self, name: str, command: list[str], cwd: Path, environment: dict[str, str]) -> Child:
         log = (self._folder or cwd) / f"{len(self._children) + 1}-{name.lower().replace(' ', '-')}.log"
         with uninterrupted():
-            child = Child(name, command, cwd=cwd, env=environment, log=log)
+            child = Child(name, command, cwd=cwd, env=environment, log=log, error=DemoError)
             self._children.append(child)
         return child
 

@@ -1,18 +1,20 @@
-"""No process of the demo outlives it, and a failed one shows its last words."""
+"""No process outlives the command that started it, and a failed one shows its last words."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from workflow_studio.scaffolder.demo.processes import (
+from workflow_studio.scaffolder.processes import (
     Child,
-    DemoError,
+    ProcessError,
     free_port,
     stop_requests_as_interrupts,
     uninterrupted,
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    Start = Callable[[str], Child]
+    class Start(Protocol):
+        def __call__(self, code: str, grace: float = 8) -> Child: ...
+
 
 # A process that starts another one, tells its pid, and sleeps.
 PARENT = """
@@ -39,10 +43,9 @@ DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); prin
 def start(tmp_path: Path) -> Iterator[Start]:
     children: list[Child] = []
 
-    def begin(code: str) -> Child:
-        child = Child(
-            "The child", [sys.executable, "-c", code], cwd=tmp_path, env=dict(os.environ), log=tmp_path / "log"
-        )
+    def begin(code: str, grace: float = 8) -> Child:
+        command = [sys.executable, "-c", code]
+        child = Child("The child", command, cwd=tmp_path, env=dict(os.environ), log=tmp_path / "log", grace=grace)
         children.append(child)
         return child
 
@@ -61,11 +64,15 @@ def alive(pid: int) -> bool:
         return stat.read().rpartition(")")[2].split()[0] != "Z"
 
 
-def said(child: Child) -> list[str]:
+def wait_for(probe: Callable[[], object]) -> None:
     deadline = time.monotonic() + 20
-    while not child.tail():
+    while not probe():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def said(child: Child) -> list[str]:
+    wait_for(child.tail)
     return child.tail()
 
 
@@ -85,9 +92,43 @@ def test_stopping_ends_what_a_finished_process_left_behind(start: Start) -> None
     assert not alive(grandchild)
 
 
-def test_a_process_that_does_not_listen_is_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflow_studio.scaffolder.demo.processes._GRACE_SECONDS", 0.3)
-    child = start(DEAF)
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux gives orphans in other sessions to an ancestor.")
+@pytest.mark.parametrize("first", ["the helper", "the program"])
+def test_a_deaf_helper_in_a_session_of_its_own_is_ended(start: Start, first: str) -> None:
+    helper = f"import os; os.setsid()\n{DEAF}"
+    child = start(PARENT.format(child=helper, then=SLEEP if first == "the helper" else ""), grace=0.3)
+    pid = int(said(child)[0])
+    child.stop()
+    assert not alive(pid)
+
+
+def test_nothing_survives_a_command_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, time; from pathlib import Path\n"
+        "from workflow_studio.scaffolder.processes import Child\n"
+        f"Child('The child', [sys.executable, '-c', {PARENT.format(child=SLEEP, then=SLEEP)!r}],"
+        " cwd=Path.cwd(), env=dict(os.environ), log=Path('log'))\n"
+        "time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) as command:
+        log = tmp_path / "log"
+        wait_for(lambda: log.exists() and log.read_text().strip())
+        command.kill()
+    grandchild = int(log.read_text())
+    wait_for(lambda: not alive(grandchild))
+
+
+def test_a_keeper_that_is_asked_to_end_ends_its_program(start: Start) -> None:
+    child = start(PARENT.format(child=SLEEP, then=SLEEP))
+    grandchild = int(said(child)[0])
+    os.kill(child.pid, signal.SIGTERM)
+    wait_for(lambda: not alive(grandchild))
+    with pytest.raises(ProcessError, match=r"The child failed \(exit status 143\)"):
+        child.wait()
+
+
+def test_a_process_that_does_not_listen_is_killed(start: Start) -> None:
+    child = start(DEAF, grace=0.3)
     assert said(child) == ["deaf"]
     child.stop()
     assert not alive(child.pid)
@@ -95,7 +136,7 @@ def test_a_process_that_does_not_listen_is_killed(start: Start, monkeypatch: pyt
 
 def test_a_failed_process_shows_its_last_words(start: Start) -> None:
     child = start("import sys; print('\\n'.join(map(str, range(100)))); sys.exit('No such module')")
-    with pytest.raises(DemoError) as caught:
+    with pytest.raises(ProcessError) as caught:
         child.wait()
     assert caught.value.message == "The child failed (exit status 1)."
     lines = str(caught.value.hint).splitlines()
@@ -106,18 +147,18 @@ def test_a_failed_process_shows_its_last_words(start: Start) -> None:
 
 def test_a_process_that_ends_while_it_is_waited_for(start: Start) -> None:
     child = start("raise SystemExit(7)")
-    with pytest.raises(DemoError, match=r"ended \(exit status 7\) before its first answer"):
+    with pytest.raises(ProcessError, match=r"ended \(exit status 7\) before its first answer"):
         child.wait_until(lambda: False, seconds=30, what="its first answer")
 
 
 def test_waiting_has_an_end(start: Start) -> None:
     child = start(SLEEP)
-    with pytest.raises(DemoError, match=r"its first answer did not happen within 0 s"):
+    with pytest.raises(ProcessError, match=r"its first answer did not happen within 0 s"):
         child.wait_until(lambda: False, seconds=0.1, what="its first answer")
 
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DemoError, match="could not be started"):
+    with pytest.raises(ProcessError, match="could not be started"):
         Child("npm", ["/nonexistent/npm"], cwd=tmp_path, env={}, log=tmp_path / "log")
 
 
@@ -159,4 +200,8 @@ def test_a_child_started_in_an_uninterrupted_block_listens_to_signals(start: Sta
 
 
 def test_free_ports_are_free() -> None:
-    assert 1024 <= free_port() <= 65535
+    port = free_port()
+    assert 1024 <= port <= 65535
+    assert free_port(port) == port
+    with socket.create_server(("127.0.0.1", port)):
+        assert free_port(port) != port
