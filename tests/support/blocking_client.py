@@ -17,7 +17,7 @@ _RULES: Final = (
     (r"\bawait ", ""),
     (r"\b__aenter__\b", "__enter__"),
     (r"\b__aexit__\b", "__exit__"),
-    (r"\b(aclose|aread|aiter_lines)\b", lambda match: match[1][1:]),
+    (r"\b(aclose|aclosing|aread|aiter_lines)\b", lambda match: match[1][1:]),
     (r"\basync_(chunks|size)_of\b", r"\1_of"),
     (r"\bclient\._async\b", "client._sync"),
     (r"\banyio\b", "time"),

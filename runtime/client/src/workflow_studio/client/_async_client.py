@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workflow_studio.client._async.activity import AsyncActivity
 from workflow_studio.client._async.deployments import AsyncDeployments
 from workflow_studio.client._async.keys import AsyncKeys
 from workflow_studio.client._async.operations import AsyncOperations
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     )
 
 
-class AsyncComputeClient(AsyncRuns, AsyncTimeline, AsyncStreams, AsyncDeployments, AsyncKeys, AsyncOperations):
+class AsyncComputeClient(
+    AsyncRuns, AsyncTimeline, AsyncStreams, AsyncActivity, AsyncDeployments, AsyncKeys, AsyncOperations
+):
     """Calls a worker from a coroutine; the asynchronous twin of :class:`ComputeClient`.
 
     Every method may raise :class:`ComputeClientError` or one of its subclasses. Calls that may be repeated without

@@ -78,6 +78,20 @@ class OutputFilter(Part, total=False):
     level: OutputLevel | None
 
 
+class ActivityFilter(TypedDict, total=False):
+    """What of the feed is wanted.
+
+    Attributes:
+        run_id: What happens in this run.
+        workflow_name: What happens in runs of this workflow.
+        environment: What happens in runs that were started in this environment.
+    """
+
+    run_id: RunId | None
+    workflow_name: str | None
+    environment: str | None
+
+
 class KeysFilter(Part, total=False):
     """Which keys.
 

@@ -53,7 +53,7 @@ class Reading:
         try:
             read = StreamLine.model_validate_json(line)
         except ValidationError:
-            raise _cut() from None
+            raise cut_off() from None
         if read.index is not None:
             self.index = read.index + 1
             return read
@@ -70,7 +70,7 @@ class Reading:
             ComputeClientError: If it was cut, and that too often.
         """
         if not self._ended:
-            self.fails(_cut())
+            self.fails(cut_off())
 
     @property
     def is_unsure(self) -> bool:
@@ -99,7 +99,8 @@ class Reading:
         self._wanted_pause = backoff(self._failures, error)
 
 
-def _cut() -> TransportError:
+def cut_off() -> TransportError:
+    """Return the error of an answer that ended before it should."""
     return TransportError(
         "The answer was cut off.", code="cut", recovery="Check what is between here and the worker, or read on later."
     )

@@ -12,7 +12,7 @@ from workflow_studio.client._core import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Optio
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT, EnvironmentName
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from types import TracebackType
 
     from workflow_studio.client._calls.base import Call, Entries
@@ -69,6 +69,25 @@ class AsyncBase:
             return prepared.answer(response)
 
         return await AsyncRetrying(**prepared.retrying(anyio.sleep))(once)
+
+    async def _lines(self, prepared: Prepared[None]) -> AsyncGenerator[str]:
+        """Return the lines of an answer as they come.
+
+        Raises:
+            ComputeClientError: If there is none, or it is cut off.
+        """
+        try:
+            response = await self._http.send(self._http.build_request(**prepared.arguments()), stream=True)
+            try:
+                if not response.is_success:
+                    await response.aread()
+                prepared.answer(response)
+                async for line in response.aiter_lines():
+                    yield line
+            finally:
+                await response.aclose()
+        except httpx.TransportError as error:
+            raise prepared.unreachable(error) from error
 
     async def _entries(self, ask: Callable[[str | None], Call[Entries[T]]], cursor: str | None) -> AsyncIterator[T]:
         while True:

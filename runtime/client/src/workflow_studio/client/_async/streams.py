@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Unpack, overload
 
 import anyio
-import httpx
 
 from workflow_studio.client._async.base import AsyncBase
 from workflow_studio.client._calls import timeline as calls
@@ -63,23 +63,14 @@ class AsyncStreams(AsyncBase):
         reading = Reading(start_index, follow=follow, retries=self._options.retries)
         while not reading.is_over:
             prepared = Prepared(calls.read_run_stream(run_id, name, reading.index, follow=follow), self._options)
-            request = self._http.build_request(**prepared.arguments())
             reading.begins()
             try:
-                response = await self._http.send(request, stream=True)
-                try:
-                    if not response.is_success:
-                        await response.aread()
-                    prepared.answer(response)
-                    async for line in response.aiter_lines():
+                async with aclosing(self._lines(prepared)) as lines:
+                    async for line in lines:
                         chunk = reading.takes(line)
                         if chunk is not None or (with_pauses and not line.strip()):
                             yield chunk
-                    reading.ends()
-                finally:
-                    await response.aclose()
-            except httpx.TransportError as error:
-                reading.fails(prepared.unreachable(error))
+                reading.ends()
             except ComputeClientError as error:
                 reading.fails(error)
             if reading.is_unsure:

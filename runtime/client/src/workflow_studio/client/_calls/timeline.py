@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from workflow_studio.compute.api import ResolveData
     from workflow_studio.compute.ids import EntityId, HookId, RunId, StepId, WaitId
 
-_JSON_LINES: Final = "application/x-ndjson"
-_SILENCE_MS: Final = 30_000
+JSON_LINES: Final = "application/x-ndjson"
+SILENCE_MS: Final = 30_000
 """How long nothing may come of a stream: the worker says every 15 seconds that it goes on."""
 
 
@@ -54,12 +54,13 @@ def list_run_streams(run_id: RunId, part: Part) -> Call[Page[Stream]]:
 def read_run_stream(run_id: RunId, name: str, start_index: int, *, follow: bool) -> Call[None]:
     path = f"/v1/runs/{segment(run_id)}/streams/{segment(name)}"
     parameters = {"startIndex": str(start_index), "follow": str(follow).lower()}
-    headers = (("accept", _JSON_LINES),)
-    return Call("GET", path, _begins, {**parameters}, headers=headers, wait_ms=_SILENCE_MS)
+    headers = (("accept", JSON_LINES),)
+    return Call("GET", path, begins, {**parameters}, headers=headers, wait_ms=SILENCE_MS)
 
 
-def _begins(response: httpx.Response) -> None:
-    if not response.headers.get("content-type", "").startswith(_JSON_LINES):
+def begins(response: httpx.Response) -> None:
+    """Read the head of an answer of lines."""
+    if not response.headers.get("content-type", "").startswith(JSON_LINES):
         raise ValueError("The answer is not a stream of lines.")
 
 

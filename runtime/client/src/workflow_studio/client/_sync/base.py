@@ -14,7 +14,7 @@ from workflow_studio.client._core import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Optio
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT, EnvironmentName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from types import TracebackType
 
     from workflow_studio.client._calls.base import Call, Entries
@@ -71,6 +71,24 @@ class Base:
             return prepared.answer(response)
 
         return Retrying(**prepared.retrying(time.sleep))(once)
+
+    def _lines(self, prepared: Prepared[None]) -> Generator[str]:
+        """Return the lines of an answer as they come.
+
+        Raises:
+            ComputeClientError: If there is none, or it is cut off.
+        """
+        try:
+            response = self._http.send(self._http.build_request(**prepared.arguments()), stream=True)
+            try:
+                if not response.is_success:
+                    response.read()
+                prepared.answer(response)
+                yield from response.iter_lines()
+            finally:
+                response.close()
+        except httpx.TransportError as error:
+            raise prepared.unreachable(error) from error
 
     def _entries(self, ask: Callable[[str | None], Call[Entries[T]]], cursor: str | None) -> Iterator[T]:
         while True:

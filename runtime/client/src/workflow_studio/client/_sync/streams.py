@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Unpack, overload
-
-import httpx
 
 from workflow_studio.client._calls import timeline as calls
 from workflow_studio.client._calls.runs import get_run
@@ -65,23 +64,14 @@ class Streams(Base):
         reading = Reading(start_index, follow=follow, retries=self._options.retries)
         while not reading.is_over:
             prepared = Prepared(calls.read_run_stream(run_id, name, reading.index, follow=follow), self._options)
-            request = self._http.build_request(**prepared.arguments())
             reading.begins()
             try:
-                response = self._http.send(request, stream=True)
-                try:
-                    if not response.is_success:
-                        response.read()
-                    prepared.answer(response)
-                    for line in response.iter_lines():
+                with closing(self._lines(prepared)) as lines:
+                    for line in lines:
                         chunk = reading.takes(line)
                         if chunk is not None or (with_pauses and not line.strip()):
                             yield chunk
-                    reading.ends()
-                finally:
-                    response.close()
-            except httpx.TransportError as error:
-                reading.fails(prepared.unreachable(error))
+                reading.ends()
             except ComputeClientError as error:
                 reading.fails(error)
             if reading.is_unsure:

@@ -13,7 +13,17 @@ OUTPUT = "output"
 """The ``type`` of an entry that is a line of output."""
 
 
-class ActivityEntry(Answer):
+class ActivityLine(Answer):
+    """One line of the feed. While nothing happens, it says only that the feed goes on.
+
+    Attributes:
+        cursor: What to ask with for what comes after this line.
+    """
+
+    cursor: str
+
+
+class ActivityEntry(ActivityLine):
     """One thing that happened in a run: an event of its log, or a line that its code printed.
 
     Attributes:
@@ -65,15 +75,3 @@ class ActivityEntry(Answer):
         """What tells it from every other entry: after a reconnection the worker may tell one again."""
         place = self.event_id if self.event_id is not None else f"{OUTPUT} {self.position}"
         return self.run_id, place
-
-
-class ActivityLine(Answer):
-    """One line of the feed: an entry, or, while nothing happens, only the place where the feed is.
-
-    Attributes:
-        cursor: What to ask with for what comes after this line.
-        entry: What happened.
-    """
-
-    cursor: str
-    entry: ActivityEntry | None = None
