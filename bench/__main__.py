@@ -1,0 +1,156 @@
+"""``python -m bench``: measure, show a report again, compare two."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from pydantic import ValidationError
+
+from bench import machine
+from bench.building import WORK, built_app
+from bench.compare import compare as compared
+from bench.driver import Driver
+from bench.results import Report
+from bench.shapes import BY_NAME, SHAPES
+from bench.table import BEGIN, put_into, render
+from bench.worlds import NEED_POSTGRES, WORLDS, MeasurementError, Surroundings
+from tests.support.postgres import postgres_server
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from bench.shapes import Shape
+
+_REPEAT: Final = 10
+_SHORT_REPEAT: Final = 2
+
+app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False)
+
+
+def _names(text: str | None, known: Collection[str], what: str) -> list[str]:
+    """Return the names in a list with commas, in the order that is known."""
+    wanted = {name.strip() for name in text.split(",")} if text else set(known)
+    unknown = sorted(wanted - set(known))
+    if unknown:
+        raise typer.BadParameter(f"no {what}: {', '.join(unknown)}; there are: {', '.join(known)}")
+    return [name for name in known if name in wanted]
+
+
+@app.callback(invoke_without_command=True)
+def measure(
+    context: typer.Context,
+    *,
+    short: Annotated[bool, typer.Option("--short", help="Few cheap shapes, few times: does it run?")] = False,
+    worlds: Annotated[str | None, typer.Option(help=f"Of {', '.join(WORLDS)}.")] = None,
+    shapes: Annotated[str | None, typer.Option(help=f"Of {', '.join(BY_NAME)}.")] = None,
+    repeat: Annotated[int | None, typer.Option(min=1, help="How often; dear shapes less, cheap ones more.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Where the report goes.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help=f"Where the tables go; after {BEGIN} if there is one.")] = None,
+) -> None:
+    """Measure Worlds side by side. It fails if a World does not do what it should, never for a time."""
+    if context.invoked_subcommand is not None:
+        return
+    chosen = [BY_NAME[name] for name in _names(shapes, BY_NAME, "shapes")]
+    if short and shapes is None:
+        chosen = [shape for shape in SHAPES if shape.is_short]
+    names = _names(worlds, WORLDS, "Worlds")
+    report = _measured(names, chosen, repeat or (_SHORT_REPEAT if short else _REPEAT))
+    target = json or WORK / "report.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(report.model_dump_json(indent=1), encoding="utf-8")
+    _tell(f"The report is in {target}")
+    _write(report, markdown)
+    if broken := [trouble for trouble in report.troubles if not trouble.is_late or trouble.world.startswith("studio")]:
+        for trouble in broken:
+            _tell(f"{trouble.world} failed at {trouble.shape}: {trouble.problem}")
+        raise typer.Exit(1)
+
+
+@app.command()
+def table(
+    report: Annotated[Path, typer.Argument(help="A report of an earlier run.")],
+    markdown: Annotated[Path | None, typer.Option(help="Where the tables go.")] = None,
+) -> None:
+    """Show a report's tables again."""
+    _write(_read(report), markdown)
+
+
+@app.command()
+def compare(
+    old: Annotated[Path, typer.Argument(help="The report of the earlier run.")],
+    new: Annotated[Path, typer.Argument(help="The report of the later run.")],
+) -> None:
+    """Show what has changed between two reports of one machine."""
+    print(compared(_read(old), _read(new)), end="")
+
+
+def _measured(names: list[str], shapes: list[Shape], repeat: int) -> Report:
+    """Build, start, measure."""
+    _tell("Building the app, unless that is done")
+    built = built_app()
+    with ExitStack() as ends:
+        folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="studio-bench-")))
+        postgres = ends.enter_context(postgres_server()) if NEED_POSTGRES & set(names) else None
+        around = Surroundings(app=built, folder=folder, postgres=postgres)
+        about = {"machine": machine.describe(folder), "versions": machine.versions(built, postgres)}
+        driver = Driver([WORLDS[name](name, around) for name in names], _tell)
+        started = datetime.now(UTC)
+        begun = time.monotonic()
+        with driver.running():
+            for shape in shapes:
+                _tell(f"{time.monotonic() - begun:6.0f} s  {shape.name}")
+                driver.measure(shape, repeat=shape.repeats(repeat), warm_up=1)
+        return Report(
+            commit=machine.commit(),
+            started=f"{started:%Y-%m-%d %H:%M}",
+            seconds=time.monotonic() - begun,
+            machine=about["machine"],
+            versions=about["versions"],
+            worlds=tuple(names),
+            repeat=repeat,
+            idle=driver.idle,
+            samples=tuple(driver.samples),
+            troubles=tuple(driver.troubles),
+        )
+
+
+def _read(file: Path) -> Report:
+    try:
+        return Report.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise typer.BadParameter(f"{file} is no report: {error}") from error
+
+
+def _write(report: Report, markdown: Path | None) -> None:
+    """Print the tables, or put them into a page."""
+    text = render(report)
+    if markdown is None:
+        print(text, end="")
+        return
+    page = markdown.read_text(encoding="utf-8") if markdown.exists() else ""
+    markdown.write_text(put_into(page, text) if BEGIN in page else text, encoding="utf-8")
+    _tell(f"The tables are in {markdown}")
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Run the command. What the helpers of the tests say of a failure is for people, and enough."""
+    try:
+        app()
+    except (AssertionError, MeasurementError) as error:
+        _tell(f"The benchmark did not run: {error}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

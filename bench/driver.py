@@ -1,0 +1,100 @@
+"""Goes round: every World measures a shape once, then all of them again."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from bench.processes import Meter, memory
+from bench.results import Sample, Trouble
+from bench.shapes import BY_NAME
+from bench.worlds import MeasurementError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bench.shapes import Shape
+    from bench.worlds import World
+
+Tell: TypeAlias = Callable[[str], None]
+"""Takes a line for people."""
+
+_FIRST: Final = ("steps-1", "steps-1", "steps-10")
+"""What every World does before anything counts: modules are loaded, code is compiled."""
+_SECONDS_TO_REST: Final = 3
+
+
+@dataclass
+class Driver:
+    """Measures shapes on Worlds that all run, one of them working at a time.
+
+    Attributes:
+        worlds: The Worlds, not started.
+        tell: Called with lines for people.
+        samples: What was measured.
+        troubles: What could not be measured.
+        idle: Memory at rest in bytes, by World and role.
+    """
+
+    worlds: Sequence[World]
+    tell: Tell
+    samples: list[Sample] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    idle: dict[str, dict[str, int]] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Keep all Worlds running, warm, and note what they take at rest."""
+        with ExitStack() as ends:
+            for world in self.worlds:
+                ends.callback(world.stop)
+                self._begin(world)
+            time.sleep(_SECONDS_TO_REST)
+            self.idle = {world.name: memory(world.roots()) for world in self.worlds}
+            yield
+
+    def measure(self, shape: Shape, *, repeat: int, warm_up: int) -> None:
+        """Measure one shape on all Worlds in turn, with another one first each time."""
+        taking_part = list(self.worlds)
+        for round_ in range(-warm_up, repeat):
+            first = round_ % len(self.worlds)
+            for world in [*self.worlds[first:], *self.worlds[:first]]:
+                if world in taking_part and not self._measure(world, shape, counts=round_ >= 0):
+                    taking_part.remove(world)
+
+    def _measure(self, world: World, shape: Shape, *, counts: bool) -> bool:
+        """Measure once; a World that failed gets a new beginning and is left out for this shape."""
+        others = [other.roots() for other in self.worlds if other is not world]
+        meter = Meter(world.roots(), others)
+        try:
+            with meter:
+                figures = world.measure(shape, next(self._numbers))
+        except MeasurementError as error:
+            self.tell(f"{world.name}: {shape.name}: {error}")
+            trouble = Trouble(world=world.name, shape=shape.name, problem=str(error), is_late=error.is_late)
+            self.troubles.append(trouble)
+            world.stop()
+            self._begin(world)
+            return False
+        if counts:
+            self.samples.append(
+                Sample(
+                    world=world.name,
+                    shape=shape.name,
+                    figures=figures,
+                    cpu=meter.cpu,
+                    memory=meter.memory,
+                    others_cpu=meter.others_cpu,
+                )
+            )
+        return True
+
+    def _begin(self, world: World) -> None:
+        world.start()
+        for name in _FIRST:
+            world.measure(BY_NAME[name], next(self._numbers))

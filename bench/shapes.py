@@ -1,0 +1,60 @@
+"""What is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One thing to measure.
+
+    Attributes:
+        name: What it is called on the command line and in reports.
+        title: What people read.
+        kind: What the app does, see ``app/server/measure.ts``.
+        size: How much of it.
+        figures: The figures that it gives and the table shows.
+        share: How often it is repeated, against what is asked for: dear ones less.
+        seconds: When a World is given up.
+        is_short: Whether the short mode takes it.
+    """
+
+    name: str
+    title: str
+    kind: str
+    size: int
+    figures: tuple[str, ...] = ("total",)
+    share: float = 1
+    seconds: int = 60
+    is_short: bool = False
+
+    def repeats(self, wanted: int) -> int:
+        """Return how often to measure it; twice is the least that a median is worth."""
+        return max(1 if wanted == 1 else 2, round(wanted * self.share))
+
+
+SHAPES: Final = (
+    Shape("steps-0", "no step", "nothing", 0, share=2, is_short=True),
+    Shape("steps-1", "1 step", "sequential", 1, share=2, is_short=True),
+    Shape("steps-10", "10 sequential steps", "sequential", 10, is_short=True),
+    Shape("steps-25", "25 sequential steps", "sequential", 25),
+    Shape("steps-50", "50 sequential steps", "sequential", 50),
+    Shape("steps-100", "100 sequential steps", "sequential", 100, ("total", "early step", "late step"), 0.7),
+    Shape("parallel-10", "10 parallel steps", "parallel", 10, is_short=True),
+    Shape("parallel-50", "50 parallel steps", "parallel", 50),
+    Shape("parallel-100", "100 parallel steps", "parallel", 100, share=0.7),
+    Shape("parallel-500", "500 parallel steps", "parallel", 500, share=0.3, seconds=180),
+    Shape("fleet-200", "200 runs x 3 steps", "fleet", 200, ("runs per second", "median", "p99"), 0.3, 120),
+    Shape("stream-50", "stream of 50 chunks", "stream", 50, ("first chunk", "total"), is_short=True),
+    Shape("stream-500", "stream of 500 chunks", "stream", 500, ("first chunk", "total"), share=0.5),
+    Shape("start", "`start()` returned", "start", 0, ("returned",), is_short=True),
+    Shape("return-value", "`run.returnValue` after the end", "return-value", 0, ("after the end",)),
+    Shape("hook", "hook resume", "hook", 0, ("going on", "returned"), share=1.5, is_short=True),
+    Shape("large-result", "a step with a 1 MB result", "large-result", 1_000_000),
+    Shape("ten-kilobytes", "50 steps of 10 kB", "ten-kilobytes", 50),
+)
+"""In the order of the table."""
+
+BY_NAME: Final = {shape.name: shape for shape in SHAPES}
