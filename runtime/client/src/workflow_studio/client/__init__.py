@@ -12,6 +12,7 @@ from workflow_studio.client._errors import (
     UnauthorizedError,
 )
 from workflow_studio.client._filters import (
+    ActivityFilter,
     AuditFilter,
     CorrelatedFilter,
     KeysFilter,
@@ -23,6 +24,7 @@ from workflow_studio.client._filters import (
 from workflow_studio.client._upload import Progress
 from workflow_studio.compute.api import (
     ActiveDeployment,
+    ActivityEntry,
     ApiKey,
     AuditEntry,
     CreatedApiKey,
@@ -56,6 +58,8 @@ from workflow_studio.compute.web import WebRequest, WebResponse
 
 __all__ = [
     "ActiveDeployment",
+    "ActivityEntry",
+    "ActivityFilter",
     "ApiKey",
     "AsyncComputeClient",
     "AuditEntry",

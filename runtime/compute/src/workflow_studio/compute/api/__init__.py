@@ -14,6 +14,10 @@ from workflow_studio.compute.api._base import (
     ResolveData,
     SortOrder,
 )
+from workflow_studio.compute.api.activity import (
+    ActivityEntry,
+    ActivityLine,
+)
 from workflow_studio.compute.api.audit import AuditEntry
 from workflow_studio.compute.api.deployments import (
     ActiveDeployment,
@@ -69,6 +73,8 @@ from workflow_studio.compute.api.streams import (
 
 __all__ = [
     "ActiveDeployment",
+    "ActivityEntry",
+    "ActivityLine",
     "Answer",
     "ApiKey",
     "AuditEntry",
