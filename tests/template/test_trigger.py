@@ -175,6 +175,14 @@ def test_what_the_app_cannot_do_is_refused(app: App, payload: str, expected: str
     assert code(trigger(app, f"{{payload: {payload}}}")) == expected
 
 
+def test_a_bundled_sdk_needs_no_packages_beside_it(app: App) -> None:
+    configure(app, mode="local")
+    app.write("node_modules/workflow/runtime.js", "throw new Error('it is not there')")
+    world = "{ runs: { get: async () => ({ status: 'pending', deploymentId: 'dpl_bundled' }) } }"
+    app.write("node_modules/workflow/api.js", f"export const start = async () => ({{ runId: 'w', world: {world} }});")
+    assert trigger(app)["value"][0] == {"runId": "w", "status": "pending", "deploymentId": "dpl_bundled"}
+
+
 def test_an_app_without_its_packages_says_so(app: App) -> None:
     configure(app, mode="local")
     shutil.rmtree(app.folder / "node_modules/workflow")

@@ -3,6 +3,8 @@
 // them, and callers send what they like, also forms.
 
 const WEBHOOK = '/.well-known/workflow/v1/webhook/[token]';
+/** Below it the app's own routes hand webhooks on. */
+const OWN_WEBHOOKS = '/api/workflow-studio/webhook/';
 const QUEUE_ROUTES = new Set([
   '/.well-known/workflow/v1/flow',
   '/.well-known/workflow/v1/step',
@@ -33,6 +35,7 @@ export function onRequest(context, next) {
 function isAdmitted({ routePattern, url }) {
   return (
     routePattern === WEBHOOK ||
+    routePattern?.startsWith(OWN_WEBHOOKS) ||
     (QUEUE_ROUTES.has(routePattern) && url.searchParams.has('__health'))
   );
 }
