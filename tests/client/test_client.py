@@ -290,6 +290,7 @@ CALLS = {
     "list_runs": ((), {"data": [RUN]}),
     "cancel_run": (("r",), RUN),
     "wake_run": (("r",), {"runId": "r"}),
+    "skip_time": (("r",), {"runId": "r", "skipped": None}),
     "list_run_steps": (("r",), {"data": []}),
     "list_run_hooks": (("r",), {"data": []}),
     "list_run_timeline": (("r",), {"data": []}),

@@ -35,6 +35,7 @@ SCOPES = {
     ("GET", "/v1/runs/{run_id}"): "runs:read",
     ("POST", "/v1/runs/{run_id}/cancel"): "runs:write",
     ("POST", "/v1/runs/{run_id}/rerun"): "runs:write",
+    ("POST", "/v1/runs/{run_id}/skip"): "runs:write",
     ("POST", "/v1/runs/{run_id}/wake"): "runs:write",
     ("POST", "/v1/runs/resume"): "runs:write",
     ("POST", "/v1/webhooks/{provider}"): "trigger:write",

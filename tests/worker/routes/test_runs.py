@@ -177,6 +177,22 @@ async def test_a_sleeping_run_is_woken(worker):
     assert (await worker.post(f"/v1/runs/{run_id}/wake")).json() == {"runId": run_id, "wokenWaits": 0}
 
 
+async def test_the_time_of_a_run_at_rest_is_skipped(worker):
+    await worker.deploy()
+    run_id = (await trigger(worker)).json()["runId"]
+    while any((await worker.services.engine.queue.depth()).values()):
+        pass  # its first message is on its way
+    path = f"/v1/runs/{run_id}/skip"
+    assert (await worker.post(path)).json() == {"runId": run_id, "skipped": None}, "it waits for no time"
+    await worker.event(run_id, "run_started")
+    await worker.event(run_id, "wait_created", "wait_1", resumeAt=int(time.time() * 1000) + 3_600_000)
+    skipped = (await worker.post(path)).json()["skipped"]
+    assert (skipped["timer"], skipped["correlationId"]) == ("sleep", "wait_1")
+    assert 3_500_000 < skipped["milliseconds"] <= 3_600_000
+    await worker.post(f"/v1/runs/{run_id}/cancel")
+    assert (await worker.post(path)).json() == {"runId": run_id, "skipped": None}
+
+
 async def test_what_is_unknown_is_not_found(worker):
     missing = a_run_id()
     cases = [
@@ -187,6 +203,7 @@ async def test_what_is_unknown_is_not_found(worker):
         ("GET", f"/v1/events?runId={missing}", "run_not_found"),
         ("POST", f"/v1/runs/{missing}/cancel", "run_not_found"),
         ("POST", f"/v1/runs/{missing}/wake", "run_not_found"),
+        ("POST", f"/v1/runs/{missing}/skip", "run_not_found"),
         ("GET", "/v1/hooks/x", "hook_not_found"),
         ("GET", "/v1/steps/x", "not_found"),
     ]

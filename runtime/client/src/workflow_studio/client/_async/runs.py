@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ResolveData,
         ResumeResponse,
         Run,
+        SkipResponse,
         TriggerRequest,
         TriggerResponse,
         WakeResponse,

@@ -14,6 +14,7 @@ from workflow_studio.compute.api import (
     ResumeRequest,
     ResumeResponse,
     Run,
+    SkipResponse,
     TriggerRequest,
     TriggerResponse,
     WakeRequest,

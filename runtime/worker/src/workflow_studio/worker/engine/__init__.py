@@ -32,6 +32,7 @@ from workflow_studio.worker.engine.recovery import Recovery
 from workflow_studio.worker.engine.retirement import Retirement
 from workflow_studio.worker.engine.runs import Runs
 from workflow_studio.worker.engine.signals import Signals
+from workflow_studio.worker.engine.skipping import TimeSkipping
 from workflow_studio.worker.engine.starts import Starts
 from workflow_studio.worker.engine.stream_rows import DatabaseStreams
 from workflow_studio.worker.engine.streams import Streams
@@ -71,6 +72,7 @@ class Engine:
         audit: Who changed what.
         keys: API keys.
         runs: Runs for the public lane.
+        skipping: Ends timers of runs before their time.
         queue: Publishes messages.
         leases: Delivers messages.
         dead_letters: Messages that are not delivered any more.
@@ -118,6 +120,7 @@ class Engine:
         queries = Queries(database, self.ended, for_people=True)
         starts = Starts(self.queue, clock, self.keyring, admission)
         self.runs = Runs(database, queries, self.queue, clock, idempotency, starts, endings)
+        self.skipping = TimeSkipping(database, self.queue, clock)
         self.streams = Streams(streams or DatabaseStreams(database, clock), self.keyring, Signals())
         self.following = Following(self.streams, self.runs, self.ended)
         self.recovery = Recovery(database, self.queue, clock, owner)

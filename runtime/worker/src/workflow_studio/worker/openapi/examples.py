@@ -131,6 +131,10 @@ BY_SCHEMA: Final[dict[str, Any]] = {
         "createdBy": "ci",
         "projectId": "shop",
     },
+    "SkipResponse": {
+        "runId": _RUN,
+        "skipped": {"timer": "sleep", "correlationId": _WAIT, "milliseconds": 86_400_000},
+    },
     "Step": {
         "stepId": _STEP,
         "runId": _RUN,

@@ -24,6 +24,7 @@ _OF: Final[dict[tuple[str, str], tuple[str, str, tuple[str, ...]]]] = {
             "get_run",
             "cancel_run",
             "wake_run",
+            "skip_time",
             "rerun_run",
             "list_run_steps",
             "list_run_hooks",

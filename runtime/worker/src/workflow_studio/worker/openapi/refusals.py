@@ -180,6 +180,7 @@ _OWN: Final[dict[str, tuple[Refusal, ...]]] = {
     "get_run": (*_RUN, *_POLL),
     "cancel_run": _LIVE_RUN,
     "wake_run": _LIVE_RUN,
+    "skip_time": _RUN,
     "resume_run": (*_LIVE_RUN, *_HOOK, (410, Code.RUN_FINISHED), (409, Code.WORLD_ERROR), *_COMPUTE),
     "list_run_steps": _RUN,
     "list_run_hooks": _RUN,

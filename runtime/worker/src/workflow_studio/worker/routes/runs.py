@@ -2,6 +2,7 @@
 
 # FastAPI reads the annotations of the routes, so they are not postponed here.
 
+from dataclasses import asdict
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
@@ -12,6 +13,8 @@ from workflow_studio.compute.api import (
     ResumeRequest,
     ResumeResponse,
     Run,
+    SkippedTimer,
+    SkipResponse,
     Step,
     TriggerRequest,
     TriggerResponse,
@@ -25,7 +28,7 @@ from workflow_studio.worker.engine import audit, params
 from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.routes import presenting
 from workflow_studio.worker.routes.queries import Listing, Resolve, RunsListing, Wait
-from workflow_studio.worker.services import By, Worker
+from workflow_studio.worker.services import By, In, Worker
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -37,11 +40,12 @@ async def trigger(
     body: TriggerRequest,
     worker: Worker,
     by: By,
+    environment: In,
     key: Annotated[ApiKey, needs(ComputeScope.TRIGGER_WRITE)],
     idempotency_key: Annotated[str | None, Header(description="Required; a repeat starts nothing twice.")] = None,
 ) -> TriggerResponse:
     """Start a run. The same `Idempotency-Key` gets the same answer for 24 hours."""
-    repeat = idempotent.required_key_of_body(idempotency_key, key, _ENDPOINT, body)
+    repeat = idempotent.required_key_of_body(idempotency_key, key, _ENDPOINT, body, environment)
     return await worker.compute.trigger(body, repeat, by)
 
 
@@ -97,6 +101,13 @@ async def wake_run(run_id: str, worker: Worker, by: By, body: WakeRequest | None
     """End a run's sleeps now, or those that the body names. The body is optional."""
     sleeps = None if body is None else body.correlation_ids
     return WakeResponse(run_id=run_id, woken_waits=await worker.engine.runs.wake(run_id, sleeps, caller=by))
+
+
+@router.post("/{run_id}/skip", dependencies=[needs(ComputeScope.RUNS_WRITE)], response_model=SkipResponse)
+async def skip_time(run_id: str, worker: Worker, by: By) -> SkipResponse:
+    """End whichever sleep or pause before a retry would be over first, if the run has nothing else to do; for tests."""
+    skipped = await worker.engine.skipping.skip(run_id, caller=by)
+    return SkipResponse(run_id=run_id, skipped=None if skipped is None else SkippedTimer(**asdict(skipped)))
 
 
 @router.get(
