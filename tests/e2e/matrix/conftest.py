@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.matrix.prepare import prepare
-from tests.e2e.matrix.starter import path_of_node
+from tests.e2e.matrix.starter import OPEN, path_of_node
 from tests.e2e.support import App, upload
 from tests.support.rotation import part_of, refuse_unknown
 
@@ -70,10 +70,10 @@ def local(starter: Starter, folder: Path, environment: dict[str, str], worker: W
 
 @pytest.fixture(scope="class")
 def remote(starter: Starter, folder: Path, environment: dict[str, str], worker: Worker) -> Iterator[App]:
-    """The same build with the variables that send its runs to the worker."""
+    """The same build with the variables that send its runs to the worker, and with open routes of its own."""
     upload(folder, worker)
     app = App(starter.framework, folder, worker)
-    app.env = {**app.env, **environment}
+    app.env = {**app.env, **environment, **OPEN}
     app.start()
     try:
         yield app

@@ -6,8 +6,9 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.e2e.matrix.checks import Checks, take_the_tour
+from tests.e2e.matrix.checks import Checks, take_the_tour, take_the_tour_by_its_own_routes
 from tests.e2e.matrix.serving import serving
+from tests.e2e.matrix.starter import OPEN
 from tests.e2e.support import upload
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ class NitroChecks(Checks):
         moved = replace(starter, start=("node", str(tmp_path / "moved/server/index.mjs")))
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
-        with serving(moved, elsewhere, worker, environment) as app:
+        with serving(moved, elsewhere, worker, {**environment, **OPEN}) as app:
             take_the_tour(app, webhooks=app.url)
+            take_the_tour_by_its_own_routes(app)
         settings = {"WORKFLOW_TARGET_WORLD": "workflow-studio/world-remote", **worker.cli}
         (elsewhere / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         with serving(moved, elsewhere, worker, environment) as app:

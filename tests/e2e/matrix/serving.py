@@ -65,13 +65,15 @@ def serving(
 
 
 @contextmanager
-def changed_settings(folder: Path, before: str, after: str) -> Iterator[None]:
-    """Change a line of the app's settings for a while."""
+def changed_settings(folder: Path, *changes: tuple[str, str]) -> Iterator[None]:
+    """Change the app's settings for a while; each change is a text of the file and what takes its place."""
     config = folder / "workflow.config.ts"
-    text = config.read_text()
-    assert text.count(before) == 1
+    text = changed = config.read_text()
+    for before, after in changes:
+        assert text.count(before) == 1
+        changed = changed.replace(before, after)
     config.unlink()  # it may be a link to the file of another copy
-    config.write_text(text.replace(before, after))
+    config.write_text(changed)
     try:
         yield
     finally:
@@ -81,7 +83,7 @@ def changed_settings(folder: Path, before: str, after: str) -> Iterator[None]:
 def output_of_a_refused_start(starter: Starter, folder: Path, environment: Mapping[str, str]) -> str:
     """Start the production server with settings that contradict each other; return what it says before it ends."""
     wrong = {"PORT": "0", "NODE_ENV": "production", **environment, "WORKFLOW_TARGET_WORLD": "local"}
-    with changed_settings(folder, "// mode: 'remote'", "mode: 'remote'"):
+    with changed_settings(folder, ("// mode: 'remote'", "mode: 'remote'")):
         done = subprocess.run(
             starter.start,
             cwd=folder,

@@ -6,13 +6,15 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from tests.e2e.support import Framework
 from tests.support.node import path_of_newer_node
 
 HERE = Path(__file__).parent
 APPS = HERE / "apps"
+OPEN: Final = {"INGRESS": "on"}
+"""Gives an app's own routes for triggers and webhooks the mode 'proxy-trigger'; without it they have 'passthrough'."""
 
 MakeApp: TypeAlias = Callable[[Path], None]
 """Makes a fresh app in a folder that is not there yet; installs nothing."""
@@ -27,7 +29,7 @@ class Starter:
         start: What starts the production server, in the app's folder.
         make: Makes the fresh app; by default an empty folder, when ``apps/<name>`` holds all of it.
         typecheck: What checks the types.
-        name: Folder in ``apps/`` of what the team adds to the fresh app: routes, and no word of Workflow Studio.
+        name: Folder in ``apps/`` of what the team adds to the fresh app: its routes.
         workflows: Folder of the workflows.
         node: Major version of Node.js where the system's 20 is too old for the framework.
         scaffold: Options of ``studio scaffold``; the framework is detected.

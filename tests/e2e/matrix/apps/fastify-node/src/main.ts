@@ -1,5 +1,6 @@
 import Fastify from 'fastify';
 import { home } from './home';
+import { ingress } from './ingress';
 import { tours } from './tours';
 
 const app = Fastify({
@@ -7,6 +8,7 @@ const app = Fastify({
 });
 
 app.register(home);
+app.register(ingress, { prefix: '/api' });
 app.register(tours, { prefix: '/api' });
 
 await app.listen({ port: Number(process.env.PORT ?? 3000), host: '::' });

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
+import { IngressController } from './ingress.controller';
 import { ToursController } from './tours.controller';
 
-@Module({ controllers: [ToursController] })
+@Module({ controllers: [IngressController, ToursController] })
 export class ToursModule {}

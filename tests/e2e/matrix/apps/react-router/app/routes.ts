@@ -6,4 +6,6 @@ export default [
   route('api/run', 'routes/run.ts'),
   route('api/hook', 'routes/hook.ts'),
   route('api/stream', 'routes/stream.ts'),
+  route('api/trigger', 'routes/trigger.ts'),
+  route('api/workflow-studio/webhook/:token', 'routes/webhook.ts'),
 ] satisfies RouteConfig;

@@ -1,0 +1,8 @@
+import { defineHandler, getRouterParam } from 'nitro/h3';
+import { proxyWebhookFromNitro } from 'workflow-studio/nitro';
+import { ingress } from '../../../utils/ingress';
+
+export default defineHandler((event) => {
+  const token = getRouterParam(event, 'token') ?? '';
+  return proxyWebhookFromNitro({ token, request: event }, ingress);
+});
