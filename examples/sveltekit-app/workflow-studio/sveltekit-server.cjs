@@ -7,7 +7,9 @@ const { setBasePath } = require('./base-path.cjs');
 const { loadEnvFiles } = require('./lib/env-file.cjs');
 const { assertRemoteReroute } = require('./lib/ownership.cjs');
 
-const WEBHOOK = /^\/\.well-known\/workflow\/v1\/webhook\/[^/]+$/;
+/** The SDK's own route, and where the app's routes hand webhooks on. */
+const WEBHOOK =
+  /^\/(?:\.well-known\/workflow\/v1|api\/workflow-studio)\/webhook\/[^/]+$/;
 
 /**
  * Reads what Vite keeps to import.meta.env, and what a built server does not read

@@ -9,7 +9,7 @@ const { pathToFileURL } = require('node:url');
 
 /**
  * @typedef {object} Sdk
- * @property {(workflow: { workflowId: string }, args: unknown[]) => Promise<{ runId: string }>} start
+ * @property {(workflow: { workflowId: string }, args: unknown[]) => Promise<{ runId: string, world?: any }>} start
  * @property {(token: string, request: Request) => Promise<Response>} resumeWebhook
  * @property {() => Promise<any>} getWorld
  */

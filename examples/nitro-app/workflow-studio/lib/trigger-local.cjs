@@ -97,7 +97,9 @@ async function start({ workflowName, input, runId }) {
     input === undefined ? undefined : JSON.parse(JSON.stringify(input));
   const args = sent === undefined ? [] : Array.isArray(sent) ? sent : [sent];
   const run = await sdk.start({ workflowId: workflowName }, args);
-  const world = await sdk.getWorld();
+  // An output that was moved away from its node_modules has no SDK to ask, but
+  // for the one in the bundle, whose runs bring their World along.
+  const world = run.world ?? (await sdk.getWorld());
   const { status, deploymentId } = await world.runs.get(run.runId);
   return { runId: run.runId, status, deploymentId };
 }
