@@ -1,8 +1,13 @@
 import { definePlugin } from 'nitro';
 import { getWorld } from 'workflow/runtime';
 
-/** Worlds that deliver messages in the app's process begin with it. */
+/**
+ * A World that fetches its messages begins with the app. The local one does not
+ * need it, and in a bundle it cannot: it looks for its own version in vain
+ * (source: @workflow/world-local 4.4.1, init.js).
+ */
 export default definePlugin(() => {
+  if (process.env.WORKFLOW_TARGET_WORLD === 'local') return;
   void Promise.resolve(getWorld().start?.()).catch((error: unknown) => {
     console.error('The World did not start', error);
     process.exit(1);
