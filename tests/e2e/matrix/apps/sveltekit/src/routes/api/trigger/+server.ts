@@ -1,6 +1,6 @@
 import { json } from '@sveltejs/kit';
 import { proxyTriggerFromSvelteKit } from 'workflow-studio/sveltekit';
-import { ingress } from '$lib/ingress';
+import { ingress } from '../../../lib/ingress';
 import type { RequestHandler } from './$types';
 
 export const POST: RequestHandler = async ({ request }) => {

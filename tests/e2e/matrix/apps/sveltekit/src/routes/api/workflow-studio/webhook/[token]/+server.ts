@@ -1,5 +1,5 @@
 import { proxyWebhookFromSvelteKit } from 'workflow-studio/sveltekit';
-import { ingress } from '$lib/ingress';
+import { ingress } from '../../../../../lib/ingress';
 import type { RequestHandler } from './$types';
 
 export const POST: RequestHandler = ({ params, request }) =>
