@@ -29,6 +29,7 @@ _HELP = """Run Vercel Workflow SDK functions on your own machines.
 
 \b
   studio scaffold            add Workflow Studio to the app in this folder
+  studio dev                 run the app with a worker, and deploy at every change
   studio worker start        start a worker on this machine
   studio deploy              build the workflows, upload and activate them
   studio runs watch RUN      see a run as it goes
@@ -58,6 +59,7 @@ COMMANDS: dict[str, CommandSpec] = {
     "scaffold": CommandSpec("scaffold.command", "Add Workflow Studio to an app, or make a new app."),
     "update": CommandSpec("scaffold.update.command", "Bring an app forward to this version of Workflow Studio."),
     "remove": CommandSpec("scaffold.remove.command", "Take Workflow Studio out of an app again."),
+    "dev": CommandSpec("dev.command", "Run this app with a worker, and keep the worker's code at what is in your editor."),
     "build": CommandSpec("build.command", "Build this app's workflows into an artifact."),
     "deploy": CommandSpec("deploy.command", "Build, upload and activate this app's workflows."),
     "rollback": CommandSpec("deploy.command", "Activate an earlier deployment again."),
@@ -67,6 +69,7 @@ COMMANDS: dict[str, CommandSpec] = {
     "audit": CommandSpec("operate.audit", "Who changed what on the worker."),
     "compute": CommandSpec("deploy.compute_command", "The single steps of a deployment, and who executes workflows."),
     "worker": CommandSpec("worker.command", "Run a worker on this machine."),
+    "test-worker": CommandSpec("testing.command", "Run a worker for tests, with this app's workflows deployed."),
     "doctor": CommandSpec("doctor.command", "Say what is wrong with this machine, app or worker."),
     "demo": CommandSpec("demo.command", "Make, deploy and run an example app in a temporary folder."),
 }
