@@ -1,8 +1,8 @@
 """Which worker a command talks to, and with which key.
 
 Each of the two comes from the first place that has it: the option, the profile that is named, the environment, the
-app's ``.env.local`` and ``.env``, the default profile, and at last the worker that ``studio worker start`` runs in this
-folder. A profile's key comes from the variable that the profile names and from nowhere else.
+app's ``.env.local`` and ``.env``, the default profile, and at last the worker that ``studio dev`` or ``studio worker
+start`` runs in this folder. A profile's key comes from the variable that the profile names and from nowhere else.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from workflow_studio.client import ComputeClient, ComputeClientError, ScopeError, TransportError, UnauthorizedError
+from workflow_studio.scaffolder.dev.announcement import session_worker
 from workflow_studio.scaffolder.errors import DeployError, UsageError
 from workflow_studio.scaffolder.profiles import DEFAULT_KEY_VARIABLE, PROFILE_VARIABLE, read_profiles
 
@@ -168,8 +169,10 @@ def _target(directory: Path, url: str | None, profile: str | None, environment: 
     files = app_variables(directory)
     if given := environment.get(URL_VARIABLE) or files.get(URL_VARIABLE):
         return Target(given.rstrip("/"), URL_VARIABLE)
-    default = read_profiles().default_profile
-    return _of_profile(default) if default else Target(DEFAULT_URL, "the default")
+    if default := read_profiles().default_profile:
+        return _of_profile(default)
+    session = session_worker(directory)
+    return Target(session[0], "the session of studio dev") if session else Target(DEFAULT_URL, "the default")
 
 
 def _of_profile(name: str) -> Target:
@@ -218,6 +221,9 @@ def _local_key(directory: Path, url: str) -> str | None:
     """Return the key of the worker in this folder; it is sent to this machine only."""
     if urlsplit(url).hostname not in LOOPBACK:
         return None
+    session = session_worker(directory)
+    if session and session[0] == url:
+        return session[1]
     try:
         return (directory / LOCAL_KEY_FILE).read_text(encoding="utf-8").strip() or None
     except OSError:
