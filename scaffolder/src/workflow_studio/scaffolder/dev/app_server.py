@@ -20,7 +20,8 @@ _SCRIPTS: Final = ("dev", "start:dev")
 """Names that the frameworks give the script; the second is Nest's."""
 
 _URL: Final = re.compile(
-    r"https?://(?:localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0|\[::1?\])(?::\d+)?(?:/[^\s\"'<>),]*)?", re.IGNORECASE
+    r"https?://(?:localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0|\[::1?\])(?::\d+)?(?![\w:-]|\.\w)(?:/[^\s\"'<>),]*)?",
+    re.IGNORECASE,
 )
 _EVERY_ADDRESS: Final = re.compile(r"//(0\.0\.0\.0|\[::\])")
 
