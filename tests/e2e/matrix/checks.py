@@ -43,7 +43,7 @@ class Checks:
     def test_a_run_in_the_app(self, local: App, worker: Worker) -> None:
         before = len(worker.get("/v1/runs")["data"])
         take_the_tour(local)
-        refuse_ingress(local)
+        see_its_own_routes_refuse(local)
         assert len(worker.get("/v1/runs")["data"]) == before
 
     def test_its_own_routes_start_runs_and_take_webhooks_in_the_app(
@@ -52,6 +52,7 @@ class Checks:
         before = len(worker.get("/v1/runs")["data"])
         with serving(starter, folder, worker, {**environment, **OPEN}) as app:
             started = take_the_tour_by_its_own_routes(app)
+            find_no_webhook(app)
         assert started["deploymentId"].startswith("dpl_local@")
         assert len(worker.get("/v1/runs")["data"]) == before
 
@@ -63,6 +64,7 @@ class Checks:
 
     def test_its_own_routes_start_runs_and_take_webhooks_on_the_worker(self, remote: App, worker: Worker) -> None:
         started = take_the_tour_by_its_own_routes(remote)
+        find_no_webhook(remote)
         run = worker.run(started["runId"])
         assert (run["status"], run["deploymentId"]) == ("completed", started["deploymentId"])
 
@@ -71,7 +73,7 @@ class Checks:
     ) -> None:
         before = len(worker.get("/v1/runs")["data"])
         with serving(starter, folder, worker, environment, remote=True) as app:
-            refuse_ingress(app)
+            see_its_own_routes_refuse(app)
         assert len(worker.get("/v1/runs")["data"]) == before
 
     def test_a_run_that_the_worker_cannot_take_stays_in_the_app(
@@ -181,7 +183,13 @@ def see_the_tour_through(app: App, run_id: str, token: str, send: Callable[[str]
     }
 
 
-def refuse_ingress(app: App) -> None:
+def find_no_webhook(app: App) -> None:
+    """Hand on a call to a webhook that is not there, and see that the answer comes back as it is."""
+    answer = app.http.post(f"{WEBHOOKS}/of-nobody", content=FORM, headers={"content-type": FORM_TYPE})
+    assert (answer.status_code, answer.json()["code"]) == (404, "hook_not_found"), answer.text
+
+
+def see_its_own_routes_refuse(app: App) -> None:
     """See that the app's own routes start nothing and hand nothing on, and that somebody is told why."""
     for path in ("/api/trigger", f"{WEBHOOKS}/of-nobody"):
         logged = app.log.read_text().count(CLOSED)
