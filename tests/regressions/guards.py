@@ -109,7 +109,7 @@ def quiet_runs_are_taken_for_orphans(monkeypatch):
             )
             for run_id in transaction.execute(quiet).scalars().all():
                 event = EventInput(run_id, "run_failed", data={"error": "It is quiet"}, spec_version=3)
-                log.append(transaction.connection, event, now=self._clock())
+                log.append(transaction, event, now=self._clock())
             return 0
 
         return await self._database.write(work)

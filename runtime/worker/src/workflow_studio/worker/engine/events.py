@@ -85,7 +85,7 @@ class Events:
             connection = transaction.connection
             addressed = self._admission.addressed(connection, event)
             admit = self._admission.admit_for_world
-            appended = log.append(connection, addressed, now=self._clock(), by=by, admit=admit)
+            appended = log.append(transaction, addressed, now=self._clock(), by=by, admit=admit)
             if appended.ends_run:
                 self._endings.run_ended(transaction, appended.entities["run"], appended.decision.at)
             return appended

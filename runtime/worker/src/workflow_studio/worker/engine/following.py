@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from workflow_studio.worker.engine import params
+from workflow_studio.worker.engine.signals import first_of
 from workflow_studio.worker.engine.transitions import TERMINAL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable
+    from collections.abc import AsyncGenerator
 
     from workflow_studio.worker.engine.run_views import RunViews
     from workflow_studio.worker.engine.signals import Signals
@@ -81,10 +82,10 @@ class Following:
                 deadline = loop.time() + (_AFTER_END_SECONDS if is_over else SILENCE_SECONDS)
                 waiting = waits and not stopping.is_set()
                 if waiting and is_over:
-                    waiting = await _first(deadline, grown.wait_until(deadline))
+                    waiting = await first_of(deadline, grown.wait_until(deadline))
                 elif waiting:
                     heard = (grown.wait_until(deadline), over.wait_until(deadline), stopping.wait())
-                    silent = not await _first(deadline, *heard)
+                    silent = not await first_of(deadline, *heard)
                 if not waiting or stopping.is_set():
                     yield StreamPart(at, (), at, ends=True)
                     return
@@ -92,24 +93,3 @@ class Following:
     async def _is_over(self, run_id: str) -> bool:
         run = await self._runs.get(run_id, with_payloads=False)
         return run["status"] in TERMINAL
-
-
-async def _first(deadline: float, *heard: Awaitable[bool]) -> bool:
-    """Wait until one of these is true, until the deadline at most, and return whether one was."""
-    loop = asyncio.get_running_loop()
-    tasks = {asyncio.ensure_future(one) for one in heard}
-    pending = tasks
-    try:
-        while pending:
-            done, pending = await asyncio.wait(
-                pending, timeout=max(0.0, deadline - loop.time()), return_when=asyncio.FIRST_COMPLETED
-            )
-            if not done:
-                return False
-            if any(task.result() for task in done):
-                return True
-        return False
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,6 +13,7 @@ from sqlalchemy import Table, bindparam, delete, insert, select, update
 
 from workflow_studio.compute import wire
 from workflow_studio.worker.engine import present
+from workflow_studio.worker.engine.journal import Addition
 from workflow_studio.worker.engine.transitions import (
     Decision,
     Delete,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
     from workflow_studio.worker.ports import Caller
+    from workflow_studio.worker.store import Transaction
 
 STIMULI: Final = frozenset(
     {"run_created", "step_completed", "step_failed", "hook_received", "hook_conflict", "wait_completed"}
@@ -121,7 +123,7 @@ class Appended:
 
 
 def append(
-    connection: Connection,
+    transaction: Transaction,
     event: EventInput,
     *,
     now: int,
@@ -132,7 +134,7 @@ def append(
     """Append an event to its run's log and change what follows from it.
 
     Args:
-        connection: Inside a write transaction.
+        transaction: To do it in; it tells the journal.
         event: The event.
         now: Epoch milliseconds.
         by: Who writes it.
@@ -142,6 +144,7 @@ def append(
     Raises:
         WorldError: If the event is refused; then nothing has changed.
     """
+    connection = transaction.connection
     rows = _load(connection, event)
     snapshot = _snapshot(connection, event, rows)
     decision = decide(event, snapshot, now)
@@ -177,6 +180,8 @@ def append(
         }
         connection.execute(_INSERT_EVENT, row)
         appended.append(row)
+    if appended:
+        transaction.news.append(Addition("log", event.run_id, first_slot, log["last_slot"]))
     return Appended(decision, appended, rows)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from workflow_studio.worker.engine.encryption import OutputSeal
+from workflow_studio.worker.engine.journal import Addition
 from workflow_studio.worker.engine.params import MAX_PAGE, MAX_WAIT_MS
 from workflow_studio.worker.engine.run_views import run_not_found
 from workflow_studio.worker.engine.transitions import TERMINAL
@@ -221,6 +222,8 @@ class Output:
         room.lines += kept
         room.size += size
         transaction.execute(_CHANGE_ROOM, {"run": run_id, **room.values()})
+        if rows:
+            transaction.news.append(Addition("output", run_id, rows[0]["position"], room.last_position))
         transaction.after_commit(lambda: self._grown.give(run_id))
         return room.workflow_lines
 
@@ -295,6 +298,12 @@ class Output:
         # Where nothing is left, what the filters passed by need not be looked through again.
         reached = lines[-1].position if has_more else max(last, query.after)
         return OutputPage(lines, reached, has_more, dropped, finished=status in TERMINAL)
+
+    def between(self, connection: Connection, run_id: str, first: int, last: int) -> tuple[OutputLine, ...]:
+        """Return the lines of a run from one position to another, both included."""
+        selected = _selected(OutputQuery(run_id, after=first - 1)).where(_T.c.position <= last)
+        seal = self._keyring.output(run_id)
+        return tuple(_line(row, seal) for row in connection.execute(selected))
 
 
 def _line(row: Any, seal: OutputSeal) -> OutputLine:

@@ -143,7 +143,7 @@ class Runs(RunViews):
                 return present.run(row, with_payloads=False)
             event = EventInput(run_id, "run_cancelled", spec_version=row["spec_version"])
             try:
-                appended = log.append(transaction.connection, event, now=self._clock(), by=log.Author(caller=caller))
+                appended = log.append(transaction, event, now=self._clock(), by=log.Author(caller=caller))
             except EntityConflictError as error:
                 raise _finished(run_id, row["status"]) from error
             self._endings.run_ended(transaction, row, appended.decision.at)
@@ -179,7 +179,7 @@ class Runs(RunViews):
                 # The replay compares this resumeAt with the one of wait_created.
                 data = {"resumeAt": sleep.resume_at}
                 event = EventInput(run_id, "wait_completed", sleep.wait_id, data, row["spec_version"])
-                log.append(transaction.connection, event, now=self._clock(), by=log.Author(caller=caller))
+                log.append(transaction, event, now=self._clock(), by=log.Author(caller=caller))
             self._replay(transaction, row)
             return len(sleeps)
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Iterator
 
 
 class Listener:
@@ -82,3 +82,24 @@ class Signals:
             self._listening[topic].discard(heard)
             if not self._listening[topic]:
                 del self._listening[topic]
+
+
+async def first_of(deadline: float, *heard: Awaitable[bool]) -> bool:
+    """Wait until one of these is true, until the deadline at most, and return whether one was."""
+    loop = asyncio.get_running_loop()
+    tasks = {asyncio.ensure_future(one) for one in heard}
+    pending = tasks
+    try:
+        while pending:
+            done, pending = await asyncio.wait(
+                pending, timeout=max(0.0, deadline - loop.time()), return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                return False
+            if any(task.result() for task in done):
+                return True
+        return False
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

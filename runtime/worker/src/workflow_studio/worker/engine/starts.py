@@ -142,7 +142,7 @@ class Starts:
         data = {"deploymentId": deployment_id, **event.data, "executionContext": context}
         event = EventInput(event.run_id, event.event_type, data=data, spec_version=event.spec_version)
         by = log.Author(caller=wanted.caller)
-        appended = log.append(transaction.connection, event, now=now, by=by, rerun_of=rerun_of)
+        appended = log.append(transaction, event, now=now, by=by, rerun_of=rerun_of)
         self._queue.wake(transaction, event.run_id, run_at=now, queue_name=flow_queue(name))
         return present.run(appended.entities["run"], with_payloads=False)
 

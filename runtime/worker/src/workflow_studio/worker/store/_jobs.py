@@ -21,13 +21,15 @@ class Transaction:
 
     Attributes:
         connection: Executes statements inside the transaction.
+        news: What it adds that others follow, for those who are called before the commit.
     """
 
-    __slots__ = ("_callbacks", "connection", "execute")
+    __slots__ = ("_callbacks", "connection", "execute", "news")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.execute = connection.execute
+        self.news: list[Any] = []
         self._callbacks: list[Callable[[], None]] = []
 
     def after_commit(self, callback: Callable[[], None]) -> None:
