@@ -43,7 +43,7 @@ fs.writeFileSync(path.join(folder, 'step.js.debug.json'), JSON.stringify([proces
 """
 ESBUILD = """
 exports.build = async (options) => {
-  require('node:fs').writeFileSync(options.outfile, 'bundled ' + options.entryPoints[0] + ' as ' + options.format);
+  require('node:fs').writeFileSync(options.outfile, 'bundled ' + options.stdin.sourcefile + ' as ' + options.format);
   return { errors: [] };
 };
 """

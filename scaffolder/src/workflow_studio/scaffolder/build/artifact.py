@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from workflow_studio.scaffolder.build.sdk import Sdk
+    from workflow_studio.scaffolder.build.sdk_build import Bundles
     from workflow_studio.scaffolder.node import NodeRuntime
 
 STATE_DIR: Final = ".workflow-studio"
@@ -74,14 +76,7 @@ def build_artifact(
     bundles = make_bundles(app_dir, sdk, node)
 
     say("Packing the artifact")
-    manifest = Manifest.describe(
-        files=tuple(describe_file(path, content) for path, content in bundles.files.items()),
-        workflows=bundles.workflows,
-        steps=bundles.steps,
-        classes=bundles.classes,
-        sdk=sdk.versions,
-        node=node_range(app_dir),
-    )
+    manifest = describe_bundles(app_dir, sdk, bundles)
     archive = pack(manifest, bundles.files)
     target = output_dir or make_state_dir(app_dir)
     manifest_path = target / "tmp" / manifest.deployment_id / MANIFEST_NAME
@@ -93,6 +88,18 @@ def build_artifact(
         manifest_path=manifest_path,
         size=len(archive),
         warnings=bundles.warnings,
+    )
+
+
+def describe_bundles(app_dir: Path, sdk: Sdk, bundles: Bundles) -> Manifest:
+    """Return the manifest of what was built."""
+    return Manifest.describe(
+        files=tuple(describe_file(path, content) for path, content in bundles.files.items()),
+        workflows=bundles.workflows,
+        steps=bundles.steps,
+        classes=bundles.classes,
+        sdk=sdk.versions,
+        node=node_range(app_dir),
     )
 
 

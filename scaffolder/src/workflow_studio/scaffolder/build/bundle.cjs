@@ -9,7 +9,7 @@
 
 const { readFileSync } = require('node:fs');
 const { wrap } = require('node:module');
-const { join, relative } = require('node:path');
+const { join } = require('node:path');
 const { Script } = require('node:vm');
 
 // The same stand-ins for `import.meta` that the SDK's own CommonJS bundles use.
@@ -37,6 +37,36 @@ function problemOf(path, name) {
 /**
  * @param {string} appDir
  * @param {string} bundleDir
+ * @param {any} esbuild The SDK's own bundler.
+ * @param {string} outfile
+ * @returns {Promise<void>}
+ */
+async function bundleWebhook(appDir, bundleDir, esbuild, outfile) {
+  await esbuild.build({
+    absWorkingDir: appDir,
+    banner: { js: IMPORT_META_URL },
+    bundle: true,
+    define: { 'import.meta.url': '__import_meta_url' },
+    format: 'cjs',
+    keepNames: true,
+    logLevel: 'silent',
+    outfile,
+    platform: 'node',
+    // The bundle names its source, which must not depend on where the SDK's output was put.
+    stdin: {
+      contents: readFileSync(join(bundleDir, 'webhook.js'), 'utf8'),
+      loader: 'js',
+      resolveDir: appDir,
+      sourcefile: '.well-known/workflow/v1/webhook.js',
+    },
+    target: 'es2022',
+    write: true,
+  });
+}
+
+/**
+ * @param {string} appDir
+ * @param {string} bundleDir
  * @param {string} esbuildDir
  * @param {string} outfile
  * @returns {Promise<string[]>} Problems found.
@@ -45,34 +75,23 @@ async function main(appDir, bundleDir, esbuildDir, outfile) {
   const problems = ['flow.js', 'step.js']
     .map((name) => problemOf(join(bundleDir, name), name))
     .filter((problem) => problem !== undefined);
-  if (problems.length > 0) {
-    return problems;
+  if (problems.length === 0) {
+    await bundleWebhook(appDir, bundleDir, require(esbuildDir), outfile);
   }
-  const esbuild = require(esbuildDir);
-  const result = await esbuild.build({
-    absWorkingDir: appDir,
-    banner: { js: IMPORT_META_URL },
-    bundle: true,
-    define: { 'import.meta.url': '__import_meta_url' },
-    entryPoints: [relative(appDir, join(bundleDir, 'webhook.js'))],
-    format: 'cjs',
-    keepNames: true,
-    logLevel: 'silent',
-    outfile,
-    platform: 'node',
-    target: 'es2022',
-    write: true,
-  });
-  return result.errors.map(
-    (/** @type {{ text: string }} */ error) => error.text,
+  return problems;
+}
+
+if (require.main === module) {
+  const [appDir, bundleDir, esbuildDir, outfile] = process.argv.slice(2);
+  main(appDir, bundleDir, esbuildDir, outfile).then(
+    (problems) => process.stdout.write(JSON.stringify({ problems })),
+    (error) => {
+      process.stderr.write(
+        `${error instanceof Error ? error.message : error}\n`,
+      );
+      process.exitCode = 1;
+    },
   );
 }
 
-const [appDir, bundleDir, esbuildDir, outfile] = process.argv.slice(2);
-main(appDir, bundleDir, esbuildDir, outfile).then(
-  (problems) => process.stdout.write(JSON.stringify({ problems })),
-  (error) => {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
-    process.exitCode = 1;
-  },
-);
+module.exports = { bundleWebhook, problemOf };

@@ -17,7 +17,7 @@ from workflow_studio.scaffolder.build.sources import names_folder, portable
 from workflow_studio.scaffolder.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from workflow_studio.scaffolder.build.sdk import Sdk
     from workflow_studio.scaffolder.node import NodeRuntime
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 BUNDLE_DIR: Final = Path(".well-known/workflow/v1")
 """Where ``workflow build`` writes, below the app (source: ``@workflow/cli`` 4.3.13, ``getWorkflowConfig``)."""
 
-_SDK_MANIFEST: Final = "manifest.json"
+SDK_MANIFEST: Final = "manifest.json"
+"""The SDK's name for its own manifest."""
+
 _OUTPUT_LINES: Final = 40
 # Some would move the output or make it depend on the shell (source: @workflow/cli 4.3.13 and @workflow/builders 4.x,
 # every use of `process.env`), and the command loads the World that one of them names (tried with workflow 4.8.9).
@@ -72,15 +74,33 @@ def make_bundles(app_dir: Path, sdk: Sdk, node: NodeRuntime) -> Bundles:
     with _scratch_output(app_dir):
         _run([str(node.node), str(sdk.command), "build"], app_dir, node, what="`workflow build`")
         made = app_dir / BUNDLE_DIR
-        contents = {name: _read(made / name) for name in (FLOW_BUNDLE, STEP_BUNDLE, WEBHOOK_BUNDLE, _SDK_MANIFEST)}
-        graph = _parse_manifest(contents.pop(_SDK_MANIFEST))
-        workflows, steps, classes = (_ids(graph, kind) for kind in ("workflow", "step", "class"))
-        if not workflows:
-            raise BuildError(f"No workflow was found in {app_dir}.", code="no_workflows", hint=_NO_WORKFLOWS)
+        contents = {name: read_output(made / name) for name in (FLOW_BUNDLE, STEP_BUNDLE, WEBHOOK_BUNDLE)}
+        graph = parse_graph(app_dir, read_output(made / SDK_MANIFEST))
         contents[WEBHOOK_BUNDLE] = _bundle_webhook(app_dir, sdk, node)
+    return assemble(app_dir, contents, graph)
+
+
+def assemble(
+    app_dir: Path,
+    contents: Mapping[str, bytes],
+    graph: dict[str, Any],
+    make_portable: Callable[[bytes, Path], bytes] = portable,
+) -> Bundles:
+    """Check what the SDK made and put it in the form of an artifact.
+
+    Args:
+        app_dir: The app's folder.
+        contents: The three bundles by name, the webhook's bundled already.
+        graph: The SDK's manifest, of :func:`parse_graph`.
+        make_portable: Takes the paths of this machine out of a bundle.
+
+    Raises:
+        BuildError: If a bundle lacks what the manifest names.
+    """
+    workflows, steps, classes = (_ids(graph, kind) for kind in ("workflow", "step", "class"))
     _check_defined(FLOW_BUNDLE, contents[FLOW_BUNDLE], workflows)
     _check_defined(STEP_BUNDLE, contents[STEP_BUNDLE], steps)
-    files = {name: portable(code, app_dir) for name, code in contents.items()}
+    files = {name: make_portable(code, app_dir) for name, code in contents.items()}
     warnings = tuple(
         f"{name} holds the path of this folder, so the same code built elsewhere is another deployment."
         for name, code in sorted(files.items())
@@ -88,6 +108,12 @@ def make_bundles(app_dir: Path, sdk: Sdk, node: NodeRuntime) -> Bundles:
     )
     files[GRAPH_NAME] = (json.dumps(graph, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
     return Bundles(files=files, workflows=workflows, steps=steps, classes=classes, warnings=warnings)
+
+
+def build_environment(node: NodeRuntime) -> dict[str, str]:
+    """Return the environment for the SDK's build: nothing of this shell's settings for workflows reaches it."""
+    environment = {name: value for name, value in node.environment().items() if not name.startswith(_UNSET_PREFIXES)}
+    return {**environment, "NO_COLOR": "1"}
 
 
 @contextmanager
@@ -108,13 +134,11 @@ def _scratch_output(app_dir: Path) -> Iterator[None]:
 
 def _run(command: Sequence[str], app_dir: Path, node: NodeRuntime, *, what: str) -> str:
     """Run a program in the app's folder and return its standard output."""
-    environment = {name: value for name, value in node.environment().items() if not name.startswith(_UNSET_PREFIXES)}
-    environment["NO_COLOR"] = "1"
     try:
         result = subprocess.run(  # noqa: S603 - the app's own build, in the user's name
             command,
             cwd=app_dir,
-            env=environment,
+            env=build_environment(node),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -133,27 +157,39 @@ def _run(command: Sequence[str], app_dir: Path, node: NodeRuntime, *, what: str)
     return result.stdout
 
 
-def _read(path: Path) -> bytes:
+def read_output(path: Path) -> bytes:
+    """Return a file that the SDK made.
+
+    Raises:
+        BuildError: If it is missing or empty.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BuildError(
-            f"`workflow build` made no {BUNDLE_DIR / path.name}.",
+            f"The Workflow SDK made no {path.name}.",
             code="incomplete_build",
             hint="Check that the package workflow is complete: remove node_modules and run npm install.",
         ) from error
     if not content.strip():
-        raise BuildError(f"`workflow build` made an empty {BUNDLE_DIR / path.name}.", code="incomplete_build")
+        raise BuildError(f"The Workflow SDK made an empty {path.name}.", code="incomplete_build")
     return content
 
 
-def _parse_manifest(content: bytes) -> dict[str, Any]:
+def parse_graph(app_dir: Path, content: bytes) -> dict[str, Any]:
+    """Return the SDK's manifest.
+
+    Raises:
+        BuildError: If it has a form this version does not know, or names no workflow.
+    """
     try:
         manifest = json.loads(content)
     except ValueError as error:
         raise BuildError(f"The Workflow SDK's manifest is not JSON: {error}", code="incomplete_build") from error
     if not isinstance(manifest, dict):
         raise BuildError("The Workflow SDK's manifest is not a JSON object.", code="incomplete_build")
+    if not _ids(manifest, "workflow"):
+        raise BuildError(f"No workflow was found in {app_dir}.", code="no_workflows", hint=_NO_WORKFLOWS)
     return manifest
 
 
@@ -169,11 +205,10 @@ def _ids(manifest: dict[str, Any], kind: str) -> tuple[str, ...]:
 
 
 def _check_defined(name: str, code: bytes, ids: Sequence[str]) -> None:
-    text = code.decode("utf-8", errors="replace")
     # The workflow bundle embeds its code in a template literal, where these are escaped.
     for identifier in ids:
         escaped = identifier.replace("\\", "\\\\").replace("`", "\\`").replace("${", "\\${")
-        if identifier not in text and escaped not in text and json.dumps(identifier)[1:-1] not in text:
+        if all(form.encode() not in code for form in (identifier, escaped, json.dumps(identifier)[1:-1])):
             raise BuildError(
                 f"{name} does not define {identifier}, which the Workflow SDK's manifest names.",
                 code="incomplete_build",
