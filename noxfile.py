@@ -60,6 +60,15 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure this World against others on this machine (about an hour; needs the npm registry).
+
+    What follows ``--`` is for ``python -m bench``: ``nox -s bench -- --short`` only sees whether all of it runs.
+    """
+    session.run(sys.executable, "-m", "bench", *session.posargs, external=True)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """Write the examples anew from the template."""
     session.run(sys.executable, "-m", "tests.support.examples", "--write", external=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _REPEAT: Final = 10
 _SHORT_REPEAT: Final = 2
 
-app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def _names(text: str | None, known: Collection[str], what: str) -> list[str]:

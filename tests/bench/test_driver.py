@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bench import driver as driving
+from bench.driver import Driver
+from bench.shapes import BY_NAME, Shape
+from bench.worlds import MeasurementError
+
+if TYPE_CHECKING:
+    from bench.worlds import World
+
+STEP = BY_NAME["steps-1"]
+
+
+class Recorded:
+    """A World that only writes down what it is asked for."""
+
+    def __init__(self, name: str, log: list[str], *, fails: bool = False) -> None:
+        self.name = name
+        self.numbers: list[int] = []
+        self._log = log
+        self._fails = fails
+
+    def start(self) -> None:
+        self._log.append(f"{self.name} starts")
+
+    def stop(self) -> None:
+        self._log.append(f"{self.name} stops")
+
+    def roots(self) -> dict[str, int]:
+        return {"app": os.getpid()}
+
+    def measure(self, shape: Shape, number: int) -> dict[str, float]:
+        self.numbers.append(number)
+        self._log.append(f"{self.name} {shape.name}")
+        if self._fails and shape.name == "fleet-200":
+            raise MeasurementError("no end", is_late=True)
+        return {"total": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driving, "_SECONDS_TO_REST", 0)
+
+
+def driver_of(*worlds: Any) -> Driver:
+    taking_part: list[World] = list(worlds)
+    return Driver(taking_part, lambda _: None)
+
+
+def test_worlds_take_turns_with_another_first_each_time() -> None:
+    log: list[str] = []
+    driver = driver_of(*(Recorded(name, log) for name in "abc"))
+    driver.measure(STEP, repeat=2, warm_up=1)
+    turns = [line.split()[0] for line in log]
+    assert turns == [*"cab", *"abc", *"bca"]
+
+
+def test_warm_ups_do_not_count() -> None:
+    driver = driver_of(Recorded("a", []))
+    driver.measure(STEP, repeat=2, warm_up=3)
+    assert [sample.figures for sample in driver.samples] == [{"total": 1.0}] * 2
+
+
+def test_every_measurement_has_a_number_of_its_own() -> None:
+    a, b = Recorded("a", []), Recorded("b", [])
+    driver = driver_of(a, b)
+    with driver.running():
+        driver.measure(STEP, repeat=3, warm_up=1)
+    assert len({*a.numbers, *b.numbers}) == len(a.numbers) + len(b.numbers)
+
+
+def test_a_world_that_fails_begins_anew_and_is_left_out_of_that_shape() -> None:
+    log: list[str] = []
+    driver = driver_of(Recorded("a", log, fails=True), Recorded("b", log))
+    driver.measure(BY_NAME["fleet-200"], repeat=2, warm_up=0)
+    assert log[:3] == ["a fleet-200", "a stops", "a starts"]
+    assert log.count("a fleet-200") == 1
+    assert log.count("b fleet-200") == 2
+    (trouble,) = driver.troubles
+    assert (trouble.world, trouble.shape, trouble.problem, trouble.is_late) == ("a", "fleet-200", "no end", True)
+    driver.measure(STEP, repeat=1, warm_up=0)
+    assert {sample.world for sample in driver.samples if sample.shape == STEP.name} == {"a", "b"}
+
+
+def test_all_worlds_run_as_long_as_one_measures_and_are_stopped_at_the_end() -> None:
+    log: list[str] = []
+    driver = driver_of(Recorded("a", log), Recorded("b", log))
+    measuring = [f"{name} {shape}" for name in "ab" for shape in ("starts", "steps-1", "steps-1", "steps-10")]
+    with driver.running():
+        assert log == measuring
+        assert driver.idle.keys() == {"a", "b"}
+    assert log[-2:] == ["b stops", "a stops"]
+
+
+@pytest.mark.parametrize("name", ["steps-0", "fleet-200", "parallel-500"])
+def test_dear_shapes_are_repeated_less_but_never_once_only(name: str) -> None:
+    shape = BY_NAME[name]
+    assert shape.repeats(10) == pytest.approx(10 * shape.share)
+    assert shape.repeats(2) >= 2
+    assert shape.repeats(1) >= 1
