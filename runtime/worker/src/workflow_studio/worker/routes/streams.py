@@ -2,8 +2,6 @@
 
 # FastAPI reads the annotations of the routes, so they are not postponed here.
 
-import json
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any, Final
@@ -14,25 +12,24 @@ from fastapi.responses import StreamingResponse
 from workflow_studio.compute.api import Page, Stream, StreamLine
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.scopes import ComputeScope
-from workflow_studio.worker.auth import needs, unknown_key
+from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine import params
-from workflow_studio.worker.engine.following import SILENCE_SECONDS, StreamPart
+from workflow_studio.worker.engine.following import StreamPart
 from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.problems import problem
 from workflow_studio.worker.routes import presenting
+from workflow_studio.worker.routes.lasting import JSON_LINES, begun, line
 from workflow_studio.worker.routes.queries import StreamReading, StreamsListing
 from workflow_studio.worker.services import Services, Worker
 
 router = APIRouter(prefix="/v1/runs", tags=["streams"])
 
-_JSON_LINES: Final = "application/x-ndjson"
 _BYTES: Final = "application/octet-stream"
-_KEY_CHECKED_EVERY: Final = SILENCE_SECONDS
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The chunks, as they are written.",
         "content": {
-            _JSON_LINES: {"schema": StreamLine.model_json_schema(mode="serialization")},
+            JSON_LINES: {"schema": StreamLine.model_json_schema(mode="serialization")},
             _BYTES: {"schema": {"type": "string", "format": "binary"}},
         },
     }
@@ -74,14 +71,10 @@ async def read_run_stream(
             f"The run {run_id} has no stream of this name.",
             "List its streams; one is there once something is written to it, or it is closed.",
         )
-    parts = _admitted(worker, key, _parts(worker, request, run_id, name, part))
-    # What can be refused is refused before the answer begins.
-    first = await anext(parts, None)
-    if first is None:  # the key was revoked since the request was let in
-        raise unknown_key()
+    parts = await begun(worker, key, _parts(worker, request, run_id, name, part))
     if part.format == "raw":
-        return StreamingResponse(_raw(first, parts), media_type=_BYTES)
-    return StreamingResponse(_lines(first, parts), media_type=_JSON_LINES)
+        return StreamingResponse(_raw(parts), media_type=_BYTES)
+    return StreamingResponse(_lines(parts), media_type=JSON_LINES)
 
 
 async def _parts(
@@ -95,41 +88,17 @@ async def _parts(
                 yield part
 
 
-async def _admitted(
-    worker: Services, key: ApiKey, parts: AsyncGenerator[StreamPart, None]
-) -> AsyncIterator[StreamPart]:
-    """Pass parts on as long as the key works: a stream may go on for days."""
-    checked_at = time.monotonic()
-    async with aclosing(parts):
-        async for part in parts:
-            if time.monotonic() - checked_at >= _KEY_CHECKED_EVERY:
-                if not await worker.engine.keys.is_live(key.key_id):
-                    return
-                checked_at = time.monotonic()
-            yield part
-
-
-async def _all(first: StreamPart, rest: AsyncIterator[StreamPart]) -> AsyncIterator[StreamPart]:
-    yield first
-    async for part in rest:
-        yield part
-
-
-async def _lines(first: StreamPart, rest: AsyncIterator[StreamPart]) -> AsyncIterator[bytes]:
-    async for part in _all(first, rest):
+async def _lines(parts: AsyncIterator[StreamPart]) -> AsyncIterator[bytes]:
+    async for part in parts:
         for index, content in enumerate(part.chunks, part.index):
-            yield _line({"index": index, "value": presenting.chunk(content)})
+            yield line({"index": index, "value": presenting.chunk(content)})
         if part.ends:
-            yield _line({"done": part.done, "nextIndex": part.next_index})
+            yield line({"done": part.done, "nextIndex": part.next_index})
         elif not part.chunks:
             yield b"\n"  # says that it goes on
 
 
-async def _raw(first: StreamPart, rest: AsyncIterator[StreamPart]) -> AsyncIterator[bytes]:
-    async for part in _all(first, rest):
+async def _raw(parts: AsyncIterator[StreamPart]) -> AsyncIterator[bytes]:
+    async for part in parts:
         for content in part.chunks:
             yield presenting.content_of(content)
-
-
-def _line(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
