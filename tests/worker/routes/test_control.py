@@ -14,7 +14,7 @@ from workflow_studio.compute.payload import dumps, dumps_arguments
 from workflow_studio.worker.app import create_app
 from workflow_studio.worker.engine import following
 from workflow_studio.worker.engine.clock import new_id
-from workflow_studio.worker.routes import streams
+from workflow_studio.worker.routes import lasting
 from workflow_studio.worker.upkeep import put_in_order
 
 OTHER = artifact(FILES | {"flow.js": b"exports.flow = 2;"})
@@ -363,7 +363,7 @@ async def test_an_open_stream_is_read_to_what_there_is_or_live(worker, monkeypat
 
 
 async def test_an_open_stream_ends_when_its_key_is_revoked(worker, monkeypatch):
-    monkeypatch.setattr(streams, "_KEY_CHECKED_EVERY", 0)
+    monkeypatch.setattr(lasting, "_KEY_CHECKED_EVERY", 0)
     keys, first_is_let_out = worker.services.engine.keys, asyncio.Event()
     is_live = keys.is_live
 
@@ -387,7 +387,7 @@ async def test_an_open_stream_ends_when_its_key_is_revoked(worker, monkeypatch):
 
 
 async def test_a_key_that_is_revoked_before_a_stream_begins_is_refused(worker, monkeypatch):
-    monkeypatch.setattr(streams, "_KEY_CHECKED_EVERY", 0)
+    monkeypatch.setattr(lasting, "_KEY_CHECKED_EVERY", 0)
     run_id = await worker.start()
     await write(worker, run_id, frame(dumps("secret")))
     keys, is_of_run = worker.services.engine.keys, worker.services.engine.streams.is_of_run
