@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import tomllib
 from pathlib import Path
@@ -11,15 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from workflow_studio.scaffolder.errors import DetectionError
+from workflow_studio.scaffolder.errors import DetectionError, ScopeOfProjectError
 from workflow_studio.scaffolder.scaffold._project import read_bytes
+from workflow_studio.scaffolder.scaffold.edits import dynamic_files, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PYPROJECT: Final = "pyproject.toml"
 PIPFILE: Final = "Pipfile"
-REQUIREMENTS: Final = ("requirements.txt", "requirements.in", "requirements/base.txt", "requirements/base.in")
+REQUIREMENTS_TXT: Final = "requirements.txt"
+# What others are made from comes first.
+REQUIREMENTS: Final = ("requirements.in", REQUIREMENTS_TXT, "requirements/base.in", "requirements/base.txt")
 _USUAL_NAMES: Final = {
     "fastapi": ("main", "app", "api"),  # source: `fastapi` command, which looks for the same names
     "flask": ("app", "wsgi", "main", "application"),
@@ -70,17 +74,38 @@ def _read_toml(root: Path, file: str) -> dict[str, Any]:
 
 
 def _requirements(root: Path) -> Iterator[tuple[Requirement, str]]:
-    for text in _declared(read_pyproject(root)):
+    pyproject = read_pyproject(root)
+    for text in _declared(pyproject):
         if requirement := _parsed(text):
             yield requirement, PYPROJECT
-    for text in _read_toml(root, PIPFILE).get("packages", {}):
+    for text in _table(_read_toml(root, PIPFILE), "packages"):
         if requirement := _parsed(text):
             yield requirement, PIPFILE
-    for file in REQUIREMENTS:
-        data = read_bytes(root, file) or b""
-        for line in data.decode("utf-8", "replace").splitlines():
-            if requirement := _parsed(line.split(" #", 1)[0].split(" --", 1)[0]):
+    waiting, seen = [*REQUIREMENTS, *dynamic_files(pyproject)], set[str]()
+    while waiting:
+        file = posixpath.normpath(waiting.pop(0))
+        if file in seen:
+            continue
+        seen.add(file)
+        for line in listed(_read_list(root, file)):
+            if line.included:
+                waiting.append(posixpath.join(posixpath.dirname(file), line.included))
+            elif requirement := _parsed(line.requirement):
                 yield requirement, file
+
+
+def _read_list(root: Path, file: str) -> bytes:
+    """Return a list of requirements; empty if there is none, or it is not of this project."""
+    try:
+        return read_bytes(root, file) or b""
+    except ScopeOfProjectError:
+        return b""  # of a workspace, or from the web
+
+
+def made_file(root: Path, file: str) -> str:
+    """Return the list of requirements that is made from another one, which ends in ``.in``; empty if there is none."""
+    made = f"{file.removesuffix('.in')}.txt"
+    return made if file.endswith(".in") and (root / made).is_file() else ""
 
 
 def _declared(pyproject: dict[str, Any]) -> Iterator[object]:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from workflow_studio.scaffolder.scaffold._plan import Action
-from workflow_studio.scaffolder.scaffold._python import REQUIREMENTS
+from workflow_studio.scaffolder.scaffold._python import PYPROJECT, REQUIREMENTS, made_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,8 +194,12 @@ def _python_install(scaffold: Scaffold) -> str:
     ):
         if (root / name).is_file():
             return command
-    requirements = next((name for name in REQUIREMENTS if name in scaffold.plan.changes), None)
-    return f"pip install -r {requirements}" if requirements else "pip install -e ."
+    if PYPROJECT in scaffold.plan.changes:
+        return "pip install -e ."
+    planned = [name for name in scaffold.plan.changes if name.endswith((".in", ".txt"))]
+    there = [name for name in REQUIREMENTS if (root / name).is_file()]
+    lists = [made_file(root, name) or name for name in (*there, *planned)]
+    return f"pip install -r {lists[0]}" if lists else "pip install -e ."
 
 
 def show_next(steps: list[str], command: str, output: Output) -> None:

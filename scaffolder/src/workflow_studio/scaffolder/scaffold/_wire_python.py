@@ -11,8 +11,10 @@ from workflow_studio.scaffolder.scaffold._python import (
     PIPFILE,
     PYPROJECT,
     REQUIREMENTS,
+    REQUIREMENTS_TXT,
     find_app_modules,
     find_django_settings,
+    made_file,
     python_dependencies,
 )
 from workflow_studio.scaffolder.scaffold._template import studio_version
@@ -22,9 +24,10 @@ from workflow_studio.scaffolder.scaffold.edits import (
     Source,
     add_app_call,
     add_first,
-    add_lines,
     add_requirements,
+    add_to_list,
     assigns,
+    made_by,
     refuse_positions,
 )
 
@@ -142,17 +145,26 @@ def wire_requirements(plan: Plan, framework: str) -> None:
             plan.manual.append(ManualStep(_other_file(plan.root), 1, why, "\n".join(lines)))
         return
     data = plan.read(path) or b""
-    note = f"depend on {', '.join(missing)}" if missing else ""
-    if path not in {PYPROJECT, PIPFILE}:
-        plan.write(path, add_lines(data, lines, heading="Workflow Studio"), note)
-        return
     if not missing:
         plan.write(path, data)
         return
     try:
-        plan.write(path, add_requirements(path, data, missing), note)
+        is_toml = path in {PYPROJECT, PIPFILE}
+        edited = add_requirements(path, data, missing) if is_toml else add_to_list(path, data, lines)
     except EditRefusedError as error:
         plan.manual.append(ManualStep(path, error.line, error.why, "\n".join(lines)))
+        return
+    plan.write(path, edited, f"depend on {', '.join(missing)}")
+    _note_made_file(plan, path)
+
+
+def _note_made_file(plan: Plan, path: str) -> None:
+    """Say that what is made from a list has to be made again."""
+    made = made_file(plan.root, path)
+    if made:
+        command = made_by(plan.read(made) or b"")
+        how = f" by `{command}`" if command else ""
+        plan.notes.append(f"{path} names more than {made} was made from: make it again{how} before you install.")
 
 
 def _requirements_file(root: Path, present: dict[str, str], framework: str) -> str | None:
@@ -161,7 +173,7 @@ def _requirements_file(root: Path, present: dict[str, str], framework: str) -> s
     if file:
         return file
     there = next((name for name in (PYPROJECT, PIPFILE, *REQUIREMENTS) if (root / name).is_file()), None)
-    return there or (None if _other_file(root) else REQUIREMENTS[0])
+    return there or (None if _other_file(root) else REQUIREMENTS_TXT)
 
 
 def _other_file(root: Path) -> str:

@@ -16,9 +16,10 @@ from workflow_studio.scaffolder.scaffold.edits._modules import OtherModule
 from workflow_studio.scaffolder.scaffold.edits._nest import CallBehind, ModuleImport
 from workflow_studio.scaffolder.scaffold.edits._properties import Property
 from workflow_studio.scaffolder.scaffold.edits._python import FASTAPI_APP, FLASK_APP, AppClass, add_app_call
+from workflow_studio.scaffolder.scaffold.edits._requirements import add_to_list, listed, made_by
 from workflow_studio.scaffolder.scaffold.edits._syntax import Source
 from workflow_studio.scaffolder.scaffold.edits._text import add_lines
-from workflow_studio.scaffolder.scaffold.edits._toml import add_requirements
+from workflow_studio.scaffolder.scaffold.edits._toml import add_requirements, dynamic_files
 from workflow_studio.scaffolder.scaffold.edits._values import Call, Value
 from workflow_studio.scaffolder.scaffold.edits._wrap import Wrap, Wrapper
 
@@ -43,7 +44,11 @@ __all__ = [
     "add_first",
     "add_lines",
     "add_requirements",
+    "add_to_list",
     "assigns",
+    "dynamic_files",
     "imported_names",
+    "listed",
+    "made_by",
     "refuse_positions",
 ]

@@ -28,21 +28,34 @@ TRANSPARENT = frozenset(
 )
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=4)
 def _parser(dialect: str) -> Parser:
-    import tree_sitter_typescript  # noqa: PLC0415 - a shared library: loaded when something is edited
-    from tree_sitter import Language, Parser  # noqa: PLC0415
+    from tree_sitter import Language, Parser  # noqa: PLC0415 - shared libraries: loaded when something is edited
 
     if dialect == "python":
         import tree_sitter_python  # noqa: PLC0415
 
         return Parser(Language(tree_sitter_python.language()))
+    if dialect == "toml":
+        import tree_sitter_toml  # noqa: PLC0415
+
+        return Parser(Language(tree_sitter_toml.language()))
+    import tree_sitter_typescript  # noqa: PLC0415
+
     grammar = (
         tree_sitter_typescript.language_typescript()
         if dialect == "typescript"
         else tree_sitter_typescript.language_tsx()
     )
     return Parser(Language(grammar))
+
+
+def _dialect(path: str) -> str:
+    if path.endswith((".ts", ".mts", ".cts")):
+        return "typescript"
+    if path.endswith(".py"):
+        return "python"
+    return "toml" if path.endswith((".toml", "Pipfile")) else "tsx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +68,13 @@ class Insertion:
 
 @dataclass(frozen=True)
 class Source:
-    """A JavaScript, TypeScript, JSON or Python file.
+    """A JavaScript, TypeScript, JSON, Python or TOML file.
 
     Attributes:
         path: Shown in refusals; its suffix picks the grammar.
         data: The text as UTF-8, without byte order mark.
         bom: Whether the file starts with a byte order mark.
-        dialect: Grammar: ``typescript``, ``python``, or ``tsx``, which also reads JavaScript and JSON.
+        dialect: Grammar: ``typescript``, ``python``, ``toml``, or ``tsx``, which also reads JavaScript and JSON.
     """
 
     path: str
@@ -77,9 +90,7 @@ class Source:
             EditRefusedError: It is not UTF-8, or does not parse.
         """
         bom = data.startswith(_BOM)
-        typed = "typescript" if path.endswith((".ts", ".mts", ".cts")) else "tsx"
-        dialect = "python" if path.endswith(".py") else typed
-        source = cls(path, data.removeprefix(_BOM), bom, dialect)
+        source = cls(path, data.removeprefix(_BOM), bom, _dialect(path))
         try:
             source.data.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -277,9 +288,9 @@ def append_member(
     anchor = after if after is not None else members[-1]
     comma = _comma_after(container, anchor)
     if comma is not None:
-        offset = _end_of_line_comments(container, comma) if multiline else comma.end_byte
+        offset = end_of_line_comments(container, comma) if multiline else comma.end_byte
         return source.insert([Insertion(offset, f"{separator}{member},".encode())])
-    offset = _end_of_line_comments(container, anchor) if multiline else anchor.end_byte
+    offset = end_of_line_comments(container, anchor) if multiline else anchor.end_byte
     if offset == anchor.end_byte:
         return source.insert([Insertion(offset, f",{separator}{member}".encode())])
     return source.insert([Insertion(anchor.end_byte, b","), Insertion(offset, f"{separator}{member}".encode())])
@@ -310,7 +321,7 @@ def _comma_after(container: Node, member: Node) -> Node | None:
     return None
 
 
-def _end_of_line_comments(container: Node, node: Node) -> int:
+def end_of_line_comments(container: Node, node: Node) -> int:
     """Return the end of the comments that follow ``node`` on its line: they belong to it."""
     end = node.end_byte
     for child in container.children:
