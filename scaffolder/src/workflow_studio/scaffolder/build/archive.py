@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from workflow_studio.compute.manifest import MANIFEST_NAME, ArtifactFile, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 
 def describe_file(path: str, content: bytes) -> ArtifactFile:
@@ -26,22 +26,25 @@ def describe_file(path: str, content: bytes) -> ArtifactFile:
     return ArtifactFile(path=path, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
 
 
-def pack(manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
+def pack(manifest: Manifest, files: Mapping[str, bytes], *, leave_out: Container[str] = (), level: int = 6) -> bytes:
     """Return the artifact as a gzip-compressed tar archive, the manifest first.
 
     Args:
         manifest: Names every one of ``files``.
         files: Content by path.
+        leave_out: Paths whose content the worker has already.
+        level: How hard to compress, from 0 (not at all) to 9.
     """
     buffer = io.BytesIO()
     # An empty file name and time 0 leave both out of the gzip header.
     with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=6, mtime=0) as stream,
+        gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=level, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
         _add(archive, MANIFEST_NAME, manifest.to_bytes())
         for entry in manifest.files:
-            _add(archive, entry.path, files[entry.path])
+            if entry.path not in leave_out:
+                _add(archive, entry.path, files[entry.path])
     return buffer.getvalue()
 
 
