@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import EngineError
 from workflow_studio.worker.engine.deployments import MAX_COUNTED
@@ -183,7 +184,7 @@ async def test_without_an_earlier_deployment_there_is_no_rollback(world, newer):
     await world.engine.deployments.activate(newer)
     await world.engine.deployments.delete(world.deployment_id)
     assert await refused(world.engine.deployments.rollback()) is ErrorCode.NO_EARLIER_DEPLOYMENT
-    assert await world.engine.deployments.active_id() == newer
+    assert await world.engine.environments.active_id(DEFAULT_ENVIRONMENT) == newer
 
 
 async def test_activations_at_once_leave_one_active_and_lose_none(world, manifest):

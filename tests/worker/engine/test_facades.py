@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker.engine import EngineError
 from workflow_studio.worker.engine.params import HooksGet, HooksList, OfRun, RunsList, StepsGet
 
@@ -27,13 +28,13 @@ async def test_the_same_artifact_is_the_same_deployment(engine, manifest):
 async def test_activation_and_rollback_move_the_pointer(engine, clock, manifest):
     old, _ = await engine.deployments.register(manifest("0"))
     new, _ = await engine.deployments.register(manifest("1"))
-    assert await engine.deployments.active_id() is None
+    assert await engine.environments.list() == ([], None)
     assert (await engine.deployments.activate(old.id)).status == "active"
     clock.tick(5)
     assert (await engine.deployments.activate(new.id)).activated_at == clock.now
     assert (await engine.deployments.get(old.id)).status == "retired"
     await engine.deployments.activate(old.id)
-    assert await engine.deployments.active_id() == old.id
+    assert await engine.environments.active_id(DEFAULT_ENVIRONMENT) == old.id
     assert (await engine.deployments.get(new.id)).status == "retired"
 
 
@@ -65,7 +66,7 @@ async def test_an_unknown_or_malformed_deployment_is_refused(engine):
                 await method(identifier)
             assert code_of(refusal) is expected
             assert refusal.value.recovery
-    assert await engine.deployments.active_id() is None
+    assert await engine.environments.list() == ([], None)
 
 
 # Runs

@@ -15,10 +15,12 @@ from workflow_studio.worker.boot import running
 from workflow_studio.worker.gate import Gate, operation_id
 from workflow_studio.worker.limits import RateLimits
 from workflow_studio.worker.routes import (
+    activity,
     audit,
     deployments,
     diagnostics,
     environment,
+    environments,
     health,
     ingress,
     keys,
@@ -42,10 +44,12 @@ _ROUTERS: Final = (
     health.router,
     deployments.router,
     environment.router,
+    environments.router,
     runs.router,
     reruns.router,
     streams.router,
     output.router,
+    activity.router,
     timeline.router,
     diagnostics.router,
     queue.router,

@@ -17,9 +17,11 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
 
 from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.compute.ids import ENVIRONMENT_HEADER
 from workflow_studio.worker.bodies import Body, JsonBody, is_json, too_large
 from workflow_studio.worker.connections import MAX_HEAD
 from workflow_studio.worker.engine.audit import Act, Operation
+from workflow_studio.worker.engine.environments import check_name
 from workflow_studio.worker.origin import Origin, in_course_of
 from workflow_studio.worker.problems import Problem, problem, shutting_down, translate, unexpected
 from workflow_studio.worker.store import StoreError
@@ -160,6 +162,9 @@ class Gate:
         request.key_id = key.key_id
         if scope["method"] not in _READS:
             request.act = Act(key, request.request_id, address, lambda: _operation(scope))
+        environment = scope["workflow_studio.environment"] = _environment(headers)
+        if request.act is not None and environment is not None:
+            request.act.details["environment"] = environment
 
     def _body(self, scope: Scope, headers: Headers, receive: Receive, answer: _Answer) -> Receive:
         is_upload = scope["path"] == UPLOAD_PATH
@@ -222,6 +227,21 @@ def _operation(scope: Scope) -> Operation | None:
         return None
     named = [str(value) for value in scope.get("path_params", {}).values()]
     return Operation(operation_id(route), named[-1] if named else None, route.status_code or 200)
+
+
+def _environment(headers: Headers) -> str | None:
+    """Return the environment that a request names, if it names one.
+
+    Raises:
+        EngineError: ``invalid_environment``.
+    """
+    given = headers.getlist(ENVIRONMENT_HEADER)
+    if not given:
+        return None
+    # Of two, a proxy in front may have looked at the other.
+    name = ",".join(given)
+    check_name(name)
+    return name
 
 
 def _place(path: str) -> str:

@@ -41,11 +41,13 @@ class Caller:
         key_id: The API key.
         project_id: The project of the key.
         request_id: The correlation id of the request.
+        environment: The environment that the request names, if it names one.
     """
 
     key_id: str
     project_id: str
     request_id: str | None = None
+    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ _RECOVERY: Final[dict[str, str]] = {
     ErrorCode.RUN_NOT_FOUND: "Check the run's id, and that the worker's URL is the right one.",
     ErrorCode.HOOK_NOT_FOUND: "A hook is gone once it is disposed or its run has ended; look at the run.",
 }
-_ARTIFACT_STATUS: Final = {ErrorCode.ARTIFACT_TOO_LARGE: 413}
+_ARTIFACT_STATUS: Final = {ErrorCode.ARTIFACT_TOO_LARGE: 413, ErrorCode.BASE_NOT_FOUND: 409}
 
 
 class Problem(Exception):  # noqa: N818 - it is the answer, not a failure
@@ -158,7 +158,10 @@ def _of_world(error: WorldError) -> Problem:
     if isinstance(error, TooEarlyError | ThrottleError):
         headers["retry-after"] = str(error.retry_after)
     code = error.code if error.code in set(ErrorCode) else _WORLD_CODES.get(type(error), ErrorCode.WORLD_ERROR)
-    body = ErrorBody(code=code, message=error.message, recovery=_RECOVERY.get(code), error=error.to_wire())
+    recovery = _RECOVERY.get(code)
+    if code == ErrorCode.NO_ACTIVE_DEPLOYMENT and isinstance(error.__cause__, EngineError):
+        recovery = error.__cause__.recovery  # which names the environment
+    body = ErrorBody(code=code, message=error.message, recovery=recovery, error=error.to_wire())
     return Problem(error.status, body, headers)
 
 

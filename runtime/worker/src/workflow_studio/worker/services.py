@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
 
 from fastapi import Depends, Request
 
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker import origin
 from workflow_studio.worker.ports import CallContext, Caller, ExecutorPool, IdempotencyKey
 
@@ -141,7 +142,18 @@ def caller_of(request: Request) -> Caller | None:
     if key is None:
         return None
     under_way = origin.current()
-    return Caller(key.key_id, key.project_id, None if under_way is None else under_way.request_id)
+    request_id = None if under_way is None else under_way.request_id
+    return Caller(key.key_id, key.project_id, request_id, _named_environment(request))
+
+
+def _named_environment(request: Request) -> str | None:
+    named: str | None = request.scope.get("workflow_studio.environment")
+    return named
+
+
+def environment_of(request: Request) -> str:
+    """Return the environment that a request is about."""
+    return _named_environment(request) or DEFAULT_ENVIRONMENT
 
 
 def _services(request: Request) -> Services:
@@ -151,6 +163,9 @@ def _services(request: Request) -> Services:
 
 Worker = Annotated[Services, Depends(_services)]
 """The services, as a route's parameter."""
+
+In = Annotated[str, Depends(environment_of)]
+"""The environment that the request is about, as a route's parameter."""
 
 By = Annotated[Caller | None, Depends(caller_of)]
 """Whose request it is, as a route's parameter."""

@@ -73,7 +73,12 @@ class Deployment(Answer):
 
 
 class ActiveDeployment(Answer):
-    """The deployment that new runs use in an environment."""
+    """The deployment that new runs use in an environment.
+
+    Attributes:
+        deployment_id: The deployment.
+        environment: The environment.
+    """
 
     deployment_id: DeploymentId
     environment: EnvironmentName = DEFAULT_ENVIRONMENT

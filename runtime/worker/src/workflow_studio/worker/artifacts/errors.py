@@ -37,3 +37,19 @@ def too_large(what: str, limit: int, unit: str) -> ArtifactError:
         f"{what} is more than the {limit} {unit} this worker accepts.",
         "Make the bundles smaller, or raise the worker's artifact limits.",
     )
+
+
+def base_not_found(deployment_id: str, path: str | None = None) -> ArtifactError:
+    """Return the error for an upload whose base cannot be had.
+
+    Args:
+        deployment_id: The base.
+        path: Its file that is not as it should be; None if there is no such base.
+    """
+    return ArtifactError(
+        ErrorCode.BASE_NOT_FOUND,
+        f"This worker has no artifact of the deployment {deployment_id} to take files from."
+        if path is None
+        else f"The file {path} of the deployment {deployment_id} is not what its manifest says.",
+        "Upload the whole archive, without a base.",
+    )

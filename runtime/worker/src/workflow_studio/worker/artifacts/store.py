@@ -26,7 +26,8 @@ from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.ids import DEPLOYMENT_ID
 from workflow_studio.compute.manifest import MANIFEST_NAME, ArtifactFile, Manifest
 from workflow_studio.worker.artifacts.archive import Member, members
-from workflow_studio.worker.artifacts.errors import ArtifactError, invalid, too_large
+from workflow_studio.worker.artifacts.base import Base
+from workflow_studio.worker.artifacts.errors import ArtifactError, base_not_found, invalid, too_large
 from workflow_studio.worker.artifacts.limits import ArtifactLimits
 from workflow_studio.worker.artifacts.manifests import PACKAGE_FILE, read_manifest
 
@@ -134,42 +135,52 @@ class ArtifactStore:
             raise ValueError(f"{deployment_id!r} is not a deployment id.")
         return self.directory / deployment_id
 
-    async def receive(self, archive: AsyncIterable[bytes]) -> Manifest:
+    async def receive(self, archive: AsyncIterable[bytes], base: str | None = None) -> Manifest:
         """Take in an artifact: nothing of it is kept unless all of it is right.
 
         Args:
             archive: The compressed archive, in pieces.
+            base: The deployment that has the files which the archive leaves out; None if it leaves none out.
 
         Raises:
             ArtifactError: If it is refused.
         """
-        async with self.receiving(archive) as manifest:
+        async with self.receiving(archive, base) as manifest:
             return manifest
 
     @asynccontextmanager
-    async def receiving(self, archive: AsyncIterable[bytes]) -> AsyncIterator[Manifest]:
+    async def receiving(self, archive: AsyncIterable[bytes], base: str | None = None) -> AsyncIterator[Manifest]:
         """Do what :meth:`receive` does, and keep others from removing the artifact as long as this lasts.
 
         Raises:
             ArtifactError: If it is refused.
         """
         workplace, upload = await anyio.to_thread.run_sync(self._make_workplace)
-        held: str | None = None
+        held: list[str] = []
         try:
+            source = None if base is None else await self._hold_base(base, held)
             await self._spool(archive, upload)
             async with self._turn:
-                manifest = await anyio.to_thread.run_sync(self._admit, upload, workplace / "content")
+                manifest = await anyio.to_thread.run_sync(self._admit, upload, workplace / "content", source)
             async with self._changing:
-                held = manifest.deployment_id
-                self._held[held] += 1
-                target = self.path(held)
+                self._hold(manifest.deployment_id, held)
+                target = self.path(manifest.deployment_id)
                 await anyio.to_thread.run_sync(self._publish, workplace / "content", target)
             yield manifest
         finally:
-            if held is not None:
-                self._let_go(held)
+            for name in held:
+                self._let_go(name)
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(_clear, workplace, upload)
+
+    async def _hold_base(self, base: str, held: list[str]) -> Base:
+        async with self._changing:
+            self._hold(base, held)
+        return await anyio.to_thread.run_sync(Base, self.path(base))
+
+    def _hold(self, deployment_id: str, held: list[str]) -> None:
+        self._held[deployment_id] += 1
+        held.append(deployment_id)
 
     def _let_go(self, deployment_id: str) -> None:
         self._held[deployment_id] -= 1
@@ -238,17 +249,17 @@ class ArtifactStore:
         if not received:
             raise invalid("The archive is empty.")
 
-    def _admit(self, upload: BinaryIO, content: Path) -> Manifest:
+    def _admit(self, upload: BinaryIO, content: Path, base: Base | None) -> Manifest:
         upload.seek(0)
         content.mkdir()
-        manifest = self._unpack(members(upload, self.limits), content)
+        manifest = self._unpack(members(upload, self.limits), content, base)
         _write(content / MANIFEST_NAME, manifest.to_bytes())
         _write(content / PACKAGE_FILE, json.dumps({"type": "commonjs"}).encode() + b"\n")
         for folder in [content, *(entry for entry in content.rglob("*") if entry.is_dir())]:
             _sync(folder)
         return manifest
 
-    def _unpack(self, archive: Iterator[Member], content: Path) -> Manifest:
+    def _unpack(self, archive: Iterator[Member], content: Path, base: Base | None) -> Manifest:
         first = next(archive, None)
         if first is None or first.name != MANIFEST_NAME:
             raise invalid(f"The archive does not begin with {MANIFEST_NAME}.")
@@ -261,8 +272,12 @@ class ArtifactStore:
             if file is None:
                 raise invalid(f"{member.name!r} is in the archive twice, or is not in the manifest.")
             _unpack_file(member, file, content / file.path)
-        if awaited:
-            raise invalid(f"{min(awaited)!r} is in the manifest, but not in the archive.")
+        if missing := [path for path, file in awaited.items() if base is None or not base.holds(file)]:
+            where = "in the archive" if base is None else "in the archive or its base"
+            raise invalid(f"{min(missing)!r} is in the manifest, but not {where}.")
+        if base is not None:
+            for file in awaited.values():
+                _copy_file(base, file, content / file.path)
         return manifest
 
     def _publish(self, content: Path, target: Path) -> None:
@@ -288,16 +303,27 @@ async def _any_wanted(names: list[str], is_wanted: Callable[[str], Awaitable[boo
 def _unpack_file(member: Member, file: ArtifactFile, target: Path) -> None:
     if member.size != file.size:
         raise _mismatch(f"{file.path} has {member.size} bytes; its manifest says {file.size}.")
+    digest = _write_file(member.chunks(), target)
+    if digest != file.sha256:
+        raise _mismatch(f"{file.path} has the SHA-256 {digest}; its manifest says {file.sha256}.")
+
+
+def _copy_file(base: Base, file: ArtifactFile, target: Path) -> None:
+    if _write_file(base.chunks(file), target) != file.sha256:
+        raise base_not_found(base.deployment_id, base.path_of(file))
+
+
+def _write_file(chunks: Iterator[bytes], target: Path) -> str:
+    """Write a new file and return the SHA-256 of what is in it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     with target.open("xb") as output:
-        for chunk in member.chunks():
+        for chunk in chunks:
             digest.update(chunk)
             output.write(chunk)
         output.flush()
         os.fsync(output.fileno())
-    if digest.hexdigest() != file.sha256:
-        raise _mismatch(f"{file.path} has the SHA-256 {digest.hexdigest()}; its manifest says {file.sha256}.")
+    return digest.hexdigest()
 
 
 def _mismatch(message: str) -> ArtifactError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from workflow_studio.worker.engine.activity import Activity
+from workflow_studio.worker.engine.activity_rows import ActivityRows
 from workflow_studio.worker.engine.admission import Admission
 from workflow_studio.worker.engine.audit import DEFAULT_RETENTION_DAYS, AuditLog
 from workflow_studio.worker.engine.clock import Clock, system_clock
@@ -16,12 +18,14 @@ from workflow_studio.worker.engine.doorbell import InProcessDoorbell
 from workflow_studio.worker.engine.encryption import Keyring
 from workflow_studio.worker.engine.endings import Endings
 from workflow_studio.worker.engine.environment import Environment, VariableKeys
+from workflow_studio.worker.engine.environments import Environments
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.events import Events
 from workflow_studio.worker.engine.following import Following
 from workflow_studio.worker.engine.housekeeping import Housekeeping
 from workflow_studio.worker.engine.idempotency import IdempotencyKeys
 from workflow_studio.worker.engine.identity import identity_of
+from workflow_studio.worker.engine.journal import Journal
 from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, NewKey, SeedApiKey
 from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.engine.output import Output, OutputLimits, OutputQuery
@@ -66,7 +70,8 @@ class Engine:
 
     Attributes:
         world: Answers the World's methods.
-        deployments: What was uploaded and what is active.
+        deployments: What was uploaded.
+        environments: What is active where.
         environment: The variables of deployments.
         retirement: Notes when deployments retire.
         audit: Who changed what.
@@ -83,6 +88,7 @@ class Engine:
         recovery: Takes up what a crash left behind.
         housekeeping: Deletes what nobody will ask for any more.
         output: What runs print.
+        activity: What happens in runs, while it happens.
         outside: Makes calls that have their effect elsewhere, once each.
     """
 
@@ -111,6 +117,7 @@ class Engine:
         self.dead_letters = DeadLetters(database, self.queue, clock)
         self.retirement = Retirement(database)
         self.environment = Environment(database, clock, VariableKeys(master_key, variable_key_file))
+        self.environments = Environments(database, clock, self.retirement)
         self.deployments = Deployments(database, clock, self.queue, self.environment, self.retirement)
         self.audit = AuditLog(database, clock, audit_retention_days)
         self.keys = ApiKeys(database, clock, idempotency)
@@ -126,9 +133,10 @@ class Engine:
         self.recovery = Recovery(database, self.queue, clock, owner)
         self.housekeeping = Housekeeping(database, clock)
         self.output = Output(database, self.keyring, output_limits or OutputLimits(), self.ended, Signals(max_waiting))
+        self.activity = Activity(ActivityRows(database, self.output), Journal(database), clock)
         self.world = World(
             deliveries=deliveries,
-            deployments=self.deployments,
+            environments=self.environments,
             events=Events(database, clock, deliveries, idempotency, admission, endings),
             queries=Queries(database, self.ended),
             queue=self.queue,

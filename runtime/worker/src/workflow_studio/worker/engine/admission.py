@@ -10,7 +10,8 @@ from sqlalchemy import bindparam, select
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.manifest import Manifest
 from workflow_studio.compute.world_errors import WorldError
-from workflow_studio.worker.engine.deployments import active_id, check_id, not_found, require_active_id
+from workflow_studio.worker.engine.deployments import check_id, not_found
+from workflow_studio.worker.engine.environments import active_id_for_world, require_active_id
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.transitions import SPEC_VERSION
 from workflow_studio.worker.store import tables
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.transitions import EventInput
 
 LATEST: Final = "latest"
-"""The name of the active deployment, wherever a run is started (source: ``@workflow/core`` 4.8.9 ``start.js``)."""
+"""The name of an environment's active deployment, wherever a run is started.
+
+Source: ``@workflow/core`` 4.8.9 ``start.js``.
+"""
 
 _DEPLOYMENT: Final = "deploymentId"
 _MAX_KNOWN: Final = 64
@@ -40,20 +44,17 @@ class Admission:
     def __init__(self) -> None:
         self._manifests: dict[str, Manifest] = {}
 
-    def resolve(self, connection: Connection, deployment_id: str | None) -> str:
-        """Return the id of the deployment that is meant; None and ``latest`` mean the active one.
+    def resolve(self, connection: Connection, deployment_id: str | None, environment: str) -> str:
+        """Return the id of the deployment that is meant; None and ``latest`` mean the environment's active one.
 
         Raises:
             EngineError: ``no_active_deployment``.
         """
         if deployment_id is not None and deployment_id != LATEST:
             return deployment_id
-        active = active_id(connection)
-        if active is None:
-            raise no_active_deployment()
-        return active
+        return require_active_id(connection, environment)
 
-    def addressed(self, connection: Connection, event: EventInput) -> EventInput:
+    def addressed(self, connection: Connection, event: EventInput, environment: str) -> EventInput:
         """Return an event that may create a run with the deployment's id in place of ``latest``.
 
         Raises:
@@ -61,7 +62,7 @@ class Admission:
         """
         if event.data.get(_DEPLOYMENT) != LATEST:
             return event
-        return replace(event, data={**event.data, _DEPLOYMENT: require_active_id(connection)})
+        return replace(event, data={**event.data, _DEPLOYMENT: active_id_for_world(connection, environment)})
 
     def admit(self, connection: Connection, deployment_id: str, workflow_name: str) -> Manifest:
         """Return the manifest of a deployment on which a run of this workflow can be started.
@@ -111,16 +112,6 @@ def for_world(error: EngineError) -> WorldError:
     """Return a refusal as the World's callers understand it."""
     recovery = f" {error.recovery}" if error.recovery else ""
     return WorldError(f"{error.message}{recovery}", status=error.status, code=error.code)
-
-
-def no_active_deployment() -> EngineError:
-    """Return the refusal of what needs an active deployment while there is none."""
-    return EngineError(
-        ErrorCode.NO_ACTIVE_DEPLOYMENT,
-        "No deployment is active on this worker.",
-        status=409,
-        recovery="Activate one first: studio deploy, or studio compute activate --deployment-id <id>.",
-    )
 
 
 def _unknown_workflow(manifest: Manifest, workflow_name: str) -> EngineError:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -22,14 +24,16 @@ class InFlight:
     Attributes:
         replays: The run that it replays; None for any other delivery.
         seen_slot: The newest slot that the replay is known to have loaded.
+        environment: The environment of its run; where the message was published, if it has none.
     """
 
     replays: str | None = None
     seen_slot: int | None = None
+    environment: str = DEFAULT_ENVIRONMENT
 
 
 class Deliveries:
-    """Remembers, per delivery in flight, which run it replays and how much of the log the replay has loaded.
+    """Remembers, per delivery in flight, where it belongs, which run it replays and how much of the log that has.
 
     An executor is connected to the process that delivers to it, so this needs no table: if the process ends, so do
     its deliveries.
@@ -91,6 +95,11 @@ class Deliveries:
         """Note that the replay has the log of its run up to ``slot``."""
         if self.is_replay_of(delivery_id, run_id):
             self._in_flight[delivery_id or ""].seen_slot = slot
+
+    def environment_of(self, delivery_id: str | None) -> str:
+        """Return the environment in which a delivery's code starts runs; the default one if it is over."""
+        found = self._in_flight.get(delivery_id or "")
+        return DEFAULT_ENVIRONMENT if found is None else found.environment
 
     def seen_slot(self, delivery_id: str) -> int | None:
         """Return how much of the log the replay has; None if it is no replay, or its run did not exist."""

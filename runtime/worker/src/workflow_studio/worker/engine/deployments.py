@@ -1,4 +1,4 @@
-"""Deployments: what was uploaded, and which one new runs use."""
+"""Deployments: what was uploaded, and which ones new runs use."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sqlalchemy import Row, and_, delete, func, insert, literal, or_, select, update
 
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.compute.ids import DEPLOYMENT_ID
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT, DEPLOYMENT_ID
 from workflow_studio.compute.manifest import Manifest
-from workflow_studio.compute.world_errors import WorldError
-from workflow_studio.worker.engine import audit
+from workflow_studio.worker.engine import audit, environments
+from workflow_studio.worker.engine.environments import (
+    active_id,
+    earlier_id,
+    environments_of,
+    lock_activation,
+    point,
+)
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.store import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from workflow_studio.worker.engine.clock import Clock
@@ -27,7 +35,6 @@ if TYPE_CHECKING:
 MAX_COUNTED: Final = 1000
 """How far live runs are counted: a deployment may have millions."""
 
-_ACTIVE: Final = "active_deployment"
 _T: Final = tables.deployments
 _R: Final = tables.runs
 _LIVE: Final = _R.c.status.in_(("pending", "running"))
@@ -48,8 +55,9 @@ class Deployment:
     """An uploaded artifact. Times are epoch milliseconds, and keys are named by their ids.
 
     Attributes:
-        status: ``created`` until it is activated for the first time, ``active`` while new runs use it, ``draining``
-            while runs of it go on after that, else ``retired``.
+        status: ``created`` until it is activated for the first time, ``active`` while new runs of an environment use
+            it, ``draining`` while runs of it go on after that, else ``retired``.
+        environments: The environments in which it is active, by name.
         live_runs: How many of its runs have not ended; :data:`MAX_COUNTED` stands for more, too.
         created_by: The key that uploaded it.
         activated_at: When it was activated last.
@@ -62,6 +70,7 @@ class Deployment:
     manifest: Manifest
     status: Status
     created_at: int
+    environments: tuple[str, ...] = ()
     live_runs: int = 0
     created_by: str | None = None
     activated_at: int | None = None
@@ -89,13 +98,16 @@ class Deployments:
         self._environment = environment
         self._retirement = retirement
 
-    async def register(self, manifest: Manifest, *, by: str | None = None) -> tuple[Deployment, bool]:
+    async def register(
+        self, manifest: Manifest, *, environment: str = DEFAULT_ENVIRONMENT, by: str | None = None
+    ) -> tuple[Deployment, bool]:
         """Record a deployment; the artifact itself is stored elsewhere.
 
-        A new one begins with the variables of the active one.
+        A new one begins with the variables of the one that is active in the environment.
 
         Args:
             manifest: What was uploaded.
+            environment: The environment that it is meant for.
             by: The key that uploads it.
 
         Returns:
@@ -111,7 +123,7 @@ class Deployments:
             now = self._clock()
             row = {"digest": manifest.digest, "manifest": manifest.model_dump_json(), "created_at": now}
             transaction.execute(insert(_T).values(id=manifest.deployment_id, created_by=by, **row))
-            active = active_id(connection)
+            active = active_id(connection, environment)
             if active is not None:
                 self._environment.inherit(transaction, manifest.deployment_id, active, by=by)
             self._queue.retry_unresolved(transaction)
@@ -151,44 +163,43 @@ class Deployments:
                     raise EngineError(ErrorCode.INVALID_REQUEST, "The cursor is not one of this list.", status=400)
                 older = _T.c.created_at < after.created_at
                 query = query.where(or_(older, and_(_T.c.created_at == after.created_at, _T.c.id < after.id)))
-            active = active_id(connection)
-            found = [_deployment(connection, row, active) for row in connection.execute(query).all()]
+            found = _deployments(connection, connection.execute(query).all())
             page = found[:limit]
             return page, page[-1].id if len(found) > limit else None
 
         return await self._database.read(work)
 
-    async def active_id(self) -> str | None:
-        """Return the id of the deployment that new runs use, or None if none was activated yet."""
-        return await self._database.read(active_id)
-
-    async def require_active_id(self) -> str:
-        """Return the id of the deployment that new runs use.
-
-        Raises:
-            WorldError: With status 409, if none was activated yet.
-        """
-        return await self._database.read(require_active_id)
-
-    async def activate(self, deployment_id: str, *, by: str | None = None) -> Deployment:
-        """Have new runs use this deployment. Runs that exist stay where they are.
+    async def activate(
+        self, deployment_id: str, *, environment: str = DEFAULT_ENVIRONMENT, by: str | None = None
+    ) -> Deployment:
+        """Have new runs of an environment use this deployment. Runs that exist stay where they are.
 
         Activating the active one changes nothing.
 
         Args:
             deployment_id: The deployment.
+            environment: The environment.
             by: The key that activates it.
 
         Raises:
             EngineError: ``invalid_deployment_id`` or ``deployment_not_found``.
         """
-        return await self._database.write(lambda transaction: self._activate(transaction, deployment_id, by))
+        return await self._database.write(
+            lambda transaction: self._activate(transaction, deployment_id, environment, by)
+        )
 
-    async def rollback(self, deployment_id: str | None = None, *, by: str | None = None) -> Deployment:
-        """Have new runs use an earlier deployment again.
+    async def rollback(
+        self,
+        deployment_id: str | None = None,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        by: str | None = None,
+    ) -> Deployment:
+        """Have new runs of an environment use an earlier deployment again.
 
         Args:
-            deployment_id: The deployment; the one that was active before the active one if None.
+            deployment_id: The deployment; the one that was active in the environment before the active one if None.
+            environment: The environment.
             by: The key that activates it.
 
         Raises:
@@ -196,27 +207,24 @@ class Deployments:
         """
 
         def work(transaction: Transaction) -> Deployment:
-            transaction.lock(_ACTIVE)
-            return self._activate(transaction, deployment_id or _earlier(transaction.connection), by)
+            lock_activation(transaction)
+            wanted = deployment_id or earlier_id(transaction.connection, environment)
+            return self._activate(transaction, wanted, environment, by)
 
         return await self._database.write(work)
 
-    def _activate(self, transaction: Transaction, deployment_id: str, by: str | None) -> Deployment:
+    def _activate(self, transaction: Transaction, deployment_id: str, environment: str, by: str | None) -> Deployment:
         connection = transaction.connection
-        transaction.lock(_ACTIVE)
+        lock_activation(transaction)
         require_deployment(connection, deployment_id)
-        current = active_id(connection)
-        audit.describe(target=deployment_id, replaced=current if current != deployment_id else None)
-        if current != deployment_id:
-            before = 0 if current is None else require_deployment(connection, current).activated_at or 0
-            # Later than the one before by the clock, too, so that their order is known.
-            now = max(self._clock(), before + 1)
-            stored = update(tables.settings).where(tables.settings.c.key == _ACTIVE).values(value=deployment_id)
-            if not connection.execute(stored).rowcount:
-                connection.execute(insert(tables.settings).values(key=_ACTIVE, value=deployment_id))
-            values = {"activated_at": now, "activated_by": by, "retired_at": None}
+        former = active_id(connection, environment)
+        is_another = former != deployment_id
+        audit.describe(target=deployment_id, environment=environment, replaced=former if is_another else None)
+        if is_another:
+            at = point(transaction, environment, deployment_id, at=self._clock(), by=by)
+            values = {"activated_at": at, "activated_by": by, "retired_at": None}
             connection.execute(update(_T).where(_T.c.id == deployment_id).values(**values))
-            self._retirement.replaced(transaction, current, deployment_id, now)
+            self._retirement.replaced(transaction, former, deployment_id, at)
             self._queue.retry_unresolved(transaction)
         return require_deployment(connection, deployment_id)
 
@@ -232,44 +240,22 @@ class Deployments:
 
         def work(transaction: Transaction) -> None:
             connection = transaction.connection
-            transaction.lock(_ACTIVE)
+            lock_activation(transaction)
             # Whoever starts a run shares the row's lock, so no run begins between the look and the deletion.
             connection.execute(select(_T.c.id).where(_T.c.id == deployment_id).with_for_update())
             found = require_deployment(connection, deployment_id)
             if found.status == "active":
-                raise _is_active(deployment_id)
+                raise _is_active(found)
             if found.live_runs:
                 raise _in_use(found)
             self._environment.forget(transaction, deployment_id)
+            environments.forget(transaction, deployment_id)
             m = tables.messages
             left = delete(m).where(m.c.deployment_id == deployment_id, m.c.status != "leased")
             connection.execute(left)
             connection.execute(delete(_T).where(_T.c.id == deployment_id))
 
         await self._database.write(work)
-
-
-def require_active_id(connection: Connection) -> str:
-    """Return the id of the deployment that new runs use, for the World.
-
-    Raises:
-        WorldError: With status 409, if none was activated yet.
-    """
-    active = active_id(connection)
-    if active is None:
-        raise WorldError(
-            "No deployment is active on this worker; activate one first",
-            status=409,
-            code=ErrorCode.NO_ACTIVE_DEPLOYMENT,
-        )
-    return active
-
-
-def active_id(connection: Connection) -> str | None:
-    """Return the id of the active deployment, if there is one."""
-    query = select(tables.settings.c.value).where(tables.settings.c.key == _ACTIVE)
-    value: str | None = connection.execute(query).scalar()
-    return value
 
 
 def has_live_runs(connection: Connection, deployment_id: str) -> bool:
@@ -323,28 +309,14 @@ def not_found(deployment_id: str) -> EngineError:
     )
 
 
-def _earlier(connection: Connection) -> str:
-    query = select(_T.c.id).where(_T.c.activated_at.is_not(None)).order_by(_T.c.activated_at.desc(), _T.c.id)
-    active = active_id(connection)
-    if active is not None:
-        query = query.where(_T.c.id != active)
-    found: str | None = connection.execute(query.limit(1)).scalar()
-    if found is None:
-        raise EngineError(
-            ErrorCode.NO_EARLIER_DEPLOYMENT,
-            "No other deployment was active before.",
-            status=409,
-            recovery="Activate one by its id: studio deployments list, then studio deployments activate <id>.",
-        )
-    return found
-
-
-def _is_active(deployment_id: str) -> EngineError:
+def _is_active(found: Deployment) -> EngineError:
+    names = ", ".join(found.environments[:10])
+    more = " and more" if len(found.environments) > 10 else ""
     return EngineError(
         ErrorCode.DEPLOYMENT_ACTIVE,
-        f"New runs use the deployment {deployment_id}.",
+        f"New runs use the deployment {found.id} in {names}{more}.",
         status=409,
-        recovery="Activate another one first.",
+        recovery="Activate another one there first, or delete the environment.",
     )
 
 
@@ -360,14 +332,19 @@ def _in_use(found: Deployment) -> EngineError:
 
 
 def _load(connection: Connection, deployment_id: str) -> Deployment | None:
-    row = connection.execute(_WITH_RUNS.where(_T.c.id == deployment_id)).first()
-    return None if row is None else _deployment(connection, row, active_id(connection))
+    rows = connection.execute(_WITH_RUNS.where(_T.c.id == deployment_id)).all()
+    return next(iter(_deployments(connection, rows)), None)
 
 
-def _deployment(connection: Connection, row: Row[Any], active: str | None) -> Deployment:
+def _deployments(connection: Connection, rows: Sequence[Row[Any]]) -> list[Deployment]:
+    active_in = environments_of(connection, [row.id for row in rows])
+    return [_deployment(connection, row, active_in.get(row.id, ())) for row in rows]
+
+
+def _deployment(connection: Connection, row: Row[Any], active_in: tuple[str, ...]) -> Deployment:
     status: Status = "created"
     retired_at = None
-    if row.id == active:
+    if active_in:
         status = "active"
     elif row.activated_at is not None:
         status = "draining" if row.live_runs else "retired"
@@ -380,6 +357,7 @@ def _deployment(connection: Connection, row: Row[Any], active: str | None) -> De
         manifest=Manifest.model_validate_json(row.manifest),
         status=status,
         created_at=row.created_at,
+        environments=active_in,
         live_runs=row.live_runs,
         created_by=row.created_by,
         activated_at=row.activated_at,

@@ -53,8 +53,13 @@ class Events:
         self._admission = admission
         self._endings = endings
 
-    async def create(self, params: EventsCreate, context: CallContext) -> dict[str, Any]:
+    async def create(self, params: EventsCreate, context: CallContext, environment: str) -> dict[str, Any]:
         """Append an event, change what follows from it, and return both.
+
+        Args:
+            params: The event.
+            context: Who creates it.
+            environment: Where a run belongs that it creates.
 
         Raises:
             WorldError: If the rules refuse it.
@@ -66,10 +71,10 @@ class Events:
             run_id = new_id("wrun", now)
         event = event_input(params, run_id)
         if event.event_type == "run_started":
-            return await self._start(event, context)
+            return await self._start(event, context, environment)
         if event.event_type == "run_created" and params.run_id:
             check_run_age(run_id, now)
-        append = self._appending(event, context)
+        append = self._appending(event, context, environment)
         with_payloads = params.with_payloads and event.event_type in _READ_BACK
         return await self._database.write(
             lambda transaction: self._idempotency.once(
@@ -77,13 +82,15 @@ class Events:
             )
         )
 
-    def _appending(self, event: EventInput, context: CallContext) -> Callable[[Transaction], log.Appended]:
+    def _appending(
+        self, event: EventInput, context: CallContext, environment: str
+    ) -> Callable[[Transaction], log.Appended]:
         in_replay = self._deliveries.is_replay_of(context.delivery_id, event.run_id)
-        by = log.Author(context.executor_id, in_replay, context.caller)
+        by = log.Author(context.executor_id, in_replay, context.caller, environment)
 
         def append(transaction: Transaction) -> log.Appended:
             connection = transaction.connection
-            addressed = self._admission.addressed(connection, event)
+            addressed = self._admission.addressed(connection, event, environment)
             admit = self._admission.admit_for_world
             appended = log.append(transaction, addressed, now=self._clock(), by=by, admit=admit)
             if appended.ends_run:
@@ -92,7 +99,7 @@ class Events:
 
         return append
 
-    async def _start(self, event: EventInput, context: CallContext) -> dict[str, Any]:
+    async def _start(self, event: EventInput, context: CallContext, environment: str) -> dict[str, Any]:
         # A repeat finds the run started and is answered like the first: it needs no record.
         created: dict[str, Any] = {}
         while True:
@@ -101,7 +108,7 @@ class Events:
             if result is not None:
                 return {**result, **created}
             # If the run ends before it is read again, the next turn refuses.
-            appended = await self._database.write(self._appending(event, context))
+            appended = await self._database.write(self._appending(event, context, environment))
             if appended.events:
                 created = {"event": present.event(appended.events[-1], with_payloads=False)}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, func, select, update
 
 from workflow_studio.compute import wire
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.deliveries import InFlight
 from workflow_studio.worker.engine.queue import IS_REPLAY, LEASED, READY, hasten, lock_queue, pending_replay
@@ -47,14 +48,18 @@ _DUE: Final = (
     select(
         _T,
         tables.runs.c.deployment_id.label("run_deployment_id"),
+        tables.runs.c.environment.label("run_environment"),
         tables.runs.c.last_slot,
+        tables.environments.c.deployment_id.label("active_deployment"),
         tables.deployments.c.id.label("known_deployment"),
     )
     .select_from(
-        _T.outerjoin(tables.runs, tables.runs.c.run_id == _T.c.run_id).outerjoin(
+        _T.outerjoin(tables.runs, tables.runs.c.run_id == _T.c.run_id)
+        .outerjoin(tables.environments, tables.environments.c.name == _T.c.environment)
+        .outerjoin(
             tables.deployments,
             tables.deployments.c.id
-            == func.coalesce(tables.runs.c.deployment_id, _T.c.deployment_id, bindparam("active")),
+            == func.coalesce(tables.runs.c.deployment_id, _T.c.deployment_id, tables.environments.c.deployment_id),
         )
     )
     .where(READY, _T.c.kind == bindparam("of_kind"), _T.c.run_at <= bindparam("now"))
@@ -129,31 +134,28 @@ class Leases:
 
     def _claim(self, transaction: Transaction, limits: Mapping[Kind, int]) -> Claim:
         now = self._clock()
-        active = transaction.execute(_ACTIVE).scalar()
         claimed: list[Delivery] = []
         next_times: list[int] = []
         for kind, limit in limits.items():
             if limit > 0:
-                claimed += self._claim_kind(transaction, kind, limit, active=active, now=now)
+                claimed += self._claim_kind(transaction, kind, limit, now=now)
             # Read after the claim: messages without a deployment have been put off.
             upcoming = transaction.execute(_NEXT, {"of_kind": kind, "now": now}).scalar()
             if upcoming is not None and limit > 0:
                 next_times.append(upcoming)
         return Claim(tuple(claimed), min(next_times, default=None))
 
-    def _claim_kind(
-        self, transaction: Transaction, kind: Kind, limit: int, *, active: str | None, now: int
-    ) -> list[Delivery]:
+    def _claim_kind(self, transaction: Transaction, kind: Kind, limit: int, *, now: int) -> list[Delivery]:
         claimed: list[Delivery] = []
         replayed: set[str] = set()
         while len(claimed) < limit:
             wanted = limit - len(claimed)
-            key = {"of_kind": kind, "now": now, "rows": wanted, "active": active}
+            key = {"of_kind": kind, "now": now, "rows": wanted}
             due = transaction.execute(_DUE, key).mappings().all()
             for row in due:
                 if _is_replay(row) and row["run_id"] in replayed:
                     continue
-                deployment = _deployment(row, active)
+                deployment = _deployment(row)
                 if deployment is None:
                     self._put_off(transaction, row, now)
                     continue
@@ -170,9 +172,12 @@ class Leases:
         attempt = row["attempt"] + 1
         key = {"message": row["message_id"], "number": attempt, "delivery": delivery_id, "owner": self._owner}
         transaction.execute(_LEASE, {**key, "now": now})
-        # Whatever the replay loads, it has no less of the log than there is now.
-        replay = InFlight(row["run_id"], row["last_slot"]) if _is_replay(row) else InFlight()
-        transaction.after_commit(lambda: self.deliveries.begin(delivery_id, replay))
+        environment = row["run_environment"] or row["environment"] or DEFAULT_ENVIRONMENT
+        in_flight = InFlight(environment=environment)
+        if _is_replay(row):
+            # Whatever the replay loads, it has no less of the log than there is now.
+            in_flight = InFlight(row["run_id"], row["last_slot"], environment)
+        transaction.after_commit(lambda: self.deliveries.begin(delivery_id, in_flight))
         return Delivery(
             id=delivery_id,
             message_id=row["message_id"],
@@ -317,9 +322,6 @@ class Leases:
             transaction.execute(newer.values(replayed_slot=seen))
 
 
-_ACTIVE: Final = select(tables.settings.c.value).where(tables.settings.c.key == "active_deployment")
-
-
 def backoff_ms(attempt: int, failures: int, *, executor_lost: bool, jitter: float | None = None) -> int:
     """Return how long to wait before the next delivery, in milliseconds.
 
@@ -337,14 +339,14 @@ def backoff_ms(attempt: int, failures: int, *, executor_lost: bool, jitter: floa
     return int(seconds * 1000 * (1 - _JITTER * share))
 
 
-def _deployment(row: RowMapping, active: str | None) -> str | None:
+def _deployment(row: RowMapping) -> str | None:
     """Return where to run a message: a run stays on its deployment; what has no run goes where the sender said.
 
     None: it cannot be told yet, because neither the run nor the deployment is here.
     """
     wanted = row["run_deployment_id"] or row["deployment_id"]
     if wanted is None and row["run_id"] is None:
-        wanted = active
+        wanted = row["active_deployment"]
     return wanted if wanted is not None and row["known_deployment"] == wanted else None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Table, bindparam, delete, insert, select, update
 
 from workflow_studio.compute import wire
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker.engine import present
 from workflow_studio.worker.engine.journal import Addition
 from workflow_studio.worker.engine.transitions import (
@@ -91,11 +92,13 @@ class Author:
         executor_id: The executor that it comes from, if any.
         in_replay: Whether the run's own replay writes it, and so knows of it already.
         caller: Whose request it is, if it came as one.
+        environment: Where a run belongs that it creates.
     """
 
     executor_id: str | None = None
     in_replay: bool = False
     caller: Caller | None = None
+    environment: str = DEFAULT_ENVIRONMENT
 
 
 NOBODY: Final = Author()
@@ -156,7 +159,7 @@ def append(
         for slot, new in enumerate(decision.events, first_slot):
             if new.event_type in STIMULI and not by.in_replay:
                 log["stimulus_slot"] = slot
-    origin: Row = {"rerun_of": rerun_of}
+    origin: Row = {"rerun_of": rerun_of, "environment": by.environment}
     caller = by.caller
     if caller is not None:
         origin |= {"created_by": caller.key_id, "project_id": caller.project_id}

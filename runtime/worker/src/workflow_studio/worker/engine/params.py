@@ -91,6 +91,7 @@ class RunsSearch(RunsList):
     """Which runs the public lane lists. Times are epoch milliseconds."""
 
     deployment_id: str | None = None
+    environment: str | None = None
     created_after: int | None = None
     created_before: int | None = None
 

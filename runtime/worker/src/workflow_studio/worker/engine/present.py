@@ -42,7 +42,12 @@ _RUN_FIELDS: Final = (
     ("created_at", "createdAt"),
     ("updated_at", "updatedAt"),
 )
-_ORIGIN_FIELDS: Final = (("created_by", "createdBy"), ("project_id", "projectId"), ("rerun_of", "rerunOf"))
+_ORIGIN_FIELDS: Final = (
+    ("created_by", "createdBy"),
+    ("project_id", "projectId"),
+    ("rerun_of", "rerunOf"),
+    ("environment", "environment"),
+)
 _STEP_FIELDS: Final = (
     ("step_name", "stepName"),
     ("attempt", "attempt"),

@@ -261,6 +261,7 @@ def _found_by(params: RunsSearch) -> list[ColumnElement[bool]]:
     least, greatest = run_ids_around(params.created_after, params.created_before)
     asked: list[tuple[Any, Callable[[Any], ColumnElement[bool]]]] = [
         (params.deployment_id, lambda value: r.deployment_id == value),
+        (params.environment, lambda value: r.environment == value),
         (params.created_after, lambda value: r.created_at >= value),
         (params.created_before, lambda value: r.created_at < value),
         (least, lambda value: r.run_id >= value),

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
 
 from workflow_studio.compute import wire
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.admission import LATEST
 from workflow_studio.worker.engine.clock import new_id
-from workflow_studio.worker.engine.deployments import require_active_id
+from workflow_studio.worker.engine.environments import active_id_for_world
 from workflow_studio.worker.engine.transitions import TERMINAL
 from workflow_studio.worker.store import tables
 
@@ -103,11 +104,14 @@ class Queue:
         """
         self._doorbell.ring(transaction, self._clock() if run_at is None else run_at)
 
-    async def publish(self, params: Publish, repeat: IdempotencyKey | None = None) -> dict[str, Any]:
+    async def publish(
+        self, params: Publish, repeat: IdempotencyKey | None = None, *, environment: str = DEFAULT_ENVIRONMENT
+    ) -> dict[str, Any]:
         """Store a message, unless one that says the same is pending.
 
         Args:
             params: The message.
+            environment: Where it is published: its active deployment is meant where none is named.
             repeat: What names the request, if it may arrive twice.
 
         Returns:
@@ -121,18 +125,18 @@ class Queue:
         kind = _kind(params)
         return await self._database.write(
             lambda transaction: self._idempotency.once(
-                transaction, repeat, lambda: {"messageId": self._publish(transaction, params, kind)}
+                transaction, repeat, lambda: {"messageId": self._publish(transaction, params, kind, environment)}
             )
         )
 
-    def _publish(self, transaction: Transaction, params: Publish, kind: Kind) -> str:
+    def _publish(self, transaction: Transaction, params: Publish, kind: Kind, environment: str) -> str:
         now = self._clock()
         connection = transaction.connection
         run_at = now + int((params.delay_seconds or 0) * 1000)
         if params.deployment_id == LATEST:
-            params = params.model_copy(update={"deployment_id": require_active_id(connection)})
+            params = params.model_copy(update={"deployment_id": active_id_for_world(connection, environment)})
         if params.is_health_check and params.deployment_id is None:
-            require_active_id(connection)  # whoever asks has gone long before there will be a deployment
+            active_id_for_world(connection, environment)  # whoever asks has gone long before there will be a deployment
         if params.is_wake and params.run_id:
             return self.wake(transaction, params.run_id, run_at=run_at, queue_name=params.queue_name, envelope=params)
         if kind == "workflow" and params.run_id is not None and params.step_id is None:
@@ -146,7 +150,7 @@ class Queue:
             if kind == "step" and _is_finished_step(connection, params.run_id, params.step_id):
                 # The step's result is in the log. The SDK asks for an id and does nothing with it.
                 return new_id("msg", now)
-        return self._insert(transaction, kind, params, now=now, run_at=run_at)
+        return self._insert(transaction, kind, params, now=now, run_at=run_at, environment=environment)
 
     def _refuse_futile(self, connection: Connection, params: Publish, run_id: str) -> None:
         """Refuse to start a run that could only fail.
@@ -197,7 +201,16 @@ class Queue:
             run_at=run_at,
         )
 
-    def _insert(self, transaction: Transaction, kind: Kind, params: Publish, *, now: int, run_at: int) -> str:
+    def _insert(
+        self,
+        transaction: Transaction,
+        kind: Kind,
+        params: Publish,
+        *,
+        now: int,
+        run_at: int,
+        environment: str | None = None,
+    ) -> str:
         values = {
             "kind": kind,
             "queue_name": params.queue_name,
@@ -209,6 +222,7 @@ class Queue:
             "idempotency_key": params.idempotency_key,
             "is_wake": bool(params.is_wake),
             "is_health_check": bool(params.is_health_check),
+            "environment": environment,
         }
         return self._store(transaction, values, now=now, run_at=run_at)
 
@@ -239,6 +253,7 @@ _NEW: Final = {
     "idempotency_key": None,
     "is_wake": False,
     "is_health_check": False,
+    "environment": None,
     "attempt": 0,
     "failures": 0,
     "unresolved": 0,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select, update
 
-from workflow_studio.worker.engine.deployments import active_id, has_live_runs, last_end
+from workflow_studio.worker.engine.deployments import has_live_runs, last_end
+from workflow_studio.worker.engine.environments import is_active
 from workflow_studio.worker.store import tables
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Retirement:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._active: str | None = None
+        self._active: frozenset[str] = frozenset()
 
     def run_ended(self, transaction: Transaction, deployment_id: str, at: int) -> None:
         """Note that a run of a deployment has ended, in the transaction that ends it.
@@ -36,27 +37,35 @@ class Retirement:
             deployment_id: The deployment.
             at: When it ended, in epoch milliseconds.
         """
-        if deployment_id == self._active:
+        if deployment_id in self._active:
             return
         connection = transaction.connection
-        if active_id(connection) == deployment_id:
-            self._active = deployment_id
+        if is_active(connection, deployment_id):
+            self._active |= {deployment_id}
             return
         # Of two runs that end at once, the one that comes second sees that the other has ended.
         transaction.lock("retirement", deployment_id)
         if not has_live_runs(connection, deployment_id):
             _retire(connection, deployment_id, at)
 
-    def replaced(self, transaction: Transaction, former: str | None, active: str, at: int) -> None:
-        """Note that new runs use another deployment, in the transaction that decides it."""
+    def replaced(self, transaction: Transaction, former: str | None, active: str | None, at: int) -> None:
+        """Note that new runs of an environment use another deployment, or none, in the transaction that decides it.
+
+        Args:
+            transaction: That transaction.
+            former: The deployment that they used until now.
+            active: The deployment that they use from now on.
+            at: When, in epoch milliseconds.
+        """
         connection = transaction.connection
-        self._active = None
-        transaction.after_commit(lambda: self._note_active(active))
-        if former is not None:
+        self._active = frozenset()
+        if active is not None:
+            transaction.after_commit(lambda: self._note_active(active))
+        if former is not None and not is_active(connection, former):
             _retire(connection, former, None if has_live_runs(connection, former) else at)
 
     def _note_active(self, deployment_id: str) -> None:
-        self._active = deployment_id
+        self._active |= {deployment_id}
 
     async def settle(self) -> int:
         """Note when those retired of which that is not known, and return how many they were.
@@ -66,14 +75,13 @@ class Retirement:
 
         def look(connection: Connection) -> dict[str, int]:
             unsettled = select(_T.c.id).where(_T.c.activated_at.is_not(None), _T.c.retired_at.is_(None))
-            active = active_id(connection)
-            ids = [row.id for row in connection.execute(unsettled).all() if row.id != active]
+            ids = [row.id for row in connection.execute(unsettled).all() if not is_active(connection, row.id)]
             found = {name: last_end(connection, name) for name in ids if not has_live_runs(connection, name)}
             return {name: at for name, at in found.items() if at is not None}
 
         def note(transaction: Transaction, deployment_id: str, at: int) -> None:
             connection = transaction.connection
-            if active_id(connection) != deployment_id and not has_live_runs(connection, deployment_id):
+            if not is_active(connection, deployment_id) and not has_live_runs(connection, deployment_id):
                 _retire(connection, deployment_id, at)
 
         ended = await self._database.read(look)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from workflow_studio.compute import wire
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.compute.ids import RUN_ID
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT, RUN_ID
 from workflow_studio.worker.engine import log, present
 from workflow_studio.worker.engine.admission import LATEST
 from workflow_studio.worker.engine.clock import check_run_age, new_id
@@ -35,7 +35,7 @@ class Wanted:
     """A run to be started.
 
     Attributes:
-        deployment_id: The deployment; None and ``latest`` mean the active one.
+        deployment_id: The deployment; None and ``latest`` mean the one that is active in the run's environment.
         run_id: The run's id; a new one if None.
         caller: Whose request it is.
     """
@@ -43,6 +43,11 @@ class Wanted:
     deployment_id: str | None = None
     run_id: str | None = None
     caller: Caller | None = None
+
+    @property
+    def environment(self) -> str | None:
+        """The environment that the request names."""
+        return None if self.caller is None else self.caller.environment
 
 
 class Starts:
@@ -80,10 +85,12 @@ class Starts:
             return present.run(found, with_payloads=False)
         data = {"workflowName": workflow_name, "input": self._keyring.seal(run_id, arguments)}
         event = EventInput(run_id, "run_created", data=data, spec_version=spec_version)
-        return self._create(transaction, event, wanted)
+        return self._create(transaction, event, wanted, wanted.environment or DEFAULT_ENVIRONMENT)
 
     def rerun(self, transaction: Transaction, wanted: Wanted, original_id: str) -> dict[str, Any]:
         """Start a run with the input of another one and return it without payloads.
+
+        It belongs to the environment of the other one, unless the request names another.
 
         Args:
             transaction: To do it in.
@@ -110,7 +117,8 @@ class Starts:
             data["input"] = self._handed_on(original_id, run_id, wire.decode(original["input"]))
         event = EventInput(run_id, "run_created", data=data, spec_version=original["spec_version"])
         wanted = Wanted(deployment_id, run_id, wanted.caller)
-        return self._create(transaction, event, wanted, rerun_of=original_id)
+        environment = wanted.environment or original["environment"]
+        return self._create(transaction, event, wanted, environment, rerun_of=original_id)
 
     def _handed_on(self, run_id: str, new_run_id: str, payload: Any) -> Any:
         """Return the input of a run as another one stores it."""
@@ -127,12 +135,17 @@ class Starts:
         return self._keyring.seal(new_run_id, opened)
 
     def _create(
-        self, transaction: Transaction, event: EventInput, wanted: Wanted, rerun_of: str | None = None
+        self,
+        transaction: Transaction,
+        event: EventInput,
+        wanted: Wanted,
+        environment: str,
+        rerun_of: str | None = None,
     ) -> dict[str, Any]:
         now = self._clock()
         _check_run_id(event.run_id, now)
         name = event.data["workflowName"]
-        deployment_id = self._admission.resolve(transaction.connection, wanted.deployment_id)
+        deployment_id = self._admission.resolve(transaction.connection, wanted.deployment_id, environment)
         manifest = self._admission.admit(transaction.connection, deployment_id, name)
         context = {
             "traceCarrier": {},
@@ -141,7 +154,7 @@ class Starts:
         }
         data = {"deploymentId": deployment_id, **event.data, "executionContext": context}
         event = EventInput(event.run_id, event.event_type, data=data, spec_version=event.spec_version)
-        by = log.Author(caller=wanted.caller)
+        by = log.Author(caller=wanted.caller, environment=environment)
         appended = log.append(transaction, event, now=now, by=by, rerun_of=rerun_of)
         self._queue.wake(transaction, event.run_id, run_at=now, queue_name=flow_queue(name))
         return present.run(appended.entities["run"], with_payloads=False)

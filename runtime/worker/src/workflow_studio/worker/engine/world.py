@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cbor2 import CBOREncodeError
 from sqlalchemy.exc import SQLAlchemyError
 
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import params as p
 from workflow_studio.worker.store import StoreError, StoreValueError
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from workflow_studio.worker.engine.deliveries import Deliveries
-    from workflow_studio.worker.engine.deployments import Deployments
     from workflow_studio.worker.engine.encryption import Keyring
+    from workflow_studio.worker.engine.environments import Environments
     from workflow_studio.worker.engine.events import Events
     from workflow_studio.worker.engine.queries import Queries
     from workflow_studio.worker.engine.queue import Queue
@@ -32,7 +33,7 @@ class World:
 
     Args:
         deliveries: Hears which of them wait.
-        deployments: Which deployment is active.
+        environments: Which deployment is active.
         events: Appends events.
         queries: Reads entities.
         queue: Takes messages.
@@ -44,7 +45,7 @@ class World:
         self,
         *,
         deliveries: Deliveries,
-        deployments: Deployments,
+        environments: Environments,
         events: Events,
         queries: Queries,
         queue: Queue,
@@ -52,12 +53,11 @@ class World:
         keyring: Keyring,
     ) -> None:
         self._deliveries = deliveries
-        self._deployments = deployments
+        self._environments = environments
         self._events = events
         self._queue = queue
         self._keyring = keyring
         self._methods: dict[str, Callable[[Any], Awaitable[Any]]] = {
-            "deployments.current": self._current_deployment,
             "events.get": queries.get_event,
             "events.list": queries.list_events,
             "events.listByCorrelationId": queries.list_events_by_correlation_id,
@@ -84,11 +84,15 @@ class World:
             WorldError: If the World refuses; status 500 and above mean that the caller may try again.
             EngineError: ``idempotency_conflict``.
         """
+        environment = self._environment_of(context)
         try:
             if method == "events.create":
-                return await self._events.create(p.parse(p.EventsCreate, params), context)
+                return await self._events.create(p.parse(p.EventsCreate, params), context, environment)
             if method == "queue.publish":
-                return await self._queue.publish(p.parse(p.Publish, params), context.idempotency)
+                wanted = p.parse(p.Publish, params)
+                return await self._queue.publish(wanted, context.idempotency, environment=environment)
+            if method == "deployments.current":
+                return {"deploymentId": await self._environments.active_id_for_world(environment)}
             handler = self._methods.get(method)
             if handler is None:
                 raise WorldError(f"The World has no method {method!r}", status=400)
@@ -103,8 +107,11 @@ class World:
             _LOG.exception("The World method %s failed.", method)
             raise WorldError("The worker's database failed; its log says why", status=503) from error
 
-    async def _current_deployment(self, _params: p.Params) -> dict[str, str]:
-        return {"deploymentId": await self._deployments.require_active_id()}
+    def _environment_of(self, context: CallContext) -> str:
+        """Return where a call belongs: an app says so, and code of a run belongs to the run's environment."""
+        if context.caller is not None:
+            return context.caller.environment or DEFAULT_ENVIRONMENT
+        return self._deliveries.environment_of(context.delivery_id)
 
     async def _encryption_key(self, params: p.EncryptionKey) -> dict[str, bytes]:
         key = self._keyring.key_of(params.run_id)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.routing import APIRoute
 
+from workflow_studio.compute.api import ActivityEntry, ActivityLine
 from workflow_studio.compute.codes import ErrorBody
 from workflow_studio.compute.wire import CBOR_MEDIA_TYPE
 from workflow_studio.worker.auth import Needs
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from fastapi.dependencies.models import Dependant
+    from pydantic import BaseModel
+    from pydantic.json_schema import JsonSchemaMode
     from starlette.routing import BaseRoute
 
     from workflow_studio.compute.codes import ErrorCode
@@ -29,9 +32,11 @@ if TYPE_CHECKING:
 _TAGS: Final = {
     "health": "Whether the worker is up.",
     "deployments": "Uploaded artifacts, which of them new runs use, and the variables of their code.",
+    "environments": "Environments: each has an active deployment of its own.",
     "runs": "Runs: started, looked at, cancelled, woken, resumed, repeated.",
     "streams": "What runs stream.",
     "output": "What runs print.",
+    "activity": "What happens in runs, while it happens.",
     "timeline": "Steps, hooks and events.",
     "diagnostics": "What the worker is doing.",
     "queue": "Messages that are not delivered any more.",
@@ -43,6 +48,22 @@ _TAGS: Final = {
 }
 _REQUIRED_REPEAT: Final = frozenset({"trigger", "rerun_run"})
 _WRITES_OF_WORLD: Final = frozenset({"events.create", "queue.publish"})
+_IN_ENVIRONMENT: Final = frozenset(
+    {
+        "create_deployment",
+        "get_active_deployment",
+        "activate_deployment",
+        "rollback",
+        "rollback_to_deployment",
+        "trigger",
+        "rerun_run",
+        "deployments.current",
+        "events.create",
+        "queue.publish",
+    }
+)
+"""Operations that are about an environment."""
+
 _WITH_BODY: Final = frozenset({"post", "put", "patch"})
 _BYTES: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 _ANY_BODY: Final[dict[str, Any]] = {
@@ -86,6 +107,8 @@ def complete(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str,
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas["ErrorBody"] = ErrorBody.model_json_schema()
+    for line in (ActivityEntry, ActivityLine):  # FastAPI does not know what is in an answer of lines
+        schemas |= _schemas_of(line, mode="serialization")
     bodies = dict(_world_bodies(schemas))
     for name, schema in schemas.items():
         if name.startswith("Page_"):
@@ -110,10 +133,15 @@ def complete(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str,
 def _world_bodies(schemas: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Describe the bodies of the world lane: CBOR has the values of JSON, and bytes."""
     for method, model in PARAMETERS.items():
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= schema.pop("$defs", {})
-        schemas[model.__name__] = schema
+        schemas |= _schemas_of(model)
         yield method, {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+
+
+def _schemas_of(model: type[BaseModel], mode: JsonSchemaMode = "validation") -> dict[str, Any]:
+    """Return the schema of a model and of those that it is made of, by name."""
+    schema = model.model_json_schema(mode=mode, ref_template="#/components/schemas/{model}")
+    others: dict[str, Any] = schema.pop("$defs", {})
+    return {**others, model.__name__: schema}
 
 
 def _complete(operation: dict[str, Any], verb: str, path: str, scope: str | None) -> None:
@@ -175,6 +203,8 @@ def _complete_parameters(operation: dict[str, Any]) -> None:
             parameter["schema"] = headers.IDEMPOTENCY_SCHEMA
             parameter["example"] = headers.IDEMPOTENCY_EXAMPLE
         parameter.setdefault("description", meanings.FIELDS.get(parameter["name"]))
+    if name in _IN_ENVIRONMENT:
+        parameters.append({"$ref": "#/components/parameters/Environment"})
     parameters.append({"$ref": "#/components/parameters/CorrelationId"})
 
 
@@ -205,7 +235,7 @@ def _without_null(body: dict[str, Any]) -> None:
 def _illustrate(place: dict[str, Any]) -> None:
     for kind, content in place.get("content", {}).items():
         if kind == "application/x-ndjson":
-            content["example"] = examples.STREAM_LINES
+            content.setdefault("example", examples.STREAM_LINES)
         if kind == CBOR_MEDIA_TYPE:
             continue
         shown = examples.example(content.get("schema", {}).get("$ref", "").rpartition("/")[2])

@@ -31,7 +31,7 @@ _API_KEY: Final[dict[str, Any]] = {
 }
 
 BY_SCHEMA: Final[dict[str, Any]] = {
-    "ActiveDeployment": {"deploymentId": _DEPLOYMENT},
+    "ActiveDeployment": {"deploymentId": _DEPLOYMENT, "environment": "production"},
     "ApiKey": _API_KEY | {"lastUsedAt": "2026-09-17T09:14:00Z"},
     "AuditEntry": {
         "entryId": "audit_01K5BGSJ6E8G0J2K4N5Q7S9V1X",
@@ -64,6 +64,7 @@ BY_SCHEMA: Final[dict[str, Any]] = {
     "Deployment": {
         "deploymentId": _DEPLOYMENT,
         "status": "active",
+        "environments": ["dev-ada", "production"],
         "liveRuns": 3,
         "digest": "sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f0" + "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
         "workflows": [_WORKFLOW],
@@ -72,6 +73,12 @@ BY_SCHEMA: Final[dict[str, Any]] = {
         "node": ">=20",
         "createdAt": _THEN,
         "createdBy": "ci",
+        "activatedAt": _LATER,
+        "activatedBy": "ci",
+    },
+    "Environment": {
+        "name": "dev-ada",
+        "deploymentId": _DEPLOYMENT,
         "activatedAt": _LATER,
         "activatedBy": "ci",
     },
@@ -121,6 +128,7 @@ BY_SCHEMA: Final[dict[str, Any]] = {
         "status": "completed",
         "workflowName": _WORKFLOW,
         "deploymentId": _DEPLOYMENT,
+        "environment": "production",
         "specVersion": 3,
         "input": ["order-17"],
         "output": {"orderId": "order-17", "paidAt": {"$type": "Date", "value": _LATER}},

@@ -13,7 +13,15 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "The worker chooses one if it is absent or has another form.",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:/-]{1,128}$"},
         "example": "order-17/checkout",
-    }
+    },
+    "Environment": {
+        "name": "x-workflow-studio-environment",
+        "in": "header",
+        "required": False,
+        "description": "The environment that the request is about; `production` if absent.",
+        "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,62}$"},
+        "example": "dev-ada",
+    },
 }
 
 HEADERS: Final[dict[str, dict[str, Any]]] = {

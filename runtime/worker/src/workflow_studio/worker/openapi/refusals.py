@@ -51,6 +51,18 @@ MESSAGES: Final[dict[Code, tuple[str, str | None]]] = {
         "No deployment is active.",
         "Activate one first: `studio deploy`, or `studio compute activate`.",
     ),
+    Code.INVALID_ENVIRONMENT: (
+        "'Dev Ada' cannot be the name of an environment.",
+        "A name is 1 to 63 of a-z, 0-9 and -, and does not begin with a dash.",
+    ),
+    Code.ENVIRONMENT_NOT_FOUND: (
+        "No deployment is active in the environment dev-ada.",
+        "List those in which one is: studio environments list.",
+    ),
+    Code.DEFAULT_ENVIRONMENT: (
+        "production is the environment of requests that name none, and cannot be deleted.",
+        "Activate another deployment in it.",
+    ),
     Code.INVALID_DEPLOYMENT_ID: (
         "'dep_1' is not a deployment id.",
         "Use the id that the deploy command printed.",
@@ -59,7 +71,10 @@ MESSAGES: Final[dict[Code, tuple[str, str | None]]] = {
         "This worker has no deployment dep_0f1e2d3c4b5a69788796a5b4c3d2e1f0.",
         "Deploy it to this worker, or check the worker's URL.",
     ),
-    Code.DEPLOYMENT_ACTIVE: ("The deployment is active.", "Activate another one first."),
+    Code.DEPLOYMENT_ACTIVE: (
+        "New runs use the deployment dep_0f1e2d3c4b5a69788796a5b4c3d2e1f0 in production.",
+        "Activate another one there first, or delete the environment.",
+    ),
     Code.DEPLOYMENT_IN_USE: ("3 runs of the deployment have not ended.", "Wait for them, or cancel them."),
     Code.NO_EARLIER_DEPLOYMENT: ("There is no deployment to go back to.", "Activate one by its id."),
     Code.INVALID_VARIABLE: (
@@ -73,6 +88,10 @@ MESSAGES: Final[dict[Code, tuple[str, str | None]]] = {
     Code.UNKNOWN_WORKFLOW: (
         "The deployment has no workflow workflow//./workflows/order//ship.",
         "Use one of its workflows.",
+    ),
+    Code.BASE_NOT_FOUND: (
+        "This worker has no artifact of the deployment dep_0f1e2d3c4b5a69788796a5b4c3d2e1f0 to take files from.",
+        "Upload the whole archive, without a base.",
     ),
     Code.INVALID_ARTIFACT: ("The body is not a gzip-compressed archive.", "Build again and upload it unchanged."),
     Code.INVALID_MANIFEST: ("The manifest is not JSON.", "Build again and upload it unchanged."),
@@ -126,7 +145,11 @@ _EVERYWHERE: Final[tuple[Refusal, ...]] = (
     (503, Code.INTERNAL_ERROR),
 )
 _COUNTED: Final[tuple[Refusal, ...]] = ((429, Code.RATE_LIMITED), (403, Code.HTTPS_REQUIRED))
-_GUARDED: Final[tuple[Refusal, ...]] = ((401, Code.UNAUTHORIZED), (400, Code.INVALID_REQUEST))
+_GUARDED: Final[tuple[Refusal, ...]] = (
+    (401, Code.UNAUTHORIZED),
+    (400, Code.INVALID_REQUEST),
+    (400, Code.INVALID_ENVIRONMENT),
+)
 _WITH_BODY: Final[tuple[Refusal, ...]] = ((408, Code.REQUEST_TIMEOUT), (413, Code.REQUEST_TOO_LARGE))
 _DEPLOYMENT: Final[tuple[Refusal, ...]] = ((400, Code.INVALID_DEPLOYMENT_ID), (404, Code.DEPLOYMENT_NOT_FOUND))
 _RUN: Final[tuple[Refusal, ...]] = ((404, Code.RUN_NOT_FOUND),)
@@ -163,6 +186,7 @@ _OWN: Final[dict[str, tuple[Refusal, ...]]] = {
         (400, Code.INVALID_DEPLOYMENT_ID),
         (400, Code.DIGEST_MISMATCH),
         (400, Code.UNSUPPORTED_ARTIFACT),
+        (409, Code.BASE_NOT_FOUND),
         (413, Code.ARTIFACT_TOO_LARGE),
     ),
     "list_deployments": _NONE,
@@ -172,6 +196,8 @@ _OWN: Final[dict[str, tuple[Refusal, ...]]] = {
     "activate_deployment": _DEPLOYMENT,
     "rollback": ((409, Code.NO_EARLIER_DEPLOYMENT),),
     "rollback_to_deployment": _DEPLOYMENT,
+    "list_environments": _NONE,
+    "delete_environment": ((404, Code.ENVIRONMENT_NOT_FOUND), (409, Code.DEFAULT_ENVIRONMENT)),
     "list_variables": _DEPLOYMENT,
     "set_variables": (*_DEPLOYMENT, (400, Code.INVALID_VARIABLE)),
     "trigger": (*_START, *_COMPUTE),
@@ -187,6 +213,7 @@ _OWN: Final[dict[str, tuple[Refusal, ...]]] = {
     "list_run_streams": _RUN,
     "read_run_stream": (*_RUN, *_POLL),
     "list_run_output": (*_RUN, *_POLL),
+    "follow_activity": _POLL,
     "list_run_events": _RUN,
     "list_events": _RUN,
     "list_events_by_correlation_id": _NONE,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.dead_letters import DeadMessage
     from workflow_studio.worker.engine.deployments import Deployment
     from workflow_studio.worker.engine.environment import Variable
+    from workflow_studio.worker.engine.environments import Environment
 
 T = TypeVar("T")
 
@@ -113,6 +114,14 @@ def event(entity: Mapping[str, Any], *, with_token: bool) -> api.Event:
     return api.Event.model_validate(fields)
 
 
+def activity(cursor: str, entity: Mapping[str, Any], *, with_token: bool) -> api.ActivityEntry:
+    """Return an entry of the feed, with the token of a hook for those who may resume it."""
+    fields = _fields(entity)
+    if not with_token:
+        fields.pop("token", None)
+    return api.ActivityEntry.model_validate({**fields, "cursor": cursor, "at": time_of(entity["at"])})
+
+
 def stream(entity: Mapping[str, Any]) -> api.Stream:
     """Return a stream."""
     return api.Stream.model_validate(_fields(entity))
@@ -152,6 +161,7 @@ def deployment(found: Deployment) -> api.Deployment:
     return api.Deployment(
         deployment_id=found.id,
         status=found.status,
+        environments=found.environments,
         live_runs=found.live_runs,
         digest=found.digest,
         workflows=manifest.workflows,
@@ -160,6 +170,14 @@ def deployment(found: Deployment) -> api.Deployment:
         node=manifest.node,
         created_at=time_of(found.created_at),
         **optional,
+    )
+
+
+def environment(found: Environment) -> api.Environment:
+    """Return an environment."""
+    by = {} if found.activated_by is None else {"activated_by": found.activated_by}
+    return api.Environment(
+        name=found.name, deployment_id=found.deployment_id, activated_at=time_of(found.activated_at), **by
     )
 
 

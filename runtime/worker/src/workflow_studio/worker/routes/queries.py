@@ -29,6 +29,7 @@ class RunsListing(Listing):
     workflow_name: str | None = Field(default=None, max_length=1024)
     status: list[RunStatus] | None = Field(default=None, max_length=5)
     deployment_id: str | None = Field(default=None, max_length=100)
+    environment: str | None = Field(default=None, max_length=63, description="Those started in it.")
     created_after: AwareDatetime | None = Field(default=None, description="That moment or later.")
     created_before: AwareDatetime | None = Field(default=None, description="Earlier than that moment.")
 

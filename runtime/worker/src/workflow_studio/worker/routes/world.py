@@ -14,7 +14,7 @@ from workflow_studio.worker.auth import needs
 from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.idempotent import HEADER, idempotency_key
 from workflow_studio.worker.problems import problem
-from workflow_studio.worker.services import Worker
+from workflow_studio.worker.services import Worker, environment_of
 
 router = APIRouter(tags=["world"])
 
@@ -45,7 +45,9 @@ def _handler(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
         content, params = await _params(request, endpoint)
 
         header = request.headers.get(HEADER) if method in _WRITES else None
-        repeat = idempotency_key(header, project=key.project_id, endpoint=method, content=content)
+        repeat = idempotency_key(
+            header, project=key.project_id, endpoint=method, content=content, environment=environment_of(request)
+        )
         return Response(encode(await worker.world(method, params, repeat, request)), media_type=CBOR_MEDIA_TYPE)
 
     call.__doc__ = f"Call the World's `{method}`."

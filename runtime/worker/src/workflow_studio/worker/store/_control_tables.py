@@ -12,10 +12,11 @@ from workflow_studio.worker.store._base import Base
 
 
 class Deployment(Base, table=True):
-    """An uploaded artifact. Which one is active is a setting, so that there is one truth.
+    """An uploaded artifact. Where it is active the environments say, so that there is one truth.
 
     Attributes:
         created_by: The key that uploaded it.
+        activated_at: When it was activated last, in any environment.
         activated_by: The key that activated it last.
         retired_at: When its last run had ended after another deployment took its place.
     """
@@ -33,6 +34,28 @@ class Deployment(Base, table=True):
     retired_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
+class Environment(Base, table=True):
+    """The deployment that is active in an environment. One without is not here."""
+
+    __tablename__ = "environments"
+    __table_args__ = (Index("ix_environments_deployment_id", "deployment_id"),)
+
+    name: str = Field(primary_key=True)
+    deployment_id: str
+
+
+class Activation(Base, table=True):
+    """When a deployment was activated last in an environment, and by which key: where a rollback finds its way."""
+
+    __tablename__ = "activations"
+    __table_args__ = (Index("ix_activations_deployment_id", "deployment_id"),)
+
+    environment: str = Field(primary_key=True)
+    deployment_id: str = Field(primary_key=True)
+    activated_at: int = Field(sa_type=BigInteger)
+    activated_by: str | None = None
+
+
 class DeploymentVariable(Base, table=True):
     """An environment variable of a deployment's executors. ``value`` is sealed; see ``engine.environment``."""
 
@@ -46,7 +69,7 @@ class DeploymentVariable(Base, table=True):
 
 
 class Setting(Base, table=True):
-    """A setting of the whole worker, such as ``active_deployment``."""
+    """A setting of the whole worker, such as ``database_id``."""
 
     __tablename__ = "settings"
 

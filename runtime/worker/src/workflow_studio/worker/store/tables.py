@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlmodel import AutoString, Field
 
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker.store import _control_tables as control
 from workflow_studio.worker.store._base import Base
 
@@ -45,6 +46,7 @@ class Run(Base, table=True):
         project_id: The project of the key that started it.
         created_by: The key that started it.
         rerun_of: The run whose input it was given anew.
+        environment: The environment that it was started in.
     """
 
     __tablename__ = "runs"
@@ -52,6 +54,7 @@ class Run(Base, table=True):
         Index("ix_runs_workflow_name", "workflow_name", "run_id"),
         Index("ix_runs_status", "status", "run_id"),
         Index("ix_runs_deployment_id", "deployment_id", "status", "run_id"),
+        Index("ix_runs_environment", "environment", "run_id"),
         Index(
             "ix_runs_unreplayed",
             "run_id",
@@ -82,6 +85,7 @@ class Run(Base, table=True):
     project_id: str | None = None
     created_by: str | None = None
     rerun_of: str | None = None
+    environment: str = Field(default=DEFAULT_ENVIRONMENT, sa_column_kwargs={"server_default": DEFAULT_ENVIRONMENT})
 
 
 class Step(Base, table=True):
@@ -184,6 +188,8 @@ class Message(Base, table=True):
     """A queue message that is not acknowledged yet.
 
     Attributes:
+        environment: Where it was published, if that is known. It says which deployment is meant as long as neither the
+            message nor its run does, and where a run belongs that its delivery creates.
         status: ``ready`` (to be delivered at ``run_at``), ``leased`` (in flight) or ``dead``.
         attempt: Number of the last delivery; 0 before the first.
         failures: Failed deliveries in a row.
@@ -221,6 +227,7 @@ class Message(Base, table=True):
     leased_at: int | None = Field(default=None, sa_type=BigInteger)
     last_error: str | None = Field(default=None, sa_type=Text)
     created_at: int = Field(sa_type=BigInteger)
+    environment: str | None = None
 
 
 class Stream(Base, table=True):
@@ -322,6 +329,8 @@ streams = table(Stream)
 stream_runs = table(StreamRun)
 stream_chunks = table(StreamChunk)
 deployments = table(control.Deployment)
+environments = table(control.Environment)
+activations = table(control.Activation)
 deployment_variables = table(control.DeploymentVariable)
 settings = table(control.Setting)
 api_keys = table(control.ApiKey)

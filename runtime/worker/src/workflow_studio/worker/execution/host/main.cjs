@@ -10,6 +10,7 @@
 const path = require('node:path');
 const { loadArtifact, readSdk } = require('./artifact.cjs');
 const { openConnection } = require('./connection.cjs');
+const { createPositions } = require('./positions.cjs');
 const {
   providePort,
   provideWaitUntil,
@@ -38,6 +39,7 @@ function main(settings) {
   const errors = require(path.join(settings.protocol, 'errors.cjs'));
   const { createWorld } = require(path.join(settings.protocol, 'world.cjs'));
 
+  const positions = createPositions(folder);
   const sdk = readSdk(folder);
   const specVersion = sdk.specVersion ?? DEFAULT_SPEC_VERSION;
   /** @type {import('./work.cjs').Artifact} */
@@ -58,6 +60,7 @@ function main(settings) {
   const work = createWork({
     artifact: () => artifact,
     send: connection.send,
+    shown: positions.inText,
     onDrained: () => void connection.flush().then(() => process.exit(0)),
   });
 
@@ -67,14 +70,16 @@ function main(settings) {
     createWorld({
       /** @type {import('./connection.cjs').WorldCall} */
       call: async (method, params, { signal }) => {
+        let sent = params;
         if (method === 'events.create') {
           // Whoever sees that a step or a run has ended sees all it printed.
           work.flushOutput();
           if (params.event.eventType === 'step_completed') await work.flushed();
+          sent = { ...params, event: positions.inEvent(params.event) };
         }
         const answered = connection.call(
           method,
-          params,
+          sent,
           work.currentDelivery(),
           eitherOf(signal, work.currentSignal()),
         );
@@ -90,11 +95,13 @@ function main(settings) {
   );
   survive();
   work.watchOutput();
+  positions.watchScripts();
 
   try {
     artifact = loadArtifact(folder);
   } catch (error) {
-    const stack = error instanceof Error ? error.stack : undefined;
+    const stack =
+      error instanceof Error ? positions.inText(String(error.stack)) : undefined;
     connection.send({ t: 'failed', message: describe(error), stack });
     void connection.flush().then(() => process.exit(1));
     return;

@@ -71,8 +71,9 @@ function stepAttempt() {
  * @param {object} options
  * @param {() => Printout | undefined} options.current What the calling code prints to.
  * @param {(frame: Record<string, unknown>) => boolean} options.send
+ * @param {(text: string) => string} options.shown Makes what is printed fit to be read.
  */
-function createOutput({ current, send }) {
+function createOutput({ current, send, shown }) {
   /** @type {Map<string, Printout>} */
   const awaited = new Map();
   /** @type {Set<Printout>} */
@@ -205,6 +206,7 @@ function createOutput({ current, send }) {
      */
     stream.write = function (...given) {
       try {
+        if (typeof given[0] === 'string') given[0] = shown(given[0]);
         const printout = current();
         if (printout) print(printout, name, usual, asText(given[0], given[1]));
       } catch {

@@ -29,9 +29,10 @@ function describe(error) {
  * @param {object} options
  * @param {() => Artifact} options.artifact
  * @param {(frame: Record<string, unknown>) => boolean} options.send
+ * @param {(text: string) => string} options.shown Makes what is printed fit to be read.
  * @param {() => void} options.onDrained Called once nothing is left after a drain.
  */
-function createWork({ artifact, send, onDrained }) {
+function createWork({ artifact, send, shown, onDrained }) {
   /**
    * What the calling code prints to. It names the delivery, too.
    *
@@ -41,6 +42,7 @@ function createWork({ artifact, send, onDrained }) {
   const output = createOutput({
     current: () => currentPrintout.getStore(),
     send,
+    shown,
   });
   /**
    * Aborted when the webhook call in whose course the calling code runs is
