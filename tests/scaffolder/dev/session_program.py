@@ -50,7 +50,12 @@ BUILT = Built(
 
 class Builds:
     async def outcomes(self) -> AsyncIterator[BuildOutcome]:
-        for outcome in (BuildStarted(), BUILT, BuildStarted((Path("w.ts"),)), Broken((Problem("no", "w.ts", 1, 1),))):
+        for outcome in (
+            BuildStarted(),
+            BUILT,
+            BuildStarted((Path.cwd() / "w.ts",)),
+            Broken((Problem("no", "w.ts", 1, 1),)),
+        ):
             yield outcome
         await asyncio.Event().wait()
 

@@ -17,7 +17,7 @@ from workflow_studio.compute.ids import DeploymentId, RunId
 from workflow_studio.compute.manifest import Manifest, SdkVersions
 from workflow_studio.scaffolder.build.archive import describe_file
 from workflow_studio.scaffolder.dev.display import SessionFacts, TextDisplay, display_for
-from workflow_studio.scaffolder.dev.outcomes import Broken, BuildStarted, Built, Deployed, Problem
+from workflow_studio.scaffolder.dev.outcomes import Broken, Built, Deployed, Problem
 from workflow_studio.scaffolder.errors import StudioError
 from workflow_studio.scaffolder.output import Output
 
@@ -71,7 +71,7 @@ def at(seconds: int) -> datetime:
 
 CHARGE = {"step_id": "step_1", "step_name": "step//./workflows/order//charge"}
 DECLINED = Failure(
-    message="The card was declined",
+    message="The card was declined\n\nLearn more: https://bank",
     stack="Error: The card was declined\n"
     "    at process (node:internal/x:1:2)\n"
     "    at pay (node_modules/pay/index.js:3:4)\n"
@@ -83,17 +83,17 @@ DECLINED = Failure(
 def a_session(display: Display) -> None:
     """Everything that can happen."""
     display.session(SessionFacts(Path("/home/ada/shop"), "npm run dev", "http://localhost:8787"))
-    display.build_started(BuildStarted())
+    display.build_started(())
     display.ready("worker", "http://localhost:8787")
     display.line("app", "\x1b[2J\x1b[32m  ready\x1b[0m in 300 ms")
     display.line("app", "")
     display.ready("app", "http://localhost:3000")
     display.deployed(BUILT, Deployed(ID, 1_500_000, 0.104))
-    display.build_started(BuildStarted(tuple(Path("workflows", f"{name}.ts") for name in "abcde")))
+    display.build_started(tuple(f"workflows/{name}.ts" for name in "abcde"))
     display.broken(
         Broken((Problem('Expected ";" but found "x"', "workflows/order.ts", 12, 10, "\tconst 全 x = 1;"),)), active=ID
     )
-    display.build_started(BuildStarted((Path("workflows/order.ts"),)))
+    display.build_started(("workflows/order.ts",))
     display.deployed(BUILT, Deployed(ID, 0, 0.01, unchanged=True))
     display.refused(StudioError("The worker is full.", hint="Make room."))
     for happened in (
@@ -145,6 +145,7 @@ def test_a_session_in_text(output: Output) -> None:
         "run     2JK6 fulfilOrder charge: slow bank",
         "run     2JK6 fulfilOrder in the workflow",
         "run     2JK6 fulfilOrder charge failed, attempt 1, again at 12:00:02: The card was declined",
+        "run            Learn more: https://bank",
         "run            at workflows/order.ts:31:11",
         "run     2JK6 fulfilOrder charge done after 14 ms, attempt 2",
         "run     2JK6 fulfilOrder sleeps until 12:00:05",
@@ -152,9 +153,11 @@ def test_a_session_in_text(output: Output) -> None:
         "run     2JK6 fulfilOrder hook received order:7",
         "run     2JK6 fulfilOrder completed after 4.01 s",
         "run     2JK6 fulfilOrder charge failed, attempt 4: The card was declined",
+        "run            Learn more: https://bank",
         "run            at workflows/order.ts:31:11",
         "run     Some of what happened is left out: it was too much at once.",
         "run     2JK6 fulfilOrder failed after 1 m 1 s: The card was declined",
+        "run            Learn more: https://bank",
         "run            at workflows/order.ts:31:11",
         "run     2JK6 fulfilOrder cancelled",
         "run     2JK6 fulfilOrder something_new",
@@ -226,5 +229,5 @@ def test_a_session_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     entries = [line["entry"] for line in lines if line["type"] == "activity"]
     assert len(entries) == 17
-    assert entries[6]["error"]["message"] == "The card was declined"
+    assert entries[6]["error"]["message"].startswith("The card was declined")
     assert lines[-1] == {"type": "note", "text": "The end."}

@@ -59,7 +59,7 @@ COMMANDS: dict[str, CommandSpec] = {
     "scaffold": CommandSpec("scaffold.command", "Add Workflow Studio to an app, or make a new app."),
     "update": CommandSpec("scaffold.update.command", "Bring an app forward to this version of Workflow Studio."),
     "remove": CommandSpec("scaffold.remove.command", "Take Workflow Studio out of an app again."),
-    "dev": CommandSpec("dev.command", "Run this app with a worker, and keep the worker's code at what is in your editor."),
+    "dev": CommandSpec("dev.command", "Run this app with a worker, and deploy its workflows at every change."),
     "build": CommandSpec("build.command", "Build this app's workflows into an artifact."),
     "deploy": CommandSpec("deploy.command", "Build, upload and activate this app's workflows."),
     "rollback": CommandSpec("deploy.command", "Activate an earlier deployment again."),

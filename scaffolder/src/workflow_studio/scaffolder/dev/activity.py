@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from workflow_studio.compute.api.activity import OUTPUT
-from workflow_studio.scaffolder.operate.run_details import failure
 from workflow_studio.scaffolder.operate.show import length
 from workflow_studio.scaffolder.operate.timeline import short_name
 from workflow_studio.scaffolder.operate.watch_display import LEVEL_STYLES
@@ -15,7 +15,7 @@ from workflow_studio.scaffolder.operate.watch_display import LEVEL_STYLES
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from workflow_studio.compute.api import ActivityEntry
+    from workflow_studio.compute.api import ActivityEntry, Failure
 
 _UNTOLD: Final = frozenset({"run_started", "step_created", "step_started", "wait_completed", "hook_disposed"})
 """What a person need not know of: something before or after it says as much."""
@@ -56,7 +56,7 @@ def describe(entry: ActivityEntry) -> Told:
     kind, _, what = entry.type.partition("_")
     say = {"run": _run, "step": _step_text, "wait": _wait, "hook": _hook}.get(kind)
     text, style = say(entry, what) if say else (entry.type, "")
-    return Told(workflow, text, style, _where(entry))
+    return Told(workflow, text, style, _details(entry))
 
 
 def _run(entry: ActivityEntry, what: str) -> tuple[str, str]:
@@ -115,16 +115,22 @@ def _attempt(entry: ActivityEntry, *, first: bool = False) -> str:
 
 
 def _because(entry: ActivityEntry) -> str:
-    return f": {failure(entry.error)}" if entry.error else ""
+    return f": {_lines(entry.error)[0]}" if entry.error else ""
+
+
+def _lines(error: Failure) -> list[str]:
+    """Return the lines of an error's message that say something, one at least."""
+    return [line for line in error.message.splitlines() if line.strip()] or ["no reason given"]
 
 
 def _clock(moment: datetime) -> str:
     return moment.astimezone().strftime("%H:%M:%S")
 
 
-def _where(entry: ActivityEntry) -> tuple[str, ...]:
-    """Return the first place of the app that an error came by."""
-    stack = (entry.error.stack if entry.error else None) or ""
-    frames = (_FRAME.match(line) for line in stack.splitlines())
+def _details(entry: ActivityEntry) -> tuple[str, ...]:
+    """Return what else an error says, and the first place of the app that it came by."""
+    if entry.error is None:
+        return ()
+    frames = (_FRAME.match(line) for line in (entry.error.stack or "").splitlines())
     own = (frame["place"] for frame in frames if frame and not _FOREIGN.search(frame["place"]))
-    return tuple(f"at {place}" for place in [next(own, None)] if place)
+    return (*_lines(entry.error)[1:], *(f"at {place}" for place in islice(own, 1)))

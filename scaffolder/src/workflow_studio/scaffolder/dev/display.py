@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workflow_studio.compute.api import ActivityEntry
-    from workflow_studio.scaffolder.dev.outcomes import Broken, BuildStarted, Built, Deployed, Problem
+    from workflow_studio.scaffolder.dev.outcomes import Broken, Built, Deployed, Problem
     from workflow_studio.scaffolder.errors import StudioError
     from workflow_studio.scaffolder.output import Output
 
@@ -72,8 +72,8 @@ class Display(Protocol):
     def lost(self, source: str, text: str) -> None:
         """Show that a process ended that should not have."""
 
-    def build_started(self, started: BuildStarted) -> None:
-        """Show that a build began."""
+    def build_started(self, changed: tuple[str, ...]) -> None:
+        """Show that a build began, and the files that call for it; the first one needs none."""
 
     def deployed(self, built: Built, deployed: Deployed) -> None:
         """Show that a build is active."""
@@ -124,14 +124,13 @@ class TextDisplay:
         """Print it so that it is seen."""
         self._say(source, text, "yellow")
 
-    def build_started(self, started: BuildStarted) -> None:
-        """Print what changed; the first build needs no reason."""
-        if not started.changed:
+    def build_started(self, changed: tuple[str, ...]) -> None:
+        """Print what changed."""
+        if not changed:
             self._say("build", "building the workflows", "dim")
             return
-        names = [str(path) for path in started.changed[:_MOST_CHANGES]]
-        more = len(started.changed) - len(names)
-        self._say("build", f"{', '.join(names)}{f' and {more} more' if more else ''} changed", "dim")
+        more = f" and {len(changed) - _MOST_CHANGES} more" if len(changed) > _MOST_CHANGES else ""
+        self._say("build", f"{', '.join(changed[:_MOST_CHANGES])}{more} changed", "dim")
 
     def deployed(self, built: Built, deployed: Deployed) -> None:
         """Print the deployment, and how long it took."""
@@ -233,9 +232,9 @@ class JsonDisplay:
         """Write what is known of it."""
         self._write("lost", source=source, text=text)
 
-    def build_started(self, started: BuildStarted) -> None:
+    def build_started(self, changed: tuple[str, ...]) -> None:
         """Write the files."""
-        self._write("build_started", changed=[str(path) for path in started.changed])
+        self._write("build_started", changed=changed)
 
     def deployed(self, built: Built, deployed: Deployed) -> None:
         """Write the deployment and the times."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -164,12 +165,16 @@ class Session:
             async for outcome in builds.outcomes():
                 match outcome:
                     case BuildStarted():
-                        self.display.build_started(outcome)
+                        self.display.build_started(tuple(self._shown(path) for path in outcome.changed))
                     case Broken():
                         self.display.broken(outcome, active=self._active)
                     case Built():
                         await self._deploy(deployer, outcome)
         raise AssertionError("Builds go on until the session ends.")
+
+    def _shown(self, path: Path) -> str:
+        """Return a path as a person in the app's folder would write it."""
+        return os.path.relpath(path, self.app_dir)
 
     async def _deploy(self, deployer: Deployer, built: Built) -> None:
         while True:

@@ -1,0 +1,247 @@
+"""``studio dev``."""
+
+# Typer reads the annotations when the command runs, so they are not postponed here.
+import asyncio
+import getpass
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from workflow_studio.compute.ids import parse_environment_name
+from workflow_studio.compute.scopes import ComputeScope
+from workflow_studio.scaffolder.build.artifact import make_state_dir
+from workflow_studio.scaffolder.build.packages import read_package_json
+from workflow_studio.scaffolder.build.sdk import read_sdk
+from workflow_studio.scaffolder.cli import DirectoryOption, JsonFlag, add
+from workflow_studio.scaffolder.connection import KEY_VARIABLE, URL_VARIABLE, Connection, connect
+from workflow_studio.scaffolder.deploy.actions import check_access
+from workflow_studio.scaffolder.dev.announcement import DEV_DIR, KEY_NAME, announced
+from workflow_studio.scaffolder.dev.app_server import dev_command
+from workflow_studio.scaffolder.dev.build_loop import BuildLoop
+from workflow_studio.scaffolder.dev.display import Display, SessionFacts, display_for
+from workflow_studio.scaffolder.dev.hot_deploy import HotDeployer
+from workflow_studio.scaffolder.dev.local_worker import LocalWorker
+from workflow_studio.scaffolder.dev.lock import SessionLock
+from workflow_studio.scaffolder.dev.session import AppServer, Session
+from workflow_studio.scaffolder.dev.variables import env_files, write_variables
+from workflow_studio.scaffolder.errors import UsageError
+from workflow_studio.scaffolder.node import NodeRuntime, find_node
+from workflow_studio.scaffolder.options import KeyOption, KeyStdinOption, ProfileOption, handed_key, key_prompt
+from workflow_studio.scaffolder.output import Output, get_output
+from workflow_studio.scaffolder.processes import free_port
+from workflow_studio.scaffolder.scaffold._answers import read_recorded
+from workflow_studio.scaffolder.worker.config_file import target_world
+from workflow_studio.scaffolder.worker.launch import worker_command
+
+ENVIRONMENT_VARIABLE: Final = "WORKFLOW_COMPUTE_ENVIRONMENT"
+APP_VARIABLES: Final = "app.env"
+"""File with what an app needs that is started by somebody else."""
+
+_USUAL_PORT: Final = 8787
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What the command finds in the folder.
+
+    Attributes:
+        directory: The folder.
+        framework: The framework's name.
+        target: What ``WORKFLOW_TARGET_WORLD`` has to be.
+        node: The Node.js that builds and runs it.
+    """
+
+    directory: Path
+    framework: str
+    target: str
+    node: NodeRuntime
+
+    def variables(self, connection: Connection, environment: str | None) -> dict[str, str]:
+        """Return the variables that send the app's runs to a worker."""
+        found = {
+            "WORKFLOW_TARGET_WORLD": self.target,
+            URL_VARIABLE: connection.url,
+            KEY_VARIABLE: connection.api_key,
+        }
+        return found | ({ENVIRONMENT_VARIABLE: environment} if environment else {})
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``studio dev``."""
+    add(
+        app,
+        "dev",
+        dev,
+        examples=(
+            "studio dev",
+            "studio dev --command 'node --watch server.js'",
+            "studio dev --remote https://worker.example.com    a worker that several people share",
+        ),
+    )
+
+
+def dev(  # noqa: PLR0913 - one parameter per option of the command line
+    *,
+    directory: DirectoryOption = Path(),
+    command: Annotated[
+        str | None, typer.Option("--command", help="What starts the app's server; the script `dev` by default.")
+    ] = None,
+    no_app: Annotated[bool, typer.Option("--no-app", help="Do not start the app's server.")] = False,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="The worker's port; 8787 if that is free.")
+    ] = None,
+    env_file: Annotated[
+        Path | None,
+        typer.Option("--env-file", exists=True, dir_okay=False, help="More variables for the workflows' code."),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the runs of earlier sessions.")] = False,
+    remote: Annotated[
+        str | None, typer.Option("--remote", metavar="URL", help="Use the worker there instead of one of this session.")
+    ] = None,
+    profile: ProfileOption = None,
+    environment: Annotated[
+        str | None, typer.Option("--environment", help="Your environment on that worker; dev-<your name> by default.")
+    ] = None,
+    api_key_stdin: KeyStdinOption = False,
+    api_key: KeyOption = None,
+    json: JsonFlag = False,  # noqa: ARG001 - read before the command runs
+) -> int:
+    """Run this app with a worker, and deploy its workflows at every change.
+
+    Starts the app's own server for development and a worker on this machine, builds and deploys the workflows at every
+    change of them, and shows what happens in runs. Ctrl-C ends all of it. With --json every line is a JSON object.
+    """
+    output = get_output()
+    display = display_for(output)
+    shared = bool(remote or profile)
+    if shared:
+        _refuse({"--port": port, "--env-file": env_file, "--fresh": fresh or None}, "is for the session's own worker")
+    else:
+        _refuse({"--environment": environment}, "is for a worker that is shared; name it with --remote")
+    app = _find_app(directory.resolve())
+    server = None if no_app else dev_command(app.directory, app.node, command)
+    if not shared:
+        worker_command()  # says at once if there is none
+    state = make_state_dir(app.directory) / DEV_DIR
+    state.mkdir(exist_ok=True)
+    with ExitStack() as stack:
+        lock = stack.enter_context(SessionLock(state / "lock"))
+        worker = None
+        if shared:
+            key = handed_key(api_key, from_stdin=api_key_stdin)
+            connection = connect(directory, url=remote, profile=profile, api_key=key, ask=key_prompt())
+            environment = _environment(environment)
+            with connection.client() as client:
+                check_access(client, ComputeScope.DEPLOY_WRITE)
+        else:
+            worker = _local_worker(app, state, port, fresh=fresh, env_file=env_file, display=display)
+            worker.held = lock.descriptor
+            connection = worker.connection
+            stack.enter_context(announced(app.directory, connection.url))
+        variables = app.variables(connection, environment)
+        if server is None:
+            write_variables(state / APP_VARIABLES, variables)
+        session = Session(
+            app_dir=app.directory,
+            connection=connection,
+            environment=environment,
+            display=display,
+            builds=lambda: BuildLoop(app.directory, app.node),
+            deployer=HotDeployer,
+            worker=worker,
+            app=AppServer(server[0], _environment_of_app(app, variables, output)) if server else None,
+            held=lock.descriptor,
+        )
+        display.session(
+            SessionFacts(
+                app=app.directory,
+                command=server[1] if server else None,
+                worker=connection.url,
+                environment=environment,
+                variables=None if server else state / APP_VARIABLES,
+            )
+        )
+        status = asyncio.run(session.run())
+    if shared:
+        display.note(f"The environment {environment} stays as it is; studio environments delete {environment} ends it.")
+    return status
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(f"{name} {why}.")
+
+
+def _find_app(directory: Path) -> App:
+    """Return what is in a folder.
+
+    Raises:
+        StudioError: If it is no app, or something is missing in it.
+    """
+    read_package_json(directory / "package.json")
+    recorded, _ = read_recorded(directory)
+    if recorded is None:
+        raise UsageError(
+            f"Workflow Studio is not in the app in {directory} yet.",
+            code="not_scaffolded",
+            hint="Put it in first: studio scaffold",
+        )
+    read_sdk(directory)
+    node = find_node()
+    return App(directory, str(recorded.answers.get("framework", "")), target_world(directory, node), node)
+
+
+def _local_worker(
+    app: App, state: Path, port: int | None, *, fresh: bool, env_file: Path | None, display: Display
+) -> LocalWorker:
+    data_dir = state / "worker"
+    if fresh:
+        shutil.rmtree(data_dir, ignore_errors=True)
+    chosen = port or free_port(_USUAL_PORT)
+    connection = Connection(f"http://localhost:{chosen}", _key(state / KEY_NAME))
+    files = env_files(app.directory, app.framework, env_file.resolve() if env_file else None)
+    return LocalWorker(connection, chosen, data_dir, app.directory, app.node, files, display)
+
+
+def _key(path: Path) -> str:
+    """Return the key of the sessions in this folder; it stays, so that other commands go on working."""
+    if not path.is_file():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32))
+    return path.read_text(encoding="ascii")
+
+
+def _environment(given: str | None) -> str:
+    """Return the name of this developer's environment.
+
+    Raises:
+        UsageError: If the name cannot be one.
+    """
+    if given is None:
+        user = re.sub(r"[^a-z0-9]+", "-", getpass.getuser().lower()).strip("-")
+        given = f"dev-{user}"[:63] if user else ""
+    try:
+        return parse_environment_name(given)
+    except ValueError as error:
+        raise UsageError(
+            str(error), code="invalid_environment", hint="Name yours, such as --environment dev-ada"
+        ) from error
+
+
+def _environment_of_app(app: App, variables: dict[str, str], output: Output) -> dict[str, str]:
+    environment = app.node.environment() | variables
+    programs = app.directory / "node_modules/.bin"  # as package managers have it for scripts
+    environment["PATH"] = f"{programs}{os.pathsep}{environment['PATH']}"
+    if not output.json_mode and output.stdout.is_terminal and not output.stdout.no_color:
+        environment.setdefault("FORCE_COLOR", "1")  # its output is a pipe, behind which there is a terminal
+    return environment

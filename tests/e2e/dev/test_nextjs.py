@@ -1,0 +1,15 @@
+"""``studio dev`` in an app of Next.js."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from tests.e2e.dev.apps import NEXTJS
+from tests.e2e.dev.checks import DevChecks
+
+if TYPE_CHECKING:
+    from tests.e2e.dev.support import DevApp
+
+
+class TestDevOfNextjs(DevChecks):
+    app: ClassVar[DevApp] = NEXTJS
