@@ -34,6 +34,7 @@ import { problemsOf } from './problems.mjs';
 const settings = JSON.parse(process.argv[2] ?? '{}');
 const { appDir } = settings;
 const outDir = join(appDir, settings.outDir);
+const stateDir = join(appDir, '.workflow-studio/');
 const require = createRequire(import.meta.url);
 const send = process.stdout.write.bind(process.stdout);
 /** @type {string[]} */
@@ -109,7 +110,9 @@ function makeBuilder(Builder, sdk, incremental) {
     async getInputFiles() {
       if (this.files === undefined) {
         const started = performance.now();
-        this.files = await super.getInputFiles();
+        const files = await super.getInputFiles();
+        // Nothing of the app is in there, but the artifacts of a worker may be, and they are large.
+        this.files = files.filter((/** @type {string} */ path) => !path.startsWith(stateDir));
         incremental.phases.files = (performance.now() - started) / 1000;
       }
       return this.files;
@@ -237,7 +240,7 @@ async function start() {
   );
   catchResolverCaches(fromBuilders);
   const esbuild = require(settings.esbuildDir);
-  const swc = require(settings.swcDir);
+  const swc = withSourceMaps(require(settings.swcDir));
   const incremental = new Incremental(esbuild, swc, appDir);
   replaceModules(`${pathToFileURL(settings.buildersDir).href}/`, {
     '@swc/core': incremental.swc,

@@ -48,7 +48,8 @@ class BuildLoop:
             # Watched before it is looked at, so nothing that changes in between is missed.
             await self._stack.enter_async_context(self._watcher)
             await self._look(self._index.files_below(self._app_dir))
-            self._know_configs()
+            self._known.configs = self._builder.configs
+            self._index.want(self._builder.configs, read_at=time.time())
         except BaseException:
             await self._stack.aclose()
             raise
@@ -90,19 +91,17 @@ class BuildLoop:
         self._queue.offer((change for change, _facts in seen), calls_for_build=bool(relevant), now=time.monotonic())
 
     async def _build(self, changes: tuple[Change, ...] | None) -> Built | Broken:
+        began = time.time()
         outcome = await self._builder.build(changes)
         if isinstance(outcome, Broken):
             self._known.every_source = True
             return outcome
         self._known.inputs = outcome.inputs
         self._known.every_source = not self._builder.knows_inputs
-        self._know_configs()
+        self._known.configs = self._builder.configs
+        self._index.want(outcome.inputs | self._builder.configs, read_at=began)
         await self._watcher.follow(_folders_of(outcome.inputs, self._app_dir), self._builder.configs)
         return outcome
-
-    def _know_configs(self) -> None:
-        self._known.configs = self._builder.configs
-        self._index.want(self._known.inputs | self._known.configs)
 
 
 def _folders_of(inputs: frozenset[Path], app_dir: Path) -> set[Path]:

@@ -54,6 +54,7 @@ _SUFFIXES: Final = SOURCE_SUFFIXES | {".json"}
 _UNKNOWN: Final = b""
 _LARGEST: Final = 16 * 1024 * 1024
 _BINARY_LOOK: Final = 8192
+_CLOCK_SECONDS: Final = 2.0  # how far a file system's times may be off
 
 
 class SourceIndex:
@@ -69,13 +70,20 @@ class SourceIndex:
         self._digests: dict[Path, bytes] = {}
         self._wanted: frozenset[Path] = frozenset()
 
-    def want(self, paths: Iterable[Path]) -> None:
-        """Have these files looked at whatever they are: they went into a build."""
+    def want(self, paths: Iterable[Path], *, read_at: float) -> None:
+        """Have these files looked at whatever they are: they went into a build.
+
+        Args:
+            paths: The files, there or not.
+            read_at: When the build began, in seconds since the epoch.
+        """
         self._wanted = frozenset(paths)
-        for path in self._wanted:
-            # What they were when the build read them is not known, so the first event about them is a change.
-            if path not in self._digests and path.exists():
-                self._digests[path] = _UNKNOWN
+        for path in self._wanted.difference(self._digests):
+            content = _read(path, anything=True)
+            if content is not None:
+                # A file that was written since may be another than the build read: the next look finds a change.
+                is_older = path.stat().st_mtime < read_at - _CLOCK_SECONDS
+                self._digests[path] = _digest(content) if is_older else _UNKNOWN
 
     def is_folder_ignored(self, folder: Path) -> bool:
         """Tell whether nothing in a folder matters."""
@@ -132,7 +140,7 @@ class SourceIndex:
         content = _read(path, anything=path in self._wanted)
         if content is None:
             return None if self._digests.pop(path, None) is None else (Change(path, "removed"), NOTHING)
-        digest = hashlib.blake2b(content, digest_size=16).digest()
+        digest = _digest(content)
         self._digests[path] = digest
         if digest == before:
             return None
@@ -142,6 +150,10 @@ class SourceIndex:
         if not path.is_relative_to(self._app_dir) or path == self._app_dir:
             return False
         return self._ignored.match_file(path.relative_to(self._app_dir).as_posix() + suffix)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def _read(path: Path, *, anything: bool) -> bytes | None:

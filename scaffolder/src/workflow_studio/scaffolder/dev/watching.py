@@ -71,14 +71,14 @@ class Watcher:
         self._happened.clear()
         # Folders come and go at the top, where each is watched by itself.
         if any(path.parent in self._roots for path in paths):
-            paths |= await self._watch()
+            await self._watch()
         return paths
 
     def _is_covered(self, folder: Path) -> bool:
         return any(folder.is_relative_to(root) for root in self._roots)
 
-    async def _watch(self) -> frozenset[Path]:
-        """Watch what there is now, and return the folders that are new."""
+    async def _watch(self) -> None:
+        """Watch what there is now."""
         trees = frozenset(
             folder
             for root in self._roots
@@ -86,18 +86,21 @@ class Watcher:
             if folder.is_dir() and not self._is_ignored(folder)
         )
         flat = frozenset(self._roots | self._extra)
-        new = trees - self._trees
-        if (trees, flat) != (self._trees, self._flat):
+        if (trees, flat) == (self._trees, self._flat):
+            return
+        if self._tasks:
             await self._stop()
-            self._trees, self._flat = trees, flat
-            self._tasks = [
-                asyncio.create_task(self._collect(paths, recursive=recursive))
-                for paths, recursive in ((trees, True), (flat, False))
-                if paths
-            ]
-            # Each begins to watch before it first waits.
-            await asyncio.sleep(0)
-        return new
+            # Whatever happens between the old watch and the new one is found by looking at all of it.
+            self._paths |= self._roots | self._extra
+            self._happened.set()
+        self._trees, self._flat = trees, flat
+        self._tasks = [
+            asyncio.create_task(self._collect(paths, recursive=recursive))
+            for paths, recursive in ((trees, True), (flat, False))
+            if paths
+        ]
+        # Each begins to watch before it first waits.
+        await asyncio.sleep(0)
 
     async def _stop(self) -> None:
         for task in self._tasks:
