@@ -208,7 +208,14 @@ def test_the_package_exports_what_the_configuration_names(template: Path, tmp_pa
     assert package["name"] == "workflow-studio"
     assert "dependencies" not in package
     adapter = {"nextjs": "next", "nestjs": "nest"}.get(framework, framework)
-    assert list(package["exports"]) == [".", "./world-remote", f"./{adapter}", "./package.json"]
+    assert list(package["exports"]) == [
+        ".",
+        "./world-remote",
+        f"./{adapter}",
+        "./testing",
+        "./vitest",
+        "./package.json",
+    ]
     for target in package["exports"].values():
         for path in target.values() if isinstance(target, dict) else [target]:
             assert (folder / path).is_file()

@@ -9,6 +9,7 @@ const { pathToFileURL } = require('node:url');
 /**
  * @typedef {object} Sdk
  * @property {(workflow: { workflowId: string }, args: unknown[]) => Promise<{ runId: string, world?: any }>} start
+ * @property {(runId: string) => { returnValue: Promise<any> }} getRun
  * @property {(token: string, request: Request) => Promise<Response>} resumeWebhook
  * @property {() => Promise<any>} getWorld
  */
@@ -20,6 +21,7 @@ async function loadSdk() {
   const api = await load('workflow/api', () => import('workflow/api'));
   return {
     start: api.start,
+    getRun: api.getRun,
     resumeWebhook: api.resumeWebhook,
     // Never as an import that can be read: the SDK's builder, which looks through
     // this folder too, would put its runtime into the app's bundle of steps.
