@@ -153,8 +153,12 @@ class Output:
         A command that does so writes no document: what it has to say comes in lines, an error too.
         """
         if self.json_mode:
-            self._lines = self._written = True
+            self.in_lines()
             _write_line(payload)
+
+    def in_lines(self) -> None:
+        """Say that what this command has to say comes in lines, so that an error before the first one does, too."""
+        self._lines = self._written = True
 
     def finish(self) -> None:
         """Write the document, once."""

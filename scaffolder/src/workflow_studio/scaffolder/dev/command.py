@@ -120,6 +120,7 @@ def dev(  # noqa: PLR0913 - one parameter per option of the command line
     change of them, and shows what happens in runs. Ctrl-C ends all of it. With --json every line is a JSON object.
     """
     output = get_output()
+    output.in_lines()
     display = display_for(output)
     shared = bool(remote or profile)
     if shared:
