@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def create(folder: Path) -> None:
     options = ("--template", "vanilla-ts", "--no-interactive")
     run("npm", "create", "--yes", "vite@9.3.0", folder.name, "--", *options, cwd=folder.parent)
+    run("npm", "pkg", "set", "devDependencies.@types/node=20.19.43", cwd=folder)
 
 
 class TestVite(NitroChecks):
