@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 
 from bench import machine
-from bench.building import WORK, built_app
+from bench.building import WORK, alone, built_app
 from bench.compare import compare as compared
 from bench.driver import Driver
 from bench.results import Report
@@ -93,9 +93,10 @@ def compare(
 
 def _measured(names: list[str], shapes: list[Shape], repeat: int) -> Report:
     """Build, start, measure."""
-    _tell("Building the app, unless that is done")
-    built = built_app()
     with ExitStack() as ends:
+        ends.enter_context(alone(_tell))
+        _tell("Building the app, unless that is done")
+        built = built_app()
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="studio-bench-")))
         postgres = ends.enter_context(postgres_server()) if NEED_POSTGRES & set(names) else None
         around = Surroundings(app=built, folder=folder, postgres=postgres)

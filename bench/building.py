@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from filelock import FileLock, Timeout
 
 from tests.e2e.support import run, studio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 HERE: Final = Path(__file__).parent
 WORK: Final = HERE / ".work"
@@ -27,11 +30,29 @@ _SOURCES: Final = (
 """What the build is made from."""
 
 
+@contextmanager
+def alone(tell: Callable[[str], None]) -> Iterator[None]:
+    """Wait until no other benchmark of this checkout runs: two at once would measure each other."""
+    WORK.mkdir(exist_ok=True)
+    lock = FileLock(WORK / "lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        tell("Waiting for another benchmark of this checkout to end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def built_app() -> Path:
-    """Return the app's folder, built from what the checkout has now; an earlier build of the same is taken again."""
+    """Return the app's folder, built from what the checkout has now; an earlier build of the same is taken again.
+
+    Call it :func:`alone`: other builds are deleted.
+    """
     folder = WORK / f"app-{_digest()}"
     if not folder.exists():
-        WORK.mkdir(exist_ok=True)
         for old in WORK.glob("app-*"):
             shutil.rmtree(old)
         build(folder)
