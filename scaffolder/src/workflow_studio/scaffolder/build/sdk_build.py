@@ -28,6 +28,7 @@ BUNDLE_DIR: Final = Path(".well-known/workflow/v1")
 SDK_MANIFEST: Final = "manifest.json"
 """The SDK's name for its own manifest."""
 
+_HOOKS: Final = Path(__file__).with_name("builder_hooks.mjs")
 _OUTPUT_LINES: Final = 40
 # Some would move the output or make it depend on the shell (source: @workflow/cli 4.3.13 and @workflow/builders 4.x,
 # every use of `process.env`), and the command loads the World that one of them names (tried with workflow 4.8.9).
@@ -72,7 +73,8 @@ def make_bundles(app_dir: Path, sdk: Sdk, node: NodeRuntime) -> Bundles:
         BuildError: If the build fails or what it made is not usable.
     """
     with _scratch_output(app_dir):
-        _run([str(node.node), str(sdk.command), "build"], app_dir, node, what="`workflow build`")
+        command = [str(node.node), "--import", _HOOKS.as_uri(), str(sdk.command), "build"]
+        _run(command, app_dir, node, what="`workflow build`")
         made = app_dir / BUNDLE_DIR
         contents = {name: read_output(made / name) for name in (FLOW_BUNDLE, STEP_BUNDLE, WEBHOOK_BUNDLE)}
         graph = parse_graph(app_dir, read_output(made / SDK_MANIFEST))

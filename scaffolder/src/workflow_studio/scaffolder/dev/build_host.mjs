@@ -14,6 +14,7 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { format } from 'node:util';
 
+import { withSourceMaps, withoutSources } from '../build/source_maps.mjs';
 import { Incremental, codeLiteral, stampOf } from './incremental.mjs';
 import { replaceModules } from './module_hooks.mjs';
 import { problemsOf } from './problems.mjs';
@@ -31,6 +32,7 @@ import { problemsOf } from './problems.mjs';
  */
 
 /** @type {Settings} */
+const SOURCE_MAPS = /\/\/# sourceMappingURL=\S+/g;
 const settings = JSON.parse(process.argv[2] ?? '{}');
 const { appDir } = settings;
 const outDir = join(appDir, settings.outDir);
@@ -137,7 +139,7 @@ function makeBuilder(Builder, sdk, incremental) {
         `var workflowCode = ${bundle.slice(literal.start, literal.end)};\n`;
       const key = createHash('sha256')
         .update(JSON.stringify(args.manifest))
-        .update(code ?? bundle)
+        .update((code ?? bundle).replace(SOURCE_MAPS, ''))
         .digest('base64');
       if (this.described.key !== key || this.described.text === undefined) {
         const workflowBundlePath =
@@ -239,7 +241,7 @@ async function start() {
     join(settings.buildersDir, 'package.json'),
   );
   catchResolverCaches(fromBuilders);
-  const esbuild = require(settings.esbuildDir);
+  const esbuild = withoutSources(require(settings.esbuildDir));
   const swc = withSourceMaps(require(settings.swcDir));
   const incremental = new Incremental(esbuild, swc, appDir);
   replaceModules(`${pathToFileURL(settings.buildersDir).href}/`, {
