@@ -108,10 +108,13 @@ class DevSession(JsonProcess):
         return answer.text if answer.status_code == 200 else ""
 
     def begin(self, workflow: str, *arguments: object) -> dict[str, Any]:
-        """Start a run by the app's route; return its answer."""
-        answer = httpx.post(f"{self.app_url}/api/dev", json={"workflow": workflow, "args": arguments}, timeout=60)
-        assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
-        found: dict[str, Any] = answer.json()
+        """Start a run by the app's route; return its answer. A server that just loads its code anew is asked again."""
+
+        def post() -> dict[str, Any] | None:
+            answer = httpx.post(f"{self.app_url}/api/dev", json={"workflow": workflow, "args": arguments}, timeout=60)
+            return answer.json() if answer.status_code == 200 else None
+
+        found: dict[str, Any] = wait_until(post, what=f"the start of {workflow}")
         return found
 
     def result(self, run_id: str) -> Any:
