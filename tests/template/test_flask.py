@@ -180,7 +180,7 @@ def test_a_process_that_was_forked_has_a_connection_of_its_own(monkeypatch: pyte
     connections = app.extensions["workflow_studio"]
     first = connections.get()
     assert connections.get() is first
-    monkeypatch.setattr(load("workflow_studio_app.core.blocking").os, "getpid", lambda: 1)
+    monkeypatch.setattr(load("workflow_studio_app.core.processes").os, "getpid", lambda: 1)
     assert connections.get() is not first
 
 

@@ -1,29 +1,20 @@
-"""The worker, for asyncio: the connection, a run's stream as events, the front door of the app."""
+"""The worker, for asyncio: the connection, who runs the workflows of this app, webhooks."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import httpx
 from workflow_studio.client import AsyncComputeClient, ComputeClientError
-from workflow_studio.compute.ids import RunId
 
 from ..settings import WorkflowStudioSettings
-from . import events
 from .errors import JsonAnswer, NotConfiguredError
-from .ownership import (
-    Ownership,
-    access_after,
-    access_without_worker,
-    deny,
-    report_of,
-)
+from .ownership import Ownership, access_after, access_without_worker, deny, report_of
 from .requests import Incoming
+from .webhooks import outgoing, unanswered
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -111,23 +102,6 @@ def _client(settings: WorkflowStudioSettings, transport: httpx.AsyncBaseTranspor
     )
 
 
-@asynccontextmanager
-async def connect(
-    settings: WorkflowStudioSettings, transport: httpx.AsyncBaseTransport | None = None
-) -> AsyncIterator[WorkflowStudio]:
-    """Open the connection to the worker for as long as the context lasts.
-
-    Args:
-        settings: The settings.
-        transport: Replaces the network, for tests.
-    """
-    studio = open_connection(settings, transport)
-    try:
-        yield studio
-    finally:
-        await studio.aclose()
-
-
 async def diagnostics(studio: WorkflowStudio, incoming: Incoming) -> JsonAnswer:
     """Tell who runs the workflows of this app, to those who may know."""
     return deny(incoming, studio.settings) or JsonAnswer(200, await ownership_report(studio))
@@ -146,6 +120,29 @@ async def ownership_report(studio: WorkflowStudio) -> dict[str, Any]:
     return report_of(studio.settings, studio.ownership, access_after(failure))
 
 
+async def pass_on(studio: WorkflowStudio, incoming: Incoming, token: str, body: AsyncIterable[bytes]) -> httpx.Response:
+    """Hand a request to the webhook that has a token.
+
+    Args:
+        studio: The connection to the worker.
+        incoming: The request.
+        token: The webhook's token.
+        body: The request's body, as it comes.
+
+    Returns:
+        The answer, whose body is still to come: read its ``pieces``, or close it.
+
+    Raises:
+        ComputeClientError: If there is no answer.
+    """
+    trusted = studio.settings.studio_trusted_proxies
+    call = outgoing(incoming, token, body, worker_url=studio.worker_url, trusted=trusted)
+    try:
+        return await studio.http.send(call, stream=True)
+    except httpx.TransportError as error:
+        raise unanswered(error) from error
+
+
 async def pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
     """Return the body of the worker's answer, byte for byte: also what is compressed stays so."""
     try:
@@ -154,65 +151,3 @@ async def pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
                 yield piece
     finally:
         await answer.aclose()
-
-
-async def follow(
-    studio: WorkflowStudio, run_id: RunId, *, namespace: str | None, last_event_id: str | None
-) -> AsyncIterator[bytes]:
-    """Return the events of a run's stream.
-
-    Raises:
-        ComputeClientError: If there is no such run, or the worker fails before the answer begins.
-    """
-    client = studio.client
-    await client.get_run(run_id, resolve_data="none")
-    index = events.first_index(last_event_id)
-    return _with_pings(_events(client, run_id, events.stream_name(run_id, namespace), index))
-
-
-async def _events(client: AsyncComputeClient, run_id: RunId, name: str, index: int) -> AsyncIterator[bytes]:
-    try:
-        await _written(client, run_id, name)
-        async for chunk in client.read_run_stream(run_id, name, start_index=index):
-            yield events.event(chunk.value, identifier=chunk.index)
-    except ComputeClientError as error:
-        yield events.last_event(run_id, error)
-        return
-    yield events.last_event(run_id)
-
-
-async def _written(client: AsyncComputeClient, run_id: RunId, name: str) -> None:
-    """Return when a stream is there, or its run has ended."""
-    while True:
-        run = await client.get_run(run_id, resolve_data="none")
-        async for stream in client.iter_run_streams(run_id):
-            if stream.name == name:
-                return
-        if run.finished:
-            return
-        await asyncio.sleep(events.POLL_SECONDS)
-
-
-async def _with_pings(following: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Pass events on, and a comment where there is none for a while."""
-    coming: asyncio.Future[bytes] | None = None
-    try:
-        while True:
-            coming = coming or asyncio.ensure_future(_next(following))
-            done, _ = await asyncio.wait({coming}, timeout=events.PING_SECONDS)
-            if not done:
-                yield events.PING
-                continue
-            found = coming.result()
-            coming = None
-            if not found:
-                return
-            yield found
-    finally:
-        if coming is not None:
-            coming.cancel()
-            await asyncio.wait({coming})
-
-
-async def _next(following: AsyncIterator[bytes]) -> bytes:
-    return await anext(following, b"")
