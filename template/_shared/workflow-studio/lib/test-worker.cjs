@@ -55,11 +55,9 @@ async function startTestWorker(options = {}) {
  */
 function run(options, args, variables = {}) {
   const command = options.command ?? process.env.STUDIO_COMMAND ?? 'studio';
-  const env = { ...process.env, ...variables };
-  // A worker of the tests has one environment.
-  delete env.WORKFLOW_COMPUTE_ENVIRONMENT;
   return spawn(command, [...args, '--json'], {
-    env,
+    // A worker of the tests has no environment but the default one.
+    env: { ...process.env, WORKFLOW_COMPUTE_ENVIRONMENT: '', ...variables },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
 }

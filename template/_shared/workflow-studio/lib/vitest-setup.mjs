@@ -16,13 +16,16 @@ const { inject } = await import(/* @vite-ignore */ vitest);
 const environment = inject(ENVIRONMENT);
 const url = environment.WORKFLOW_COMPUTE_BASE_URL;
 Object.assign(process.env, environment);
-// A worker of the tests has one environment.
-delete process.env.WORKFLOW_COMPUTE_ENVIRONMENT;
 
 const config = resolveWorkflowStudioAdapterConfig();
 if (config.baseUrl !== url) {
   throw new Error(
     `Workflow Studio: ${config.configFile} sends workflows to ${config.baseUrl}, and so would these tests. Leave execution.remoteWorkerUrl out and set WORKFLOW_COMPUTE_BASE_URL where the app runs.`,
+  );
+}
+if (config.environment) {
+  throw new Error(
+    `Workflow Studio: ${config.configFile} names the environment ${config.environment}, which the worker of the tests has not. Leave execution.environment out and set WORKFLOW_COMPUTE_ENVIRONMENT where the app runs.`,
   );
 }
 process.env[config.apiKeyEnv] = environment.WORKFLOW_COMPUTE_API_KEY;

@@ -119,6 +119,7 @@ class ThrowawayWorker:
             "WORKFLOW_TARGET_WORLD": WORLD,
             "WORKFLOW_COMPUTE_BASE_URL": self.url,
             "WORKFLOW_COMPUTE_API_KEY": self.api_key,
+            "WORKFLOW_COMPUTE_ENVIRONMENT": "",  # the one that a developer's shell may name is not there
         }
 
     def client(self, **options: Any) -> ComputeClient:

@@ -29,7 +29,7 @@ def to_python(value: Any) -> Any:
         return value
     if TYPE_KEY not in value:
         return {name: to_python(entry) for name, entry in value.items()}
-    read = _READERS.get(value[TYPE_KEY], _bytes)
+    read = _READERS.get(str(value[TYPE_KEY]), _bytes)
     try:
         return read(value)
     except (KeyError, TypeError, ValueError):  # an object of the app's own that has such a key
@@ -61,7 +61,7 @@ def _hashable(value: Any) -> bool:
     return not isinstance(value, dict | list | set)
 
 
-_READERS: Final[Mapping[Any, Callable[[Shown], Any]]] = {
+_READERS: Final[Mapping[str, Callable[[Shown], Any]]] = {
     "undefined": lambda _: None,
     "Number": lambda shown: _NUMBERS[shown["value"]],
     "BigInt": lambda shown: int(shown["value"]),
