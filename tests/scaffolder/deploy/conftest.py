@@ -30,6 +30,7 @@ class FakeWorker:
         deployments: Newest first, as the list route answers.
         refusals: What it answers in place of its own, status and body, by "VERB /path".
         requests: "VERB /path" of each call.
+        environments: The environment that each call named.
         uploaded: Bodies of uploads.
     """
 
@@ -39,6 +40,7 @@ class FakeWorker:
         default_factory=lambda: {"GET /v1/keys/current": (200, key_with("deploy:read", "deploy:write"))}
     )
     requests: list[str] = field(default_factory=list)
+    environments: list[str | None] = field(default_factory=list)
     uploaded: list[bytes] = field(default_factory=list)
     uploads_become: str = "dep_" + "a" * 32
 
@@ -74,8 +76,12 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWorker]:
         def do_POST(self) -> None:
             self.serve()
 
+        def do_DELETE(self) -> None:
+            self.serve()
+
         def serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            fake.environments.append(self.headers.get("x-workflow-studio-environment"))
             status, answer = fake.answer(self.command, self.path, body, self.headers.get("authorization"))
             content = json.dumps(answer).encode()
             self.send_response(status)

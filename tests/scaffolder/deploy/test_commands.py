@@ -102,6 +102,8 @@ def test_compute_list_follows_the_pages(worker: FakeWorker, capsys: Capture) -> 
         "workflow",
         "uploaded",
         "activated",
+        "active",
+        "in",
     ]
     assert [line.split()[:5] for line in lines[1:]] == [
         [C, "created", "0", "1", "4.8.9"],
@@ -123,16 +125,19 @@ def test_an_empty_list_says_what_to_do(worker: FakeWorker, capsys: Capture) -> N
 # Rollback -----------------------------------------------------------------------------------------------------------
 
 
-def test_rollback_goes_to_the_deployment_that_was_active_before(worker: FakeWorker, capsys: Capture) -> None:
-    worker.deployments = [
-        deployment("dep_" + "f" * 32, "created"),
-        deployment(C, "active", "2025-06-03T10:00:00Z"),
-        deployment(B, "retired", "2025-06-01T10:00:00Z"),
-        deployment(A, "retired", "2025-06-02T10:00:00Z"),
-    ]
+def test_rollback_leaves_it_to_the_worker_which_deployment_was_active_before(
+    worker: FakeWorker, capsys: Capture
+) -> None:
+    worker.refusals["POST /v1/deployments/rollback"] = (200, deployment(A, "active"))
     assert main(["rollback", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["deploymentId"] == A
-    assert worker.requests[-1] == f"POST /v1/deployments/{A}/activate"
+    assert json.loads(capsys.readouterr().out) == {
+        "ok": True,
+        "deploymentId": A,
+        "status": "active",
+        "url": worker.url,
+        "environment": "production",
+    }
+    assert worker.requests == ["POST /v1/deployments/rollback"]
 
 
 def test_rollback_to_a_named_deployment_asks_for_no_list(worker: FakeWorker, capsys: Capture) -> None:
@@ -142,9 +147,69 @@ def test_rollback_to_a_named_deployment_asks_for_no_list(worker: FakeWorker, cap
 
 
 def test_rollback_without_an_earlier_deployment(worker: FakeWorker, capsys: Capture) -> None:
-    worker.deployments = [deployment(B, "active", "2025-06-01T10:00:00Z"), deployment(A, "created")]
+    body = {"code": "no_earlier_deployment", "message": "No other deployment was active before."}
+    worker.refusals["POST /v1/deployments/rollback"] = (409, body | {"recovery": "Activate one by its id."})
     error = refused(capsys, "rollback")
     assert error["code"] == "no_earlier_deployment"
+
+
+# Environments -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compute", "activate", "--deployment-id", B),
+        ("compute", "deploy"),
+        ("deployments", "activate", B),
+        ("rollback", "--deployment-id", B),
+    ],
+)
+def test_commands_about_an_environment_name_it_to_the_worker(
+    worker: FakeWorker, artifact: Path, arguments: tuple[str, ...]
+) -> None:
+    assert main([*arguments, "--environment", "dev-ada"]) == 0
+    assert worker.environments == ["dev-ada"]
+
+
+def test_the_environment_comes_from_the_variable_and_is_none_without(
+    worker: FakeWorker, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    assert main(["compute", "activate", "--deployment-id", B]) == 0
+    monkeypatch.setenv("WORKFLOW_COMPUTE_ENVIRONMENT", "staging")
+    capsys.readouterr()
+    assert main(["compute", "activate", "--deployment-id", B, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["environment"] == "staging"
+    assert worker.environments == [None, "staging"]
+
+
+def test_what_is_no_environment_is_refused_before_the_worker_is_asked(worker: FakeWorker, capsys: Capture) -> None:
+    assert main(["deployments", "activate", B, "--environment", "Dev Ada", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "invalid_environment"
+    assert worker.requests == []
+
+
+def test_deployments_are_listed_with_where_they_are_active(worker: FakeWorker, capsys: Capture) -> None:
+    worker.deployments = [
+        deployment(B, "active") | {"environments": ["dev-ada", "production"]},
+        deployment(A, "retired"),
+    ]
+    assert main(["deployments", "list"]) == 0
+    assert [line.split()[-2:] for line in capsys.readouterr().out.splitlines()[1:2]] == [["dev-ada,", "production"]]
+    assert main(["deployments", "list", "--environment", "dev-ada", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["deployments"]
+    assert [entry["deploymentId"] for entry in found] == [B]
+
+
+def test_environments_are_listed_and_deleted(worker: FakeWorker, capsys: Capture) -> None:
+    page = {"data": [{"name": "dev-ada", "deploymentId": A, "activatedBy": "ada"}], "cursor": None, "hasMore": False}
+    worker.refusals["GET /v1/environments"] = (200, page)
+    assert main(["environments", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["dev-ada", A, "ada"]
+    worker.refusals["DELETE /v1/environments/dev-ada"] = (204, {})
+    assert main(["environments", "delete", "dev-ada", "--yes"]) == 0
+    assert capsys.readouterr().out == "dev-ada deleted\n"
+    assert worker.requests[-1] == "DELETE /v1/environments/dev-ada"
 
 
 # All at once --------------------------------------------------------------------------------------------------------

@@ -40,8 +40,8 @@ def second(server: LiveWorker, first: str) -> str:
 def test_deployments_are_listed_newest_first(worker: LiveWorker, first: str, second: str, capsys: Capture) -> None:
     out, err = studio(capsys, "deployments", "list")
     assert out == [
-        "deployment status live runs workflows workflow uploaded activated",
-        f"{second} active 0 1 4.8.9 T T",
+        "deployment status live runs workflows workflow uploaded activated active in",
+        f"{second} active 0 1 4.8.9 T T production",
         f"{first} retired 0 1 4.8.9 T T",
     ]
     assert err == []
@@ -56,6 +56,7 @@ def test_a_deployment_is_shown_whole(worker: LiveWorker, second: str, capsys: Ca
     assert out == [
         f"Deployment {second}",
         "Status active",
+        "Active in production",
         "Live runs 0",
         f"Digest {digest}",
         "Made with workflow 4.8.9, @workflow/core 4.8.9",

@@ -84,7 +84,7 @@ class Driver:
     async def call(self, method, params=None, key=ADMIN, headers=None):
         (endpoint,) = [endpoint for endpoint in wire.ENDPOINTS if endpoint.method == method]
         if endpoint.verb == "GET":
-            return await self.get(endpoint.path, key)
+            return await self.get(endpoint.path, key, headers=headers or {})
         headers = {"content-type": "application/cbor"} | (headers or {})
         return await self.post(endpoint.path, key, content=wire.encode(params or {}), headers=headers)
 

@@ -33,9 +33,9 @@ async def test_an_entry_says_which_deployment_took_the_place_of_which(worker):
     await worker.post("/v1/deployments/rollback")
     entries = [(e["action"], e["target"], e.get("details")) for e in await audited(worker, limit=3)]
     assert entries == [
-        ("rollback", older, {"replaced": newer}),
-        ("activate_deployment", newer, None),
-        ("activate_deployment", newer, {"replaced": older}),
+        ("rollback", older, {"environment": "production", "replaced": newer}),
+        ("activate_deployment", newer, {"environment": "production"}),
+        ("activate_deployment", newer, {"environment": "production", "replaced": older}),
     ]
 
 

@@ -19,6 +19,7 @@ async def test_an_upload_is_recorded_and_not_active(worker):
         "steps": ["step//./w//s"],
         "sdk": {"workflow": "4.8.9", "core": "4.8.9", "specVersion": 3},
         "node": ">=20",
+        "environments": [],
         "liveRuns": 0,
         "createdBy": "admin",
     }
@@ -41,7 +42,10 @@ async def test_activation_moves_the_pointer_and_rollback_moves_it_back(worker):
     for chosen in (first, second, first):
         activated = await worker.post(f"/v1/deployments/{chosen}/activate")
         assert (activated.status_code, activated.json()["status"]) == (200, "active")
-        assert (await worker.get("/v1/deployments/active")).json() == {"deploymentId": chosen}
+        assert (await worker.get("/v1/deployments/active")).json() == {
+            "deploymentId": chosen,
+            "environment": "production",
+        }
         assert await worker.world("deployments.current") == {"deploymentId": chosen}
     listed = (await worker.get("/v1/deployments")).json()
     assert {entry["deploymentId"]: entry["status"] for entry in listed["data"]} == {

@@ -75,6 +75,44 @@ def test_a_database_of_an_older_worker_is_brought_up_to_date(engine):
         assert compare_metadata(context, tables.metadata) == []
 
 
+def run(engine, *statements):
+    with engine.begin() as connection:
+        return [connection.exec_driver_sql(statement) for statement in statements]
+
+
+def rows(engine, query):
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def test_what_was_active_is_active_in_the_default_environment_and_comes_back(engine):
+    _migrate._migrate(engine, "upgrade", "0004")
+    message = (
+        "INSERT INTO messages (message_id, kind, queue_name, body, status, run_at, attempt, failures, unresolved, "
+    )
+    message += "is_wake, is_health_check, created_at) VALUES ('msg_1', 'workflow', 'q', '', 'ready', 1, 0, 0, 0, "
+    message += "'0', '0', 1)"
+    run(
+        engine,
+        "INSERT INTO deployments (id, digest, manifest, created_at) VALUES ('dep_1', '', '', 1)",
+        "INSERT INTO deployments (id, digest, manifest, created_at, activated_at, activated_by)"
+        " VALUES ('dep_2', '', '', 1, 2, 'ops')",
+        "INSERT INTO settings (key, value) VALUES ('active_deployment', 'dep_2'), ('database_id', 'd')",
+        message,
+    )
+    _migrate.upgrade(engine)
+    assert rows(engine, "SELECT name, deployment_id FROM environments") == [("production", "dep_2")]
+    assert rows(engine, "SELECT * FROM activations") == [("production", "dep_2", 2, "ops")]
+    assert rows(engine, "SELECT key FROM settings") == [("database_id",)]
+    assert rows(engine, "SELECT environment FROM messages") == [("production",)]
+    run(engine, "INSERT INTO environments (name, deployment_id) VALUES ('dev', 'dep_1')")
+    _migrate.downgrade(engine, "0004")
+    assert sorted(rows(engine, "SELECT key, value FROM settings")) == [
+        ("active_deployment", "dep_2"),
+        ("database_id", "d"),
+    ]
+
+
 def test_opening_imports_alembic_only_to_migrate(tmp_path):
     script = (
         "import asyncio, sys; from workflow_studio.worker.store import Database\n"

@@ -1,21 +1,24 @@
-"""Which worker a command talks to, and with which key.
+"""Which worker a command talks to, with which key, and about which environment of it.
 
-Each of the two comes from the first place that has it: the option, the profile that is named, the environment, the
-app's ``.env.local`` and ``.env``, the default profile, and at last the worker that ``studio dev`` or ``studio worker
-start`` runs in this folder. A profile's key comes from the variable that the profile names and from nowhere else.
+The worker and the key each come from the first place that has it: the option, the profile that is named, the
+environment, the app's ``.env.local`` and ``.env``, the default profile, and at last the worker that ``studio dev`` or
+``studio worker start`` runs in this folder. A profile's key comes from the variable that the profile names and from
+nowhere else. The environment of the worker comes from the option, the profile, ``WORKFLOW_COMPUTE_ENVIRONMENT``, or is
+the worker's default one.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
 from workflow_studio.client import ComputeClient, ComputeClientError, ScopeError, TransportError, UnauthorizedError
+from workflow_studio.compute.ids import parse_environment_name
 from workflow_studio.scaffolder.dev.announcement import session_worker
 from workflow_studio.scaffolder.errors import DeployError, UsageError
 from workflow_studio.scaffolder.profiles import DEFAULT_KEY_VARIABLE, PROFILE_VARIABLE, read_profiles
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 URL_VARIABLE: Final = "WORKFLOW_COMPUTE_BASE_URL"
 KEY_VARIABLE: Final = DEFAULT_KEY_VARIABLE
+ENVIRONMENT_VARIABLE: Final = "WORKFLOW_COMPUTE_ENVIRONMENT"
 DEFAULT_URL: Final = "http://localhost:8787"
 LOCAL_KEY_FILE: Final = ".workflow-studio/worker/api-key"
 """Where a worker started in the app's folder writes the key it made up for itself, below that folder."""
@@ -45,6 +49,7 @@ _HINTS: Final = {
     "deployment_not_found": "`studio compute list` shows the deployments the worker has.",
     "invalid_deployment_id": "An id is dep_ and 32 hexadecimal digits; `studio compute list` shows them.",
     "no_active_deployment": "Activate one: studio compute activate --deployment-id <id>",
+    "environment_not_found": "`studio environments list` shows those in which a deployment is active.",
     "run_finished": "Nothing is left to do; `studio runs show` tells how it ended.",
     "not_found": "Check the id, and that the worker's URL has no path that does not belong to it.",
     "rate_limited": "Wait a little and try again.",
@@ -60,12 +65,14 @@ class Target:
         source: Where that comes from, in a few words.
         profile: The profile it comes from.
         key_variable: The variable that may hold the key.
+        environment: The environment of the worker; its default one if None.
     """
 
     url: str
     source: str
     profile: str | None = None
     key_variable: str = KEY_VARIABLE
+    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +83,13 @@ class Connection:
         url: The worker's base URL.
         api_key: The key; not part of the representation.
         key_source: Where the key comes from, in a few words.
+        environment: The environment of the worker; its default one if None.
     """
 
     url: str
     api_key: str = field(repr=False)
     key_source: str = "the command"
+    environment: str | None = None
 
     @contextmanager
     def client(self, **options: Any) -> Iterator[ComputeClient]:
@@ -93,7 +102,7 @@ class Connection:
             DeployError: With the worker's own code, and a hint.
         """
         try:
-            with ComputeClient(self.url, self.api_key, **options) as client:
+            with ComputeClient(self.url, self.api_key, environment=self.environment, **options) as client:
                 yield client
         except ComputeClientError as error:
             raise explain(error, self.url) from error
@@ -107,6 +116,7 @@ def connect(
     url: str | None = None,
     api_key: str | None = None,
     profile: str | None = None,
+    worker_environment: str | None = None,
     environment: Mapping[str, str] | None = None,
     ask: Callable[[str], str] | None = None,
 ) -> Connection:
@@ -117,21 +127,22 @@ def connect(
         url: What ``--url`` gave.
         api_key: The key that was handed to the command.
         profile: What ``--profile`` gave.
+        worker_environment: What ``--environment`` gave.
         environment: The process's own environment by default.
         ask: Asks a person for the key of a worker's URL; None where nobody can be asked.
 
     Raises:
-        UsageError: If the URL is not one, the profile is unknown, or there is no key.
+        UsageError: If the URL or the environment is not one, the profile is unknown, or there is no key.
     """
     env = dict(os.environ if environment is None else environment)
-    target = find_target(directory, url=url, profile=profile, environment=env)
+    target = find_target(directory, url=url, profile=profile, worker_environment=worker_environment, environment=env)
     if api_key:
-        return Connection(target.url, api_key.strip())
+        return Connection(target.url, api_key.strip(), environment=target.environment)
     found = find_key(directory, target, env)
     if found is not None:
-        return Connection(target.url, found[0], found[1])
+        return Connection(target.url, found[0], found[1], target.environment)
     if ask is not None and (typed := ask(target.url).strip()):
-        return Connection(target.url, typed, "the prompt")
+        return Connection(target.url, typed, "the prompt", target.environment)
     where = "in the environment" if target.profile else "in the environment, .env.local or .env"
     raise UsageError(
         f"There is no API key for the worker at {target.url}.",
@@ -142,12 +153,24 @@ def connect(
 
 
 def find_target(
-    directory: Path, *, url: str | None = None, profile: str | None = None, environment: Mapping[str, str]
+    directory: Path,
+    *,
+    url: str | None = None,
+    profile: str | None = None,
+    worker_environment: str | None = None,
+    environment: Mapping[str, str],
 ) -> Target:
-    """Work out which worker is meant.
+    """Work out which worker is meant, and which environment of it.
+
+    Args:
+        directory: The app's folder.
+        url: What ``--url`` gave.
+        profile: What ``--profile`` gave.
+        worker_environment: What ``--environment`` gave.
+        environment: The process's own environment.
 
     Raises:
-        UsageError: If the URL is not one, or the profile is unknown.
+        UsageError: If the URL or the environment is not one, or the profile is unknown.
     """
     if url and profile:
         raise UsageError("--url and --profile both name a worker.", hint="Give one of the two.")
@@ -157,7 +180,23 @@ def find_target(
         raise UsageError(
             f"{target.url} is not the URL of a worker.", code="invalid_url", hint=f"It looks like {DEFAULT_URL}."
         )
-    return target
+    return replace(target, environment=_worker_environment(directory, target, worker_environment, environment))
+
+
+def _worker_environment(
+    directory: Path, target: Target, option: str | None, environment: Mapping[str, str]
+) -> str | None:
+    name, source = option, "--environment"
+    if name is None and target.environment is not None:
+        name, source = target.environment, f"the profile {target.profile}"
+    if name is None:
+        name, source = environment.get(ENVIRONMENT_VARIABLE) or None, ENVIRONMENT_VARIABLE
+    if name is None and target.profile is None:
+        name = app_variables(directory).get(ENVIRONMENT_VARIABLE)
+    try:
+        return None if name is None else parse_environment_name(name)
+    except ValueError as error:
+        raise UsageError(f"{source}: {error}", code="invalid_environment") from error
 
 
 def _target(directory: Path, url: str | None, profile: str | None, environment: Mapping[str, str]) -> Target:
@@ -177,7 +216,7 @@ def _target(directory: Path, url: str | None, profile: str | None, environment: 
 
 def _of_profile(name: str) -> Target:
     profile = read_profiles().get(name)
-    return Target(profile.url.rstrip("/"), f"the profile {name}", name, profile.api_key_env)
+    return Target(profile.url.rstrip("/"), f"the profile {name}", name, profile.api_key_env, profile.environment)
 
 
 def find_key(directory: Path, target: Target, environment: Mapping[str, str]) -> tuple[str, str] | None:

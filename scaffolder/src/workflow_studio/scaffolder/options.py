@@ -29,6 +29,15 @@ KeyStdinOption = Annotated[
     bool,
     typer.Option("--api-key-stdin", help="Read the worker's key from standard input; else WORKFLOW_COMPUTE_API_KEY."),
 ]
+EnvironmentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--environment",
+        metavar="NAME",
+        help="The environment of the worker; WORKFLOW_COMPUTE_ENVIRONMENT, else production.",
+        show_default=False,
+    ),
+]
 KeyOption = Annotated[str | None, typer.Option("--api-key", hidden=True)]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -44,9 +53,12 @@ _CONNECTION: Final = (
     Shared("api_key", KeyOption),
     Shared("json", JsonFlag, default=False),
 )
+_ENVIRONMENT: Final = Shared("environment", EnvironmentOption)
 
 
-def with_connection(*, first: Callable[[Path], None] | None = None) -> Callable[[Callable[..., T]], Callable[..., T]]:
+def with_connection(
+    *, first: Callable[[Path], None] | None = None, in_environment: bool = False
+) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Give a command the options that name a worker, in place of its parameter ``connection``.
 
     The command is called with a :class:`Connection`; it may have a parameter ``directory`` too. The option ``--json``
@@ -54,6 +66,7 @@ def with_connection(*, first: Callable[[Path], None] | None = None) -> Callable[
 
     Args:
         first: What to check of the app's folder before a key is looked for.
+        in_environment: Whether the command is about an environment of the worker, which an option can name.
     """
 
     def make(
@@ -64,14 +77,18 @@ def with_connection(*, first: Callable[[Path], None] | None = None) -> Callable[
         api_key_stdin: bool,
         api_key: str | None,
         json: bool,  # noqa: ARG001 - read before the command runs
+        environment: str | None = None,
     ) -> dict[str, Any]:
         if first is not None:
             first(directory)
         key = handed_key(api_key, from_stdin=api_key_stdin)
-        connection = connect(directory, url=url, profile=profile, api_key=key, ask=key_prompt())
+        connection = connect(
+            directory, url=url, profile=profile, api_key=key, worker_environment=environment, ask=key_prompt()
+        )
         return {"directory": directory, "connection": connection}
 
-    return lambda command: inject(command, ("directory", "connection"), _CONNECTION, make)
+    shared = (_ENVIRONMENT, *_CONNECTION) if in_environment else _CONNECTION
+    return lambda command: inject(command, ("directory", "connection"), shared, make)
 
 
 def handed_key(option: str | None, *, from_stdin: bool) -> str | None:
@@ -147,6 +164,13 @@ def complete_deployments(context: typer.Context, incomplete: str) -> Iterator[tu
     for deployment in ask_worker(context, lambda client: client.list_deployments(limit=50).data):
         if deployment.deployment_id.startswith(incomplete):
             yield deployment.deployment_id, deployment.status
+
+
+def complete_environments(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
+    """Offer the environments in which a deployment is active."""
+    for environment in ask_worker(context, lambda client: client.list_environments(limit=50).data):
+        if environment.name.startswith(incomplete):
+            yield environment.name, environment.deployment_id
 
 
 def ask_worker(context: typer.Context, question: Callable[[Any], Any]) -> Any:

@@ -38,12 +38,14 @@ class Profile(BaseModel):
     Attributes:
         url: The worker's base URL.
         api_key_env: The environment variable that holds the key.
+        environment: The environment of the worker; if absent, what the command and the variables say.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: str
     api_key_env: str = DEFAULT_KEY_VARIABLE
+    environment: str | None = None
 
     @field_validator("api_key_env")
     @classmethod
@@ -116,7 +118,7 @@ def _reason(error: ValidationError) -> str:
     if entry["type"] == "extra_forbidden" and str(entry["loc"][-1]) in _SECRETS:
         return f"{field} would be a key in a file; set api_key_env to the name of a variable that holds it"
     if entry["type"] == "extra_forbidden":
-        return f"{field} is not known; a profile has url and api_key_env"
+        return f"{field} is not known; a profile has url, api_key_env and environment"
     return f"{field}: {entry['msg'].removeprefix('Value error, ')}"
 
 

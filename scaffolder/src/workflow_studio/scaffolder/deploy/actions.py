@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from workflow_studio.compute.api import DeploymentStatus
-from workflow_studio.compute.ids import DeploymentId
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT, DeploymentId
 from workflow_studio.scaffolder.build.artifact import ARTIFACT_PATH, STATE_DIR
 from workflow_studio.scaffolder.errors import DeployError, UsageError
 
@@ -16,10 +14,10 @@ if TYPE_CHECKING:
     from workflow_studio.client import ComputeClient
     from workflow_studio.compute.api import Deployment
     from workflow_studio.compute.scopes import ComputeScope
+    from workflow_studio.scaffolder.connection import Connection
     from workflow_studio.scaffolder.output import Output
 
 _PAGE_SIZE = 100
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def check_access(client: ComputeClient, scope: ComputeScope) -> None:
@@ -59,7 +57,7 @@ def upload(client: ComputeClient, artifact: Path, output: Output) -> Deployment:
 
 
 def activate(client: ComputeClient, deployment_id: str, output: Output) -> Deployment:
-    """Have new runs use a deployment."""
+    """Have new runs of the client's environment use a deployment."""
     with output.status(f"Activating {deployment_id}"):
         return client.activate_deployment(DeploymentId(deployment_id))
 
@@ -76,20 +74,22 @@ def deployments(client: ComputeClient) -> list[Deployment]:
         cursor = page.cursor
 
 
-def previously_active(known: list[Deployment]) -> Deployment:
-    """Return the deployment that was active before the one that is.
+def environment_of(connection: Connection) -> str:
+    """Return the environment of the worker that a command is about."""
+    return connection.environment or DEFAULT_ENVIRONMENT
 
-    Raises:
-        DeployError: If there was none.
-    """
-    earlier = [entry for entry in known if entry.status != DeploymentStatus.ACTIVE and entry.activated_at]
-    if not earlier:
-        raise DeployError(
-            "The worker has no earlier deployment to go back to.",
-            code="no_earlier_deployment",
-            hint="Name one with --deployment-id; `studio compute list` shows what there is.",
-        )
-    return max(earlier, key=lambda entry: entry.activated_at or _NEVER)
+
+def where(connection: Connection) -> str:
+    """Return in a few words which worker a command is about, and which environment unless it is the default one."""
+    environment = environment_of(connection)
+    return connection.url if environment == DEFAULT_ENVIRONMENT else f"{connection.url} in {environment}"
+
+
+def tell_active(active: Deployment, connection: Connection, output: Output) -> None:
+    """Say which deployment new runs use from now on."""
+    output.print(active.deployment_id)
+    document = {"deploymentId": active.deployment_id, "status": active.status, "url": connection.url}
+    output.document({**document, "environment": environment_of(connection)})
 
 
 def default_artifact(directory: Path) -> Path:

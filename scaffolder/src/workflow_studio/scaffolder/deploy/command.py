@@ -12,7 +12,14 @@ from workflow_studio.scaffolder.build.command import build_document, run_build, 
 from workflow_studio.scaffolder.build.packages import read_package_json
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
-from workflow_studio.scaffolder.deploy.actions import activate, check_access, deployments, previously_active, upload
+from workflow_studio.scaffolder.deploy.actions import (
+    activate,
+    check_access,
+    environment_of,
+    tell_active,
+    upload,
+    where,
+)
 from workflow_studio.scaffolder.options import complete_deployments, with_connection
 from workflow_studio.scaffolder.output import get_output
 
@@ -26,6 +33,7 @@ def register(app: typer.Typer) -> None:
         examples=(
             "studio deploy                         to the worker on this machine",
             "studio deploy --profile production    to one of your config.toml",
+            "studio deploy --environment staging   for the runs of that environment alone",
         ),
     )
     add(
@@ -40,7 +48,7 @@ def _is_an_app(directory: Path) -> None:
     read_package_json(directory.resolve() / "package.json")  # in the wrong folder no key is found either
 
 
-@with_connection(first=_is_an_app)
+@with_connection(first=_is_an_app, in_environment=True)
 def deploy(*, directory: Path, connection: Connection) -> None:
     """Build, upload and activate this app's workflows."""
     output = get_output()
@@ -51,26 +59,27 @@ def deploy(*, directory: Path, connection: Connection) -> None:
     with connection.client() as client:
         uploaded = upload(client, built.path, output)
         active = activate(client, uploaded.deployment_id, output)
-    output.note(f"{summary(built)}; active at {connection.url}")
+    output.note(f"{summary(built)}; active at {where(connection)}")
     output.print(active.deployment_id)
     output.document(
         {
             **build_document(built),
             "status": active.status,
             "url": connection.url,
+            "environment": environment_of(connection),
             "seconds": round(time.monotonic() - started, 2),
         }
     )
 
 
-@with_connection()
+@with_connection(in_environment=True)
 def rollback(
     *,
     deployment_id: Annotated[
         str | None,
         typer.Option(
             "--deployment-id",
-            help="The deployment; the one active before this one by default.",
+            help="The deployment; the one that was active before this one by default.",
             autocompletion=complete_deployments,
         ),
     ] = None,
@@ -79,7 +88,5 @@ def rollback(
     """Activate an earlier deployment again. Nothing is built or uploaded; runs that exist stay on theirs."""
     output = get_output()
     with connection.client() as client:
-        chosen = deployment_id or previously_active(deployments(client)).deployment_id
-        active = activate(client, chosen, output)
-    output.print(active.deployment_id)
-    output.document({"deploymentId": active.deployment_id, "status": active.status, "url": connection.url})
+        active = activate(client, deployment_id, output) if deployment_id else client.rollback_deployment()
+    tell_active(active, connection, output)

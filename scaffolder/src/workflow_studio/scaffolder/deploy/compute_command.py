@@ -9,7 +9,7 @@ import typer
 from workflow_studio.scaffolder.build.command import build
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
-from workflow_studio.scaffolder.deploy.actions import activate, default_artifact, upload
+from workflow_studio.scaffolder.deploy.actions import activate, default_artifact, tell_active, upload
 from workflow_studio.scaffolder.deploy.ownership_command import validate_ownership
 from workflow_studio.scaffolder.operate.deployments import list_deployments
 from workflow_studio.scaffolder.options import complete_deployments, with_connection
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(compute, name="compute")
 
 
-@with_connection()
+@with_connection(in_environment=True)
 def compute_deploy(
     *,
     artifact: Annotated[
@@ -51,7 +51,7 @@ def compute_deploy(
     directory: Path,
     connection: Connection,
 ) -> None:
-    """Upload an artifact; new runs do not use it yet."""
+    """Upload an artifact; new runs do not use it yet. It begins with the variables of the active deployment."""
     output = get_output()
     with connection.client() as client:
         uploaded = upload(client, artifact or default_artifact(directory), output)
@@ -60,7 +60,7 @@ def compute_deploy(
     output.document({"deploymentId": uploaded.deployment_id, "status": uploaded.status, "url": connection.url})
 
 
-@with_connection()
+@with_connection(in_environment=True)
 def compute_activate(
     *,
     deployment_id: Annotated[
@@ -72,5 +72,4 @@ def compute_activate(
     output = get_output()
     with connection.client() as client:
         active = activate(client, deployment_id, output)
-    output.print(active.deployment_id)
-    output.document({"deploymentId": active.deployment_id, "status": active.status, "url": connection.url})
+    tell_active(active, connection, output)

@@ -63,7 +63,7 @@ def check_worker(
         hint = f"Give it with {target.key_variable} or --api-key-stdin."
         yield Check("key", Verdict.FAIL, f"There is no API key for the worker at {target.url}.", hint)
         return
-    with ComputeClient(target.url, found[0], timeout=_TIMEOUT, retries=0) as client:
+    with ComputeClient(target.url, found[0], timeout=_TIMEOUT, retries=0, environment=target.environment) as client:
         yield from _key(client, target, found[1], now())
 
 

@@ -2,18 +2,24 @@
 
 # Typer reads the annotations when the command runs, so they are not postponed here.
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
 from workflow_studio.compute.ids import DeploymentId
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
-from workflow_studio.scaffolder.deploy.actions import activate, deployments
+from workflow_studio.scaffolder.deploy.actions import activate, deployments, tell_active
 from workflow_studio.scaffolder.deploy.command import rollback
 from workflow_studio.scaffolder.operate.environment import register_environment
 from workflow_studio.scaffolder.operate.show import document, status, when
-from workflow_studio.scaffolder.options import DeploymentArgument, YesOption, confirm, with_connection
+from workflow_studio.scaffolder.options import (
+    DeploymentArgument,
+    YesOption,
+    complete_environments,
+    confirm,
+    with_connection,
+)
 from workflow_studio.scaffolder.output import Cell, get_output
 
 _ID: Final = "dep_3f0c8d5e6b7a49218c0d1e2f3a4b5c6d"  # of the examples
@@ -40,16 +46,33 @@ def register(app: typer.Typer) -> None:
 
 
 @with_connection()
-def list_deployments(*, connection: Connection) -> None:
-    """List the worker's deployments, newest first."""
+def list_deployments(
+    *,
+    environment: Annotated[
+        str | None,
+        typer.Option(
+            "--environment",
+            metavar="NAME",
+            help="Only the one that is active in it.",
+            autocompletion=complete_environments,
+            show_default=False,
+        ),
+    ] = None,
+    connection: Connection,
+) -> None:
+    """List the worker's deployments, newest first, with the environments in which they are active."""
     output = get_output()
     with connection.client() as client:
         known = deployments(client)
-    if not known:
+    if environment is not None:
+        known = [entry for entry in known if environment in entry.environments]
+    if not known and environment is not None:
+        output.note(f"No deployment is active in the environment {environment}.")
+    elif not known:
         output.note("The worker has no deployment yet. Make one: studio deploy")
     else:
         output.table(
-            ("deployment", "status", "live runs", "workflows", "workflow", "uploaded", "activated"),
+            ("deployment", "status", "live runs", "workflows", "workflow", "uploaded", "activated", "active in"),
             [
                 (
                     entry.deployment_id,
@@ -59,6 +82,7 @@ def list_deployments(*, connection: Connection) -> None:
                     entry.sdk.workflow if entry.sdk else "",
                     when(entry.created_at),
                     when(entry.activated_at),
+                    ", ".join(entry.environments),
                 )
                 for entry in known
             ],
@@ -75,6 +99,7 @@ def show_deployment(*, deployment: DeploymentArgument, connection: Connection) -
     facts: dict[str, Cell] = {
         "Deployment": found.deployment_id,
         "Status": status(found.status),
+        "Active in": ", ".join(found.environments),
         "Live runs": str(found.live_runs),
         "Digest": found.digest,
         "Made with": f"workflow {found.sdk.workflow}, @workflow/core {found.sdk.core}" if found.sdk else "",
@@ -92,14 +117,13 @@ def show_deployment(*, deployment: DeploymentArgument, connection: Connection) -
     output.document({"deployment": document(found)})
 
 
-@with_connection()
+@with_connection(in_environment=True)
 def activate_deployment(*, deployment: DeploymentArgument, connection: Connection) -> None:
     """Have new runs use a deployment; runs that exist stay on theirs."""
     output = get_output()
     with connection.client() as client:
         active = activate(client, deployment, output)
-    output.print(active.deployment_id)
-    output.document({"deploymentId": active.deployment_id, "status": active.status, "url": connection.url})
+    tell_active(active, connection, output)
 
 
 @with_connection()

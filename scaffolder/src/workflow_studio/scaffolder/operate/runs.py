@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from workflow_studio.compute.codes import ErrorCode
-from workflow_studio.compute.ids import DeploymentId, RunId
+from workflow_studio.compute.ids import DeploymentId, EnvironmentName, RunId
 from workflow_studio.scaffolder.cli import add
 from workflow_studio.scaffolder.connection import Connection
 from workflow_studio.scaffolder.errors import ExitCode, StudioError
@@ -19,7 +19,13 @@ from workflow_studio.scaffolder.operate.show import document, status, took, when
 from workflow_studio.scaffolder.operate.timeline import short_name
 from workflow_studio.scaffolder.operate.watch import MAX_INTERVAL, Watcher
 from workflow_studio.scaffolder.operate.watch_display import display_for
-from workflow_studio.scaffolder.options import RunArgument, RunsArgument, complete_deployments, with_connection
+from workflow_studio.scaffolder.options import (
+    RunArgument,
+    RunsArgument,
+    complete_deployments,
+    complete_environments,
+    with_connection,
+)
 from workflow_studio.scaffolder.output import get_output
 
 _SUMMARY = "Look at runs, watch, cancel, rerun and wake them."
@@ -93,7 +99,7 @@ def register(app: typer.Typer) -> None:
 
 
 @with_connection()
-def list_runs(
+def list_runs(  # noqa: PLR0913 - one parameter per option of the command line
     *,
     state: Annotated[
         list[RunStatus] | None, typer.Option("--status", help="Only those that stand here; may be repeated.")
@@ -104,6 +110,16 @@ def list_runs(
     deployment: Annotated[
         str | None,
         typer.Option("--deployment", metavar="ID", help="Only those of it.", autocompletion=complete_deployments),
+    ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option(
+            "--environment",
+            metavar="NAME",
+            help="Only those that were started in it.",
+            autocompletion=complete_environments,
+            show_default=False,
+        ),
     ] = None,
     since: Moment = None,
     until: Moment = None,
@@ -120,6 +136,7 @@ def list_runs(
                 workflow_name=name,
                 status=state,
                 deployment_id=place,
+                environment=None if environment is None else EnvironmentName(environment),
                 created_after=since,
                 created_before=until,
                 limit=size,

@@ -10,7 +10,7 @@ from workflow_studio.client._calls.base import Call, answer, query, segment
 from workflow_studio.client._filters import Part
 from workflow_studio.compute import wire
 from workflow_studio.compute.api import DeadMessage, Executor, Health, Page, WebhookResponse
-from workflow_studio.compute.ids import DeploymentId, MessageId
+from workflow_studio.compute.ids import ENVIRONMENT_HEADER, DeploymentId, MessageId
 from workflow_studio.compute.interface import Published
 from workflow_studio.compute.messages import envelope
 from workflow_studio.compute.web import WebResponse
@@ -42,6 +42,9 @@ _OF_THE_CONNECTION: Final = frozenset(
     }
 )
 """Headers that say something about one connection, and nothing to whoever is behind it."""
+
+_OF_THE_WORKERS_CALLER: Final = frozenset({"authorization", ENVIRONMENT_HEADER, "idempotency-key"})
+"""Headers that say something to the worker about whoever calls it, which the other service does not."""
 
 _CBOR: Final = (("accept", wire.CBOR_MEDIA_TYPE), ("content-type", wire.CBOR_MEDIA_TYPE))
 
@@ -87,7 +90,7 @@ def webhook_ingress(provider: str, request: WebRequest) -> Call[WebhookResponse]
         f"/v1/webhooks/{segment(provider)}{f'?{query_string}' if query_string else ''}",
         answer(WebhookResponse),
         content=request.body or None,
-        headers=_without(request.headers, _OF_THE_CONNECTION | {"authorization", "idempotency-key"}),
+        headers=_without(request.headers, _OF_THE_CONNECTION | _OF_THE_WORKERS_CALLER),
         repeatable=False,
     )
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from workflow_studio.compute.manifest import ArtifactFile
 
 _CHUNK: Final = 256 * 1024
-_PLAIN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Neither a link, which leads elsewhere, nor a pipe, on which an open would wait."""
 
 
 class Base:
@@ -62,14 +60,18 @@ class Base:
         """
         path = self.path_of(file)
         try:
-            descriptor = os.open(self._folder / path, _PLAIN)
+            with open(self._folder / path, "rb", buffering=0, opener=_open_plain) as source:
+                found = os.fstat(source.fileno())
+                if not stat.S_ISREG(found.st_mode) or found.st_size != file.size:
+                    raise base_not_found(self.deployment_id, path)
+                left = file.size
+                while left and (chunk := source.read(min(left, _CHUNK))):
+                    left -= len(chunk)
+                    yield chunk
         except OSError as error:
             raise base_not_found(self.deployment_id, path) from error
-        with os.fdopen(descriptor, "rb") as source:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_size != file.size:
-                raise base_not_found(self.deployment_id, path)
-            left = file.size
-            while left and (chunk := source.read(min(left, _CHUNK))):
-                left -= len(chunk)
-                yield chunk
+
+
+def _open_plain(path: str, flags: int) -> int:
+    # Neither a link, which leads elsewhere, nor a pipe, on which an open would wait.
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
