@@ -111,7 +111,7 @@ class Answers:
             "status": "pass", "problems": [], "executionMode": "remote", "language": "python",
             "targetWorld": "workflow-studio/world-remote", "expectedTargetWorld": "workflow-studio/world-remote",
             "worker": {
-                "baseUrl": "http://worker.example", "apiKeyConfigured": True,
+                "baseUrl": "http://worker.example", "environment": None, "apiKeyConfigured": True,
                 "access": {"status": "ok", "code": None, "message": None},
             },
             "unexpectedHits": 0, "refusedRequests": 0, "lastEvent": None,

@@ -104,7 +104,7 @@ class TestDiagnostics:
             "status": "pass", "problems": [], "executionMode": "remote",
             "targetWorld": "workflow-studio/world-remote", "expectedTargetWorld": "workflow-studio/world-remote",
             "worker": {
-                "baseUrl": "http://worker.example", "apiKeyConfigured": True,
+                "baseUrl": "http://worker.example", "environment": None, "apiKeyConfigured": True,
                 "access": {"status": "ok", "code": None, "message": None},
             },
             "language": "python", "unexpectedHits": 0, "refusedRequests": 0, "lastEvent": None,

@@ -89,7 +89,7 @@ def test_a_healthy_app_passes(app: App, worker: FakeWorker) -> None:
     assert report["targetWorld"] == report["expectedTargetWorld"] == "workflow-studio/world-remote"
     assert report["executionMode"] == "remote"
     access = {"status": "ok", "code": None, "message": None}
-    assert report["worker"] == {"baseUrl": worker.url, "apiKeyConfigured": True, "access": access}
+    assert report["worker"] == {"baseUrl": worker.url, "environment": None, "apiKeyConfigured": True, "access": access}
     assert "key-of-these-tests" not in str(report)
     (asked,) = worker.requests
     assert (asked.method, asked.path) == ("GET", "/v1/world/deployment-id")
