@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,11 @@ from workflow_studio.scaffolder.dev import command
 from workflow_studio.scaffolder.dev.lock import SessionLock
 from workflow_studio.scaffolder.errors import UsageError
 from workflow_studio.scaffolder.node import NodeRuntime
+from workflow_studio.scaffolder.worker.config_file import AppSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workflow_studio.scaffolder.dev.session import Session
 
 ANSWERS = "_commit: v0.1.0\n_src_path: gh:org/workflow-studio\napp_dir: server\nframework: nitro\nmode: existing\n"
@@ -31,6 +35,20 @@ class Sessions:
     begun: list[Session] = field(default_factory=list)
     status: int = 0
     meanwhile: Any = None
+
+
+def settings_like(_directory: Path, _node: NodeRuntime, variables: Mapping[str, str], **changes: Any) -> AppSettings:
+    """What an app without settings of its own comes to."""
+    settings = AppSettings(
+        file="/shop/workflow.config.ts",
+        target=WORLD,
+        mode="remote",
+        worker=variables["WORKFLOW_COMPUTE_BASE_URL"],
+        is_meant=True,
+        environment=variables["WORKFLOW_COMPUTE_ENVIRONMENT"] or None,
+        key_variable="WORKFLOW_COMPUTE_API_KEY",
+    )
+    return replace(settings, **changes)
 
 
 @pytest.fixture
@@ -49,7 +67,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("WORKFLOW_COMPUTE_BASE_URL", "WORKFLOW_COMPUTE_API_KEY", "WORKFLOW_STUDIO_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr(command, "target_world", lambda *_: WORLD)
+    monkeypatch.setattr(command, "app_settings", settings_like)
     monkeypatch.setattr(
         command, "find_node", lambda: NodeRuntime(Path("/n/node"), ("/n/npm",), (24, 0, 0), bundled=False)
     )
@@ -92,6 +110,7 @@ def test_a_session_with_a_worker_of_its_own(app: Path, sessions: Sessions) -> No
         "WORKFLOW_TARGET_WORLD": WORLD,
         "WORKFLOW_COMPUTE_BASE_URL": session.connection.url,
         "WORKFLOW_COMPUTE_API_KEY": session.connection.api_key,
+        "WORKFLOW_COMPUTE_ENVIRONMENT": "",
     }
     assert session.app.env["PATH"].startswith(f"{app}/node_modules/.bin:")
     assert (app / ".workflow-studio/.gitignore").read_text() == "*\n"
@@ -166,6 +185,46 @@ def test_a_shared_worker(
     }
     assert asked == ["deploy:write"]
     assert "studio environments delete dev-ada-l" in capsys.readouterr().out
+
+
+def test_the_key_is_in_the_variable_that_the_app_reads(
+    app: Path, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "app_settings", partial(settings_like, key_variable="TEAM_KEY"))
+    assert main(["dev"]) == 0
+    (session,) = sessions.begun
+    assert session.app is not None
+    assert session.app.env["TEAM_KEY"] == session.connection.api_key
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"mode": "local"}, "mode"),
+        ({"is_meant": False, "worker": "https://production"}, "remoteWorkerUrl"),
+        ({"environment": "staging"}, "environment"),
+    ],
+)
+def test_settings_that_would_lead_the_app_elsewhere(
+    app: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    field: str,
+) -> None:
+    monkeypatch.setattr(command, "app_settings", partial(settings_like, **changes))
+    error = refused(capsys)
+    assert error["code"] == "config_wins"
+    assert error["message"].startswith(f"/shop/workflow.config.ts sets execution.{field},")
+
+
+def test_an_app_that_knows_no_environments(
+    app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "check_access", lambda *_: None)
+    monkeypatch.setenv("WORKFLOW_COMPUTE_API_KEY", "the-key-of-the-team")
+    monkeypatch.setattr(command, "app_settings", partial(settings_like, environment=None))
+    assert refused(capsys, "--remote", "https://w.test")["code"] == "app_outdated"
 
 
 def test_another_environment(app: Path, sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:

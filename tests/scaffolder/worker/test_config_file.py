@@ -10,7 +10,7 @@ import pytest
 from tests.support.template import copy_template, render
 from workflow_studio.scaffolder.errors import WorkerError
 from workflow_studio.scaffolder.node import NodeRuntime, find_node
-from workflow_studio.scaffolder.worker.config_file import settings_from_config
+from workflow_studio.scaffolder.worker.config_file import app_settings, settings_from_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,3 +103,30 @@ def test_an_app_without_the_package_is_told_what_to_do(tmp_path: Path, node: Nod
     with pytest.raises(WorkerError, match="no package workflow-studio") as caught:
         settings_from_config(configure(tmp_path, "module.exports = {};"), node)
     assert "studio scaffold" in (caught.value.hint or "")
+
+
+ENVIRONMENT = {
+    "WORKFLOW_COMPUTE_BASE_URL": "http://localhost:8787/",
+    "WORKFLOW_COMPUTE_API_KEY": "key",
+    "WORKFLOW_COMPUTE_ENVIRONMENT": "",
+}
+
+
+def test_an_app_sends_its_runs_where_its_variables_say(app: Path, node: NodeRuntime) -> None:
+    settings = app_settings(app, node, ENVIRONMENT)
+    assert (settings.mode, settings.worker, settings.is_meant) == ("remote", "http://localhost:8787", True)
+    assert settings.target == "workflow-studio/world-remote"
+    assert settings.key_variable == "WORKFLOW_COMPUTE_API_KEY"
+    assert (settings.environment, settings.file) == (None, None)
+    named = app_settings(app, node, {**ENVIRONMENT, "WORKFLOW_COMPUTE_ENVIRONMENT": "dev-ada"})
+    assert named.environment == "dev-ada"
+
+
+def test_the_configuration_wins_over_the_variables(app: Path, node: NodeRuntime) -> None:
+    execution = {"mode": "local", "remoteWorkerUrl": "https://worker.test", "apiKeyEnv": "K", "environment": "staging"}
+    document = {"execution": execution, "remoteWorldTarget": "./worlds/mine.cjs"}
+    file = configure(app, f"module.exports = {json.dumps(document)};")
+    settings = app_settings(app, node, ENVIRONMENT)
+    assert (settings.mode, settings.worker, settings.is_meant) == ("local", "https://worker.test", False)
+    assert (settings.key_variable, settings.environment) == ("K", "staging")
+    assert (settings.target, settings.file) == ("./worlds/mine.cjs", str(file))

@@ -38,7 +38,7 @@ from workflow_studio.scaffolder.options import KeyOption, KeyStdinOption, Profil
 from workflow_studio.scaffolder.output import Output, get_output
 from workflow_studio.scaffolder.processes import free_port
 from workflow_studio.scaffolder.scaffold._answers import read_recorded
-from workflow_studio.scaffolder.worker.config_file import target_world
+from workflow_studio.scaffolder.worker.config_file import app_settings
 from workflow_studio.scaffolder.worker.launch import worker_command
 
 ENVIRONMENT_VARIABLE: Final = "WORKFLOW_COMPUTE_ENVIRONMENT"
@@ -55,23 +55,12 @@ class App:
     Attributes:
         directory: The folder.
         framework: The framework's name.
-        target: What ``WORKFLOW_TARGET_WORLD`` has to be.
         node: The Node.js that builds and runs it.
     """
 
     directory: Path
     framework: str
-    target: str
     node: NodeRuntime
-
-    def variables(self, connection: Connection, environment: str | None) -> dict[str, str]:
-        """Return the variables that send the app's runs to a worker."""
-        found = {
-            "WORKFLOW_TARGET_WORLD": self.target,
-            URL_VARIABLE: connection.url,
-            KEY_VARIABLE: connection.api_key,
-        }
-        return found | ({ENVIRONMENT_VARIABLE: environment} if environment else {})
 
 
 def register(app: typer.Typer) -> None:
@@ -147,7 +136,7 @@ def dev(  # noqa: PLR0913 - one parameter per option of the command line
             worker.held = lock.descriptor
             connection = worker.connection
             stack.enter_context(announced(app.directory, connection.url))
-        variables = app.variables(connection, environment)
+        variables = _variables(app, connection, environment)
         if server is None:
             write_variables(state / APP_VARIABLES, variables)
         session = Session(
@@ -197,8 +186,37 @@ def _find_app(directory: Path) -> App:
             hint="Put it in first: studio scaffold",
         )
     read_sdk(directory)
-    node = find_node()
-    return App(directory, str(recorded.answers.get("framework", "")), target_world(directory, node), node)
+    return App(directory, str(recorded.answers.get("framework", "")), find_node())
+
+
+def _variables(app: App, connection: Connection, environment: str | None) -> dict[str, str]:
+    """Return the variables that send the app's runs to the session's worker.
+
+    Raises:
+        StudioError: If the app's configuration sends them elsewhere all the same.
+    """
+    # Empty, not absent: an env file of the app may have another.
+    named = {URL_VARIABLE: connection.url, KEY_VARIABLE: connection.api_key, ENVIRONMENT_VARIABLE: environment or ""}
+    settings = app_settings(app.directory, app.node, os.environ | named)
+    if settings.mode != "remote":
+        field = "mode"
+    elif not settings.is_meant:
+        field = "remoteWorkerUrl"
+    elif environment is not None and settings.environment is None:
+        raise UsageError(
+            "The package workflow-studio in this app is too old to know environments.",
+            code="app_outdated",
+            hint="Bring it forward: studio update",
+        )
+    elif settings.environment != environment:
+        field = "environment"
+    else:
+        return {"WORKFLOW_TARGET_WORLD": settings.target, **named, settings.key_variable: connection.api_key}
+    raise UsageError(
+        f"{settings.file} sets execution.{field}, which wins over what this session tells the app.",
+        code="config_wins",
+        hint=f"Leave execution.{field} out of it, and set it where the app runs in production.",
+    )
 
 
 def _local_worker(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,13 +22,20 @@ if TYPE_CHECKING:
 _READ: Final = """
 const { createRequire } = require('node:module');
 const { writeFileSync } = require('node:fs');
-const [folder, answer] = process.argv.slice(1);
+const [folder, answer, target] = process.argv.slice(1);
 const plain = (_, value) => (typeof value === 'function' ? '(function)' : value);
 const say = (found) => writeFileSync(answer, JSON.stringify(found, plain));
 try {
   const studio = createRequire(folder + '/index.js')('workflow-studio');
   const { file, config } = studio.loadWorkflowStudioConfig(folder);
-  say({ file, worker: config.worker ?? {}, target: config.remoteWorldTarget ?? null });
+  const world = config.remoteWorldTarget ?? target;
+  process.env.WORKFLOW_TARGET_WORLD = world;
+  const resolve = () => {
+    const resolved = studio.resolveWorkflowStudioAdapterConfig(undefined, { cwd: folder });
+    const meant = studio.normalizeBaseUrl(process.env.WORKFLOW_COMPUTE_BASE_URL);
+    return { ...resolved, isMeant: resolved.baseUrl === meant };
+  };
+  say({ file, worker: config.worker ?? {}, target: world, app: target ? resolve() : null });
 } catch (error) {
   say({ problem: String(error?.message ?? error), isMissing: error?.code === 'MODULE_NOT_FOUND' });
 }
@@ -75,6 +83,53 @@ def settings_from_config(config: Path, node: NodeRuntime) -> dict[str, str]:
     return settings
 
 
+@dataclass(frozen=True, slots=True)
+class AppSettings:
+    """Where an app sends its runs, with everything that has a say in it.
+
+    Attributes:
+        file: The configuration, if there is one.
+        target: What ``WORKFLOW_TARGET_WORLD`` must be.
+        mode: ``remote``, or ``local`` when the configuration says so.
+        worker: The worker's URL.
+        is_meant: Whether that is the worker that the variables name.
+        environment: The environment there.
+        key_variable: The variable that holds the key.
+    """
+
+    file: str | None
+    target: str
+    mode: str
+    worker: str | None
+    is_meant: bool
+    environment: str | None
+    key_variable: str
+
+
+def app_settings(app_dir: Path, node: NodeRuntime, variables: Mapping[str, str]) -> AppSettings:
+    """Return where an app would send its runs.
+
+    Args:
+        app_dir: The app's folder.
+        node: Reads the configuration.
+        variables: The environment that the app gets, but for ``WORKFLOW_TARGET_WORLD``, which is what it must be.
+
+    Raises:
+        WorkerError: If the app's package is not installed, or the configuration cannot be read.
+    """
+    found = _read(app_dir.resolve(), node, variables, DEFAULT_TARGET)
+    app = found["app"]
+    return AppSettings(
+        file=found.get("file"),
+        target=found["target"],
+        mode=app["executionMode"],
+        worker=app.get("baseUrl"),
+        is_meant=app["isMeant"],
+        environment=app.get("environment"),
+        key_variable=app["apiKeyEnv"],
+    )
+
+
 def target_world(config: Path, node: NodeRuntime) -> str:
     """Return what ``WORKFLOW_TARGET_WORLD`` must be in the app that a ``workflow.config.*`` belongs to.
 
@@ -86,7 +141,7 @@ def target_world(config: Path, node: NodeRuntime) -> str:
         WorkerError: If there is no such file, or it cannot be read.
     """
     target = _found(config, node).get("target")
-    return target if isinstance(target, str) else DEFAULT_TARGET
+    return target if isinstance(target, str) and target else DEFAULT_TARGET
 
 
 def _found(config: Path, node: NodeRuntime) -> dict[str, Any]:
@@ -101,13 +156,15 @@ def _found(config: Path, node: NodeRuntime) -> dict[str, Any]:
     return found
 
 
-def _read(folder: Path, node: NodeRuntime) -> dict[str, Any]:
+def _read(
+    folder: Path, node: NodeRuntime, variables: Mapping[str, str] | None = None, target: str = ""
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="workflow-studio-") as scratch:
         answer = Path(scratch, "worker.json")
         subprocess.run(  # noqa: S603 - our script, the user's own configuration
-            [node.node, "-e", _READ, folder, answer],
+            [node.node, "-e", _READ, folder, answer, target],
             cwd=folder if folder.is_dir() else None,
-            env=node.environment(),
+            env=node.environment(variables),
             capture_output=True,
             check=False,
             timeout=_SECONDS,
