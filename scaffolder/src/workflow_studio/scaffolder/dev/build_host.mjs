@@ -15,8 +15,9 @@ import { pathToFileURL } from 'node:url';
 import { format } from 'node:util';
 
 import { withSourceMaps, withoutSources } from '../build/source_maps.mjs';
-import { Incremental, codeLiteral, stampOf } from './incremental.mjs';
+import { Incremental, codeLiteral } from './incremental.mjs';
 import { replaceModules } from './module_hooks.mjs';
+import { stampOf } from './plugins.mjs';
 import { problemsOf } from './problems.mjs';
 
 /**
@@ -31,8 +32,9 @@ import { problemsOf } from './problems.mjs';
  * @typedef {{ path: string, modified: boolean }} Change
  */
 
-/** @type {Settings} */
 const SOURCE_MAPS = /\/\/# sourceMappingURL=\S+/g;
+
+/** @type {Settings} */
 const settings = JSON.parse(process.argv[2] ?? '{}');
 const { appDir } = settings;
 const outDir = join(appDir, settings.outDir);
@@ -114,7 +116,9 @@ function makeBuilder(Builder, sdk, incremental) {
         const started = performance.now();
         const files = await super.getInputFiles();
         // Nothing of the app is in there, but the artifacts of a worker may be, and they are large.
-        this.files = files.filter((/** @type {string} */ path) => !path.startsWith(stateDir));
+        this.files = files.filter(
+          (/** @type {string} */ path) => !path.startsWith(stateDir),
+        );
         incremental.phases.files = (performance.now() - started) / 1000;
       }
       return this.files;
@@ -183,7 +187,8 @@ function makeBuilder(Builder, sdk, incremental) {
     }
   }
   const file = (/** @type {string} */ name) => `./${settings.outDir}/${name}`;
-  return new WarmBuilder({
+  const Made = /** @type {any} */ (WarmBuilder);
+  return new Made({
     buildTarget: 'standalone',
     dirs: ['./workflows'],
     stepsBundlePath: file('step.js'),

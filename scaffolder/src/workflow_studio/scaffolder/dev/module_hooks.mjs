@@ -3,7 +3,7 @@
  * their own, so what they serve finds the real objects again in this process, under `REPLACEMENTS`.
  */
 
-import { register } from 'node:module';
+import * as nodeModule from 'node:module';
 
 const SCHEME = 'workflow-studio:';
 
@@ -22,6 +22,9 @@ let wanted = { importers: '', names: {} };
  * @param {Record<string, any>} replacements Module by the name it is imported with.
  */
 export function replaceModules(importers, replacements) {
+  if (typeof nodeModule.register !== 'function') {
+    throw new Error('Node.js 20.6 or later is needed to keep it in a process');
+  }
   /** @type {any} */ (globalThis)[Symbol.for(REPLACEMENTS)] = replacements;
   /** @type {Record<string, string[]>} */
   const names = {};
@@ -30,7 +33,7 @@ export function replaceModules(importers, replacements) {
       (name) => name !== 'default' && /^[A-Za-z_$][\w$]*$/.test(name),
     );
   }
-  register(import.meta.url, { data: { importers, names } });
+  nodeModule.register(import.meta.url, { data: { importers, names } });
 }
 
 /** @param {Wanted} data */
