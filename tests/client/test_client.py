@@ -17,6 +17,7 @@ from workflow_studio.client import (
     ScopeError,
     TransportError,
     UnauthorizedError,
+    WebRequest,
 )
 
 RUN = {"runId": "wrun_1", "status": "running", "workflowName": "workflow//./w//f", "deploymentId": "dep_1"}
@@ -281,6 +282,50 @@ def test_all_names_what_is_public():
     }
     assert public == set(workflow_studio.client.__all__)
     assert sorted(workflow_studio.client.__all__) == workflow_studio.client.__all__
+
+
+def test_a_client_names_its_environment_with_every_call_that_has_the_key():
+    worker = Worker(httpx.Response(200, json={"deploymentId": "dep_1"}))
+    client = worker.client(environment="dev-ada")
+    client.get_active_deployment()
+    client.call_webhook("token", WebRequest("GET", "http://app.test/"))
+    header = "x-workflow-studio-environment"
+    assert [request.headers.get(header) for request in worker.requests] == ["dev-ada", None]
+    assert client.environment == "dev-ada"
+
+
+def test_without_an_environment_none_is_named():
+    worker = Worker(httpx.Response(200, json={"deploymentId": "dep_1"}))
+    client = worker.client()
+    assert (client.get_active_deployment().environment, client.environment) == ("production", "production")
+    assert "x-workflow-studio-environment" not in worker.requests[0].headers
+
+
+@pytest.mark.parametrize("name", ["", "Dev", "-a", "a b", "a" * 64])
+def test_what_is_no_environment_is_refused_at_once(name):
+    with pytest.raises(ValueError, match="is not the name of an environment"):
+        ComputeClient("http://worker.test", environment=name)
+
+
+def test_the_environment_that_another_service_names_is_not_passed_on():
+    worker = Worker(httpx.Response(200, json={"accepted": True}))
+    headers = (("X-Workflow-Studio-Environment", "theirs"),)
+    worker.client(environment="ours").webhook_ingress("github", WebRequest("POST", "http://app.test/", headers))
+    assert worker.requests[0].headers.get_list("x-workflow-studio-environment") == ["ours"]
+
+
+async def test_an_archive_may_be_in_memory_and_name_its_base(naps):
+    content = b"x" * 300_000
+    worker = Worker(
+        refusal(503, "internal_error"), httpx.Response(201, json={"deploymentId": "d", "status": "created"})
+    )
+    steps: list[tuple[int, int]] = []
+    worker.client().create_deployment(content, base="dep_1", on_progress=lambda *step: steps.append(step))
+    async with AsyncComputeClient("http://worker.test/base", transport=httpx.MockTransport(worker)) as client:
+        await client.create_deployment(content, base="dep_1")
+    assert [request.content for request in worker.requests] == [content] * 3
+    assert {str(request.url) for request in worker.requests} == {"http://worker.test/base/v1/deployments?base=dep_1"}
+    assert steps == [(262_144, 300_000), (300_000, 300_000)] * 2
 
 
 CALLS = {

@@ -57,6 +57,23 @@ def test_the_key_of_this_folder_never_leaves_this_machine(tmp_path: Path) -> Non
     assert "WORKFLOW_COMPUTE_API_KEY" in str(caught.value.hint)
 
 
+def test_the_environment_of_the_worker_comes_from_the_option_the_variable_or_the_files(tmp_path: Path) -> None:
+    assert connect(tmp_path, environment=ENVIRONMENT).environment is None
+    (tmp_path / ".env").write_text("WORKFLOW_COMPUTE_ENVIRONMENT=of-the-file\n")
+    assert connect(tmp_path, environment=ENVIRONMENT).environment == "of-the-file"
+    variables = ENVIRONMENT | {"WORKFLOW_COMPUTE_ENVIRONMENT": "of-the-variable"}
+    assert connect(tmp_path, environment=variables).environment == "of-the-variable"
+    assert connect(tmp_path, worker_environment="mine", environment=variables).environment == "mine"
+
+
+def test_what_is_no_environment_says_where_it_comes_from(tmp_path: Path) -> None:
+    variables = ENVIRONMENT | {"WORKFLOW_COMPUTE_ENVIRONMENT": "No Name"}
+    for option, source in ((None, "WORKFLOW_COMPUTE_ENVIRONMENT"), ("-", "--environment")):
+        with pytest.raises(UsageError) as caught:
+            connect(tmp_path, worker_environment=option, environment=variables)
+        assert (caught.value.code, caught.value.message.startswith(source)) == ("invalid_environment", True)
+
+
 @pytest.mark.parametrize("url", ["worker.test", "ftp://worker.test", "http://", "localhost:8787"])
 def test_what_is_no_url_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(UsageError) as caught:

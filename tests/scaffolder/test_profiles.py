@@ -31,6 +31,10 @@ api_key_env = "PRODUCTION_KEY"
 
 [profiles.home]
 url = "http://localhost:9000"
+
+[profiles.ada]
+url = "https://staging.test"
+environment = "dev-ada"
 """
 KEYS = {"STAGING_KEY": "staging-key", "PRODUCTION_KEY": "production-key", "WORKFLOW_COMPUTE_API_KEY": "default-key"}
 
@@ -41,6 +45,15 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.write_text(FILE)
     monkeypatch.setenv("WORKFLOW_STUDIO_CONFIG", str(path))
     return path
+
+
+def test_a_profile_may_name_the_environment(tmp_path: Path, file: Path) -> None:
+    variables = KEYS | {"WORKFLOW_COMPUTE_ENVIRONMENT": "of-the-variable"}
+    assert connect(tmp_path, profile="ada", environment=variables).environment == "dev-ada"
+    assert connect(tmp_path, profile="ada", worker_environment="mine", environment=variables).environment == "mine"
+    assert connect(tmp_path, profile="staging", environment=variables).environment == "of-the-variable"
+    (tmp_path / ".env").write_text("WORKFLOW_COMPUTE_ENVIRONMENT=of-the-app\n")
+    assert connect(tmp_path, profile="staging", environment=KEYS).environment is None
 
 
 def refusal(tmp_path: Path, **options: str) -> UsageError:

@@ -95,6 +95,21 @@ def test_without_a_file_the_environment_is_all(app: App) -> None:
     assert "configFile" not in resolved
 
 
+def test_the_environment_of_the_worker_comes_from_the_file_or_its_variable(app: App) -> None:
+    assert "environment" not in app.value(f"{RESOLVE}()", WORKFLOW_COMPUTE_ENVIRONMENT="")
+    assert app.value(f"{RESOLVE}().environment", WORKFLOW_COMPUTE_ENVIRONMENT="staging") == "staging"
+    app.write("workflow.config.json", '{"execution": {"environment": "dev-ada"}}')
+    assert app.value(f"{RESOLVE}().environment", WORKFLOW_COMPUTE_ENVIRONMENT="staging") == "dev-ada"
+
+
+def test_what_cannot_be_an_environment_is_refused_with_where_it_is(app: App) -> None:
+    error = app.error(f"{RESOLVE}()", WORKFLOW_COMPUTE_ENVIRONMENT="Dev Ada")
+    assert (error["code"], 'WORKFLOW_COMPUTE_ENVIRONMENT is "Dev Ada"' in error["message"]) == ("invalid_config", True)
+    app.write("workflow.config.json", '{"execution": {"environment": "-"}}')
+    error = app.error(f"{RESOLVE}()")
+    assert (error["code"], "execution.environment" in error["message"]) == ("invalid_config", True)
+
+
 @pytest.mark.parametrize(
     ("options", "file", "target", "remote"),
     [

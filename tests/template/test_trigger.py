@@ -83,6 +83,13 @@ def test_the_worker_gets_the_name_the_input_and_the_keys(app: App, worker: FakeW
         {"workflowName": "w", "input": [1]},
     )
     assert (request.headers["idempotency-key"], request.headers["authorization"]) == ("k", "Bearer key")
+    assert "x-workflow-studio-environment" not in request.headers
+
+
+def test_the_worker_gets_the_environment(app: App, worker: FakeWorker) -> None:
+    configure(app, mode="remote", remoteWorkerUrl=worker.url, environment="dev-ada")
+    trigger(app)
+    assert worker.requests[0].headers["x-workflow-studio-environment"] == "dev-ada"
 
 
 @pytest.mark.parametrize(

@@ -105,11 +105,12 @@ def test_a_call_goes_where_the_modes_say(
 
 
 def test_a_provider_s_call_is_vouched_for_by_the_app_s_key(app: App, worker: FakeWorker) -> None:
-    configure(app, mode="remote", remoteWorkerUrl=worker.url)
+    configure(app, mode="remote", remoteWorkerUrl=worker.url, environment="dev-ada")
     hand_on(
         app,
         "{provider: 'a/b', body: new Uint8Array([0, 255]), url: 'http://app/x?q=%20&q=2', headers: {"
         "'stripe-signature': 's', 'X-Many': ['1', '2'], authorization: 'Bearer theirs', 'idempotency-key': 'theirs',"
+        " 'x-workflow-studio-environment': 'theirs',"
         " host: 'app', connection: 'x-hop, content-type', 'x-hop': '1', 'content-type': 'a/b', 'keep-alive': '5',"
         " ':path': '/', none: undefined}}",
     )
@@ -118,6 +119,7 @@ def test_a_provider_s_call_is_vouched_for_by_the_app_s_key(app: App, worker: Fak
     sent = {name: value for name, value in request.headers.items() if name not in {"host", "connection"}}
     assert sent == {
         "authorization": "Bearer key",
+        "x-workflow-studio-environment": "dev-ada",
         "stripe-signature": "s",
         "x-many": "1, 2",
         "content-type": "a/b",

@@ -102,6 +102,15 @@ def test_the_active_deployment_is_remembered_for_a_moment_only(app: App, worker:
     assert [(request.method, request.path) for request in worker.requests] == [("GET", "/v1/world/deployment-id")] * 2
 
 
+def test_every_call_names_the_environment_of_the_app(app: App, worker: FakeWorker) -> None:
+    worker.answers(cbor({"deploymentId": "dep_1"}), cbor({"messageId": "msg_1"}))
+    calls = f"{WORLD} await world.getDeploymentId(); await world.queue('__wkf_workflow_w', {{runId: '{RUN}'}});"
+    app.value(f"{calls} return null", **environment(worker, WORKFLOW_COMPUTE_ENVIRONMENT="dev-ada"))
+    app.value(f"{calls} return null", **environment(worker))
+    named = [request.headers.get("x-workflow-studio-environment") for request in worker.requests]
+    assert named == ["dev-ada", "dev-ada", None, None]
+
+
 def test_a_failure_to_learn_the_deployment_is_not_remembered(app: App, worker: FakeWorker) -> None:
     worker.answers(refusal(409, "no_active_deployment"), cbor({"deploymentId": "dep_new"}))
     assert (
