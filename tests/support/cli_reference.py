@@ -52,6 +52,7 @@ COMMANDS = (
     ("worker",),
     ("worker", "start"),
     ("worker", "check-config"),
+    ("test-worker",),
     ("doctor",),
     ("demo",),
 )
