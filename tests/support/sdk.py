@@ -16,8 +16,12 @@ from typing import Final
 
 from filelock import FileLock
 
+from workflow_studio.scaffolder.build import sdk_build
+
 SDK_VERSION: Final = "4.8.9"
 _BUNDLES: Final = ("flow.js", "step.js")
+_HOOKS: Final = Path(sdk_build.__file__).with_name("builder_hooks.mjs")
+_MAKE_MAPS: Final = (_HOOKS, _HOOKS.with_name("source_maps.mjs"))
 
 
 def cache_folder() -> Path:
@@ -56,14 +60,16 @@ def build_artifact(source: str, *, version: str = SDK_VERSION) -> Path:
     cache_folder().mkdir(parents=True, exist_ok=True)
     with FileLock(cache_folder() / f"workflow-{version}.lock"):
         root = _installed(version)
-        app = root / "apps" / hashlib.sha256(source.encode()).hexdigest()[:16]
+        made_of = source.encode() + b"".join(file.read_bytes() for file in _MAKE_MAPS)
+        app = root / "apps" / hashlib.sha256(made_of).hexdigest()[:16]
         artifact = app / "artifact"
         if not artifact.exists():
             shutil.rmtree(app, ignore_errors=True)
             (app / "workflows").mkdir(parents=True)
             (app / "package.json").write_text(json.dumps({"name": "app", "private": True, "type": "module"}))
             (app / "workflows" / "app.ts").write_text(source)
-            _run(root / "node_modules/.bin/workflow", "build", cwd=app)
+            command = root / "node_modules/workflow/bin/run.js"
+            _run("node", "--import", _HOOKS.as_uri(), command, "build", cwd=app)
             _unpack(root, app / ".well-known/workflow/v1", app / "unfinished")
             (app / "unfinished").rename(artifact)
         return artifact

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.node, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 DEPLOYMENT = "dep_0123456789abcdef0123456789abcdef"
 SOURCE = """
-import { createWebhook, getWritable } from 'workflow';
+import { FatalError, createWebhook, getWritable } from 'workflow';
 
 async function add(a: number, b: number) {
   'use step';
@@ -51,6 +51,28 @@ export async function waiting() {
   await announce(webhook.url);
   const request = await webhook;
   return request.text();
+}
+function check(amount: number) {
+  if (amount > 1) throw new FatalError(`Too much: ${amount}`);
+}
+async function charge(amount: number) {
+  'use step';
+  console.error(new Error('looked at'));
+  try {
+    JSON.parse('no JSON');
+  } catch (cause) {
+    console.warn(new Error('about to fail', { cause }));
+  }
+  check(amount);
+}
+export async function failing() {
+  'use workflow';
+  await charge(2);
+}
+export async function broken() {
+  'use workflow';
+  console.error(new Error('in the workflow'));
+  throw new Error('broken');
 }
 """
 
@@ -95,6 +117,43 @@ async def test_a_step_writes_a_stream(sdk_pool: Any, world: MemoryWorld) -> None
     (name,) = world.streams
     assert [b"hello" in chunk for chunk in world.streams[name]] == [True, False]
     assert world.closed == {name}
+
+
+def line_of(mark: str) -> int:
+    (number,) = [number for number, line in enumerate(SOURCE.split("\n"), 1) if mark in line]
+    return number
+
+
+async def test_the_errors_of_a_step_name_the_users_lines(
+    sdk_pool: Any, world: MemoryWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    pool = sdk_pool()
+    run_id = await world.start("workflow//./workflows/app//failing", DEPLOYMENT)
+    run = await world.work(pool, run_id)
+    await pool.close(grace=5)
+    (failed,) = [event["eventData"] for event in world.events[run_id] if event["eventType"] == "step_failed"]
+    check, charge = line_of("throw new FatalError"), line_of("  check(amount);")
+    for stack in (failed["stack"], run["error"]["stack"]):
+        first, second, *_ = [line.strip() for line in stack.split("\n") if line.strip().startswith("at ")]
+        assert first == f"at check (workflows/app.ts:{check}:25)"
+        assert second == f"at charge (workflows/app.ts:{charge}:3)"
+    assert f"at charge (workflows/app.ts:{line_of('looked at')}:17)" in caplog.text
+    assert f"at charge (workflows/app.ts:{line_of('JSON.parse')}:" in caplog.text
+    assert "at trace (node_modules/@workflow/core/" in caplog.text
+
+
+async def test_the_errors_of_a_workflow_function_name_the_users_lines(
+    sdk_pool: Any, world: MemoryWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    pool = sdk_pool()
+    run_id = await world.start("workflow//./workflows/app//broken", DEPLOYMENT)
+    run = await world.work(pool, run_id)
+    await pool.close(grace=5)
+    # The SDK maps this one itself, and counts columns from 0.
+    assert f"at broken (workflows/app.ts:{line_of('throw new Error')}:8)" in run["error"]["stack"]
+    assert f"at broken (workflows/app.ts:{line_of('in the workflow')}:17)" in caplog.text
 
 
 @pytest.mark.parametrize(

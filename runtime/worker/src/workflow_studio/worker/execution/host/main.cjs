@@ -101,7 +101,9 @@ function main(settings) {
     artifact = loadArtifact(folder);
   } catch (error) {
     const stack =
-      error instanceof Error ? positions.inText(String(error.stack)) : undefined;
+      error instanceof Error
+        ? positions.inText(String(error.stack))
+        : undefined;
     connection.send({ t: 'failed', message: describe(error), stack });
     void connection.flush().then(() => process.exit(1));
     return;

@@ -10,17 +10,10 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { readSourceMap, relativeToApp } = require('./source-map.cjs');
+const { readSourceMap } = require('./source-map.cjs');
 
 /** The bundle that has a map of itself. That of `flow.js` is in its text. */
 const STEP_BUNDLE = 'step.js';
-
-/**
- * A frame that the SDK has mapped: it names the file from where the bundle was
- * built, and counts columns from 0 (source: @workflow/core 4.8.9,
- * source-map.js).
- */
-const MAPPED_FRAME = /(\bat .+? \()((?:\.\.\/)+[^():\n]+):(\d+):(\d+)\)/g;
 
 const MAP_MARK = '//# sourceMappingURL=data:';
 /** Names of code that are known; an app has no more files with workflows. */
@@ -88,12 +81,7 @@ function createPositions(folder) {
         return found ? `${found.file}:${found.line}:${found.column}` : whole;
       });
     }
-    if (!shown.includes('(../')) return shown;
-    return shown.replace(
-      MAPPED_FRAME,
-      (_, frame, file, line, column) =>
-        `${frame}${relativeToApp(file)}:${line}:${Number(column) + 1})`,
-    );
+    return shown;
   };
 
   const bundle = path.join(fs.realpathSync(folder), STEP_BUNDLE);

@@ -16,6 +16,7 @@ const PREFIX = '//# sourceMappingURL=data:application/json;base64,';
 /** Where the SDK's build writes its bundles; sources are named from there. */
 const BUILT_IN = '.well-known/workflow/v1';
 
+const PACKAGES = 'node_modules/';
 const COMMA = 44;
 const SEMICOLON = 59;
 /** Four numbers are kept of each line: where its segments begin, and of the segment before. */
@@ -23,11 +24,11 @@ const FIELDS = 4;
 
 /** The value of each character of base64. */
 const DIGITS = new Uint8Array(128);
-[
-  ...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/',
-].forEach((character, value) => {
-  DIGITS[character.charCodeAt(0)] = value;
-});
+[...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].forEach(
+  (character, value) => {
+    DIGITS[character.charCodeAt(0)] = value;
+  },
+);
 
 /**
  * @typedef {object} Position
@@ -38,9 +39,12 @@ const DIGITS = new Uint8Array(128);
 
 /**
  * @param {string} source A source as a map names it.
- * @returns {string} The file, relative to the app.
+ * @returns {string} The file, relative to the app; of a package, from
+ *   `node_modules` on.
  */
 function relativeToApp(source) {
+  const inPackage = source.lastIndexOf(PACKAGES);
+  if (inPackage >= 0) return source.slice(inPackage);
   return source.startsWith('../')
     ? path.posix.join(BUILT_IN, source)
     : source.replace(/^\.\//, '');
@@ -163,4 +167,4 @@ function readSourceMap(code) {
   };
 }
 
-module.exports = { readSourceMap, relativeToApp };
+module.exports = { readSourceMap };
