@@ -61,7 +61,8 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
 @pytest.fixture
 def crashing_worker(tmp_path: Path) -> Iterator[Worker]:
     """A worker of the test's own, which it may kill."""
-    server = Worker(tmp_path / "worker")
+    # An executor that is there had something to do.
+    server = Worker(tmp_path / "worker", WORKFLOW_STUDIO_WORKER_WARM_DEPLOYMENTS="0")
     server.start()
     try:
         yield server

@@ -55,6 +55,48 @@ async def test_a_busy_deployment_gets_as_many_executors_as_allowed(
     assert await asyncio.gather(*deliveries) == [Handled()] * 6
 
 
+async def test_a_warm_executor_is_there_before_the_first_delivery_and_takes_it(
+    make_pool: Any, artifact: Any, delivery: Any, eventually: Any
+) -> None:
+    artifact()
+    pool = make_pool(idle_timeout=1)
+    pool.warm(DEPLOYMENT)
+    pool.warm(DEPLOYMENT)
+    await eventually(pool.status)
+    pool.warm(DEPLOYMENT)
+    (warm,) = pool.status()
+    assert await pool.deliver(delivery()) == Handled()
+    assert [status.pid for status in pool.status()] == [warm.pid]
+    await eventually(lambda: pool.status() == [])  # it is retired like any other
+
+
+async def test_a_deployment_that_cannot_be_loaded_is_not_warmed_again_and_again(
+    make_pool: Any, artifact: Any, delivery: Any, eventually: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    artifact(step="throw new Error('not today');")
+    pool = make_pool()
+    pool.warm(DEPLOYMENT)
+    await eventually(lambda: "No executor for" in caplog.text)
+    for _ in range(3):
+        await asyncio.sleep(0)
+        pool.warm(DEPLOYMENT)
+    assert isinstance(await pool.deliver(delivery()), Undelivered)
+    assert caplog.text.count("No executor for") == 1
+
+
+async def test_a_pool_that_closes_leaves_no_executor_that_was_just_being_warmed(
+    make_pool: Any, artifact: Any, eventually: Any
+) -> None:
+    artifact()
+    pool = make_pool()
+    pool.warm(DEPLOYMENT)
+    await asyncio.sleep(0)
+    await pool.close(grace=0)
+    pool.warm(DEPLOYMENT)
+    await asyncio.sleep(0)
+    assert pool.status() == []
+
+
 async def test_an_idle_executor_is_retired_and_the_next_delivery_starts_another(
     make_pool: Any, artifact: Any, delivery: Any, eventually: Any
 ) -> None:

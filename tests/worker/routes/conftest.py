@@ -27,6 +27,7 @@ class FakePool:
         self.answer = WebResponse(200, (("content-type", "text/plain"),), b"thanks")
         self.closed = False
         self.refreshed = []
+        self.warmed = []
 
     async def deliver(self, delivery):
         self.deliveries.append(delivery)
@@ -37,6 +38,9 @@ class FakePool:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    def warm(self, deployment_id):
+        self.warmed.append(deployment_id)
 
     async def refresh(self, deployment_id):
         self.refreshed.append(deployment_id)

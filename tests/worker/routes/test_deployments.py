@@ -1,7 +1,7 @@
 import pytest
 
 from tests.worker.artifacts.archives import FILES, artifact, manifest_of, redigested
-from tests.worker.routes.conftest import ADMIN, WORKFLOW
+from tests.worker.routes.conftest import ADMIN, WORKFLOW, make_settings, running
 from workflow_studio.client import AsyncComputeClient, ComputeClientError
 
 
@@ -110,3 +110,27 @@ async def test_the_client_deploys_activates_and_rolls_back(worker, tmp_path):
             await client.create_deployment(archive)
         assert (caught.value.status, caught.value.code) == (400, "invalid_artifact")
         assert caught.value.recovery
+
+
+async def test_an_executor_is_ready_for_what_is_activated(worker):
+    first = await worker.deploy()
+    other = (await worker.post("/v1/deployments", content=artifact(FILES | {"flow.js": b"2"}))).json()["deploymentId"]
+    assert worker.pool.warmed == [first]
+    assert (await worker.post(f"/v1/deployments/{other}/activate")).status_code == 200
+    assert (await worker.post("/v1/deployments/rollback")).status_code == 200
+    assert (await worker.post(f"/v1/deployments/{'dep_' + '9' * 32}/activate")).status_code == 404
+    assert worker.pool.warmed == [first, other, first]
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(0, 0), (1, 1), (4, 2)])
+async def test_executors_are_ready_when_the_worker_starts_for_what_was_activated_last(tmp_path, limit, expected):
+    settings = make_settings(tmp_path / "data", warm_deployments=limit)
+    async with running(settings) as worker:
+        first = await worker.deploy()
+        archive = artifact(FILES | {"flow.js": b"2"})
+        other = (await worker.post("/v1/deployments", content=archive)).json()["deploymentId"]
+        headers = {"x-workflow-studio-environment": "dev-ada"}
+        assert (await worker.post(f"/v1/deployments/{other}/activate", headers=headers)).status_code == 200
+        assert len(worker.pool.warmed) == (2 if limit else 0)
+    async with running(settings) as worker:
+        assert worker.pool.warmed == [other, first][:expected]

@@ -152,6 +152,8 @@ async def _delivering(
     stopping.at_once(dispatcher.pause)
     try:
         await dispatcher.start()
+        for deployment_id in await engine.environments.last_activated(settings.warm_deployments):
+            executors.warm(deployment_id)
         yield
     finally:
         # What is under way on a database that is another worker's now is under way there, too, or soon will be.

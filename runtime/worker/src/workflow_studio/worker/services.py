@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from workflow_studio.worker.artifacts import ArtifactStore
     from workflow_studio.worker.computing import Computing
-    from workflow_studio.worker.engine import Engine
+    from workflow_studio.worker.engine import Deployment, Engine
     from workflow_studio.worker.execution import ExecutorStatus
     from workflow_studio.worker.limits import StreamLimit
     from workflow_studio.worker.settings import WorkerSettings
@@ -35,6 +35,9 @@ class Pool(ExecutorPool, Protocol):
 
     def status(self) -> Sequence[ExecutorStatus]:
         """Return what each executor is doing."""
+
+    def warm(self, deployment_id: str) -> None:
+        """Have an executor of a deployment ready before there is something to do; it is started in the background."""
 
     async def refresh(self, deployment_id: str) -> None:
         """Replace the executors of a deployment; those that run finish what they have."""
@@ -92,6 +95,11 @@ class Services:
         if method in _ASKED_OF_COMPUTE:
             return await self.compute.world(method, params, context)
         return await self.engine.world.call(method, params, context)
+
+    def warm(self, deployment: Deployment) -> None:
+        """Have an executor ready for a deployment that was activated, if the settings do not forbid it."""
+        if self.settings.warm_deployments:
+            self.pool.warm(deployment.id)
 
     async def poll(self, ask: Callable[[Any], Awaitable[T]], wait_ms: Any, request: Request | None) -> T:
         """Answer a long poll: with what there is, rather than hold up the end of the worker or wait for nobody.

@@ -88,6 +88,7 @@ class WorkerSettings(BaseSettings):
         env_file: A file of variables for the app's code.
         processes_per_deployment: Executors per deployment.
         memory_limit_mb: Resident memory at which an executor is replaced.
+        warm_deployments: Active deployments whose executors are started before there is something to do.
         idle_timeout: Seconds without work after which an executor is retired.
         hang_timeout: Seconds without a sign of life after which an executor is killed.
         concurrency: Deliveries worked on at the same time.
@@ -134,6 +135,7 @@ class WorkerSettings(BaseSettings):
     env_file: Path | None = None
     processes_per_deployment: int = Field(default=1, ge=1, le=64)
     memory_limit_mb: int = Field(default=2048, ge=64)
+    warm_deployments: int = Field(default=4, ge=0, le=1000)
     idle_timeout: float = Field(default=300, gt=0)
     hang_timeout: float = Field(default=120, gt=0)
     concurrency: int = Field(default=64, ge=1, le=10_000)

@@ -80,6 +80,13 @@ class Environments:
         page = [Environment(*row) for row in rows[:limit]]
         return page, page[-1].name if len(rows) > limit else None
 
+    async def last_activated(self, limit: int) -> tuple[str, ...]:
+        """Return the ids of active deployments: those that were activated last, ``limit`` at most."""
+        query = _WITH_ACTIVATION.order_by(_A.c.activated_at.desc())
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        ids = dict.fromkeys(Environment(*row).deployment_id for row in rows)
+        return tuple(ids)[:limit]
+
     async def active_id(self, environment: str) -> str:
         """Return the id of the deployment that new runs of an environment use.
 

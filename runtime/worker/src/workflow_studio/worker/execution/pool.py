@@ -198,6 +198,17 @@ class NodeExecutorPool:
             for executor in (*group.executors, *group.alone)
         ]
 
+    def warm(self, deployment_id: str) -> None:
+        """Have an executor of a deployment ready before there is something to do.
+
+        It is started in the background, if the deployment has none, and retired like any other. What cannot be started
+        is not tried again before there is something to do.
+        """
+        group = self._group(deployment_id)
+        is_wanted = not self._closing and not group.usable() and group.starting is None
+        if is_wanted and group.retry_at <= time.monotonic():
+            group.starting = self._spawn(self._start(group))
+
     async def refresh(self, deployment_id: str) -> None:
         """Replace the executors of a deployment, whose variables have changed, or which is gone.
 

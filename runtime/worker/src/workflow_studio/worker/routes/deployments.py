@@ -100,6 +100,7 @@ async def activate_deployment(
 ) -> Deployment:
     """Have new runs of the environment use a deployment. Runs that exist stay on theirs."""
     found = await worker.engine.deployments.activate(deployment_id, environment=environment, by=key.key_id)
+    worker.warm(found)
     return presenting.deployment(found)
 
 
@@ -108,7 +109,9 @@ async def rollback(
     worker: Worker, environment: In, key: Annotated[ApiKey, needs(ComputeScope.DEPLOY_WRITE)]
 ) -> Deployment:
     """Have new runs of the environment use the deployment again that was active in it before the one that is."""
-    return presenting.deployment(await worker.engine.deployments.rollback(environment=environment, by=key.key_id))
+    found = await worker.engine.deployments.rollback(environment=environment, by=key.key_id)
+    worker.warm(found)
+    return presenting.deployment(found)
 
 
 @router.post("/{deployment_id}/rollback", response_model=Deployment, response_model_exclude_unset=True)
@@ -117,6 +120,7 @@ async def rollback_to_deployment(
 ) -> Deployment:
     """Have new runs of the environment use an earlier deployment again: what activating it does."""
     found = await worker.engine.deployments.rollback(deployment_id, environment=environment, by=key.key_id)
+    worker.warm(found)
     return presenting.deployment(found)
 
 
