@@ -8,7 +8,6 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -21,7 +20,7 @@ from workflow_studio.scaffolder.build.artifact import make_state_dir
 from workflow_studio.scaffolder.build.packages import read_package_json
 from workflow_studio.scaffolder.build.sdk import read_sdk
 from workflow_studio.scaffolder.cli import DirectoryOption, JsonFlag, add
-from workflow_studio.scaffolder.connection import KEY_VARIABLE, URL_VARIABLE, Connection, connect
+from workflow_studio.scaffolder.connection import ENVIRONMENT_VARIABLE, KEY_VARIABLE, URL_VARIABLE, Connection, connect
 from workflow_studio.scaffolder.deploy.actions import check_access
 from workflow_studio.scaffolder.dev.announcement import DEV_DIR, KEY_NAME, announced
 from workflow_studio.scaffolder.dev.app_server import dev_command
@@ -41,7 +40,6 @@ from workflow_studio.scaffolder.scaffold._answers import read_recorded
 from workflow_studio.scaffolder.worker.config_file import app_settings
 from workflow_studio.scaffolder.worker.launch import worker_command
 
-ENVIRONMENT_VARIABLE: Final = "WORKFLOW_COMPUTE_ENVIRONMENT"
 APP_VARIABLES: Final = "app.env"
 """File with what an app needs that is started by somebody else."""
 
@@ -118,27 +116,19 @@ def dev(  # noqa: PLR0913 - one parameter per option of the command line
         _refuse({"--environment": environment}, "is for a worker that is shared; name it with --remote")
     app = _find_app(directory.resolve())
     server = None if no_app else dev_command(app.directory, app.node, command)
-    if not shared:
-        worker_command()  # says at once if there is none
     state = make_state_dir(app.directory) / DEV_DIR
     state.mkdir(exist_ok=True)
-    with ExitStack() as stack:
-        lock = stack.enter_context(SessionLock(state / "lock"))
-        worker = None
+    with SessionLock(state / "lock") as lock:
         if shared:
+            worker, environment = None, _environment(environment)
             key = handed_key(api_key, from_stdin=api_key_stdin)
             connection = connect(directory, url=remote, profile=profile, api_key=key, ask=key_prompt())
-            environment = _environment(environment)
             with connection.client() as client:
                 check_access(client, ComputeScope.DEPLOY_WRITE)
         else:
             worker = _local_worker(app, state, port, fresh=fresh, env_file=env_file, display=display)
-            worker.held = lock.descriptor
-            connection = worker.connection
-            stack.enter_context(announced(app.directory, connection.url))
+            worker.held, connection = lock.descriptor, worker.connection
         variables = _variables(app, connection, environment)
-        if server is None:
-            write_variables(state / APP_VARIABLES, variables)
         session = Session(
             app_dir=app.directory,
             connection=connection,
@@ -150,18 +140,28 @@ def dev(  # noqa: PLR0913 - one parameter per option of the command line
             app=AppServer(server[0], _environment_of_app(app, variables, output)) if server else None,
             held=lock.descriptor,
         )
-        display.session(
-            SessionFacts(
-                app=app.directory,
-                command=server[1] if server else None,
-                worker=connection.url,
-                environment=environment,
-                variables=None if server else state / APP_VARIABLES,
-            )
+        if server is None:
+            write_variables(state / APP_VARIABLES, variables)
+        return _run(session, server[1] if server else None, state)
+
+
+def _run(session: Session, command: str | None, state: Path) -> int:
+    """Run a session, and say what it is, and what stays of it."""
+    session.display.session(
+        SessionFacts(
+            app=session.app_dir,
+            command=command,
+            worker=session.connection.url,
+            environment=session.environment,
+            variables=None if command else state / APP_VARIABLES,
         )
-        status = asyncio.run(session.run())
-    if shared:
-        display.note(f"The environment {environment} stays as it is; studio environments delete {environment} ends it.")
+    )
+    if session.worker is not None:
+        with announced(session.app_dir, session.connection.url):
+            return asyncio.run(session.run())
+    status = asyncio.run(session.run())
+    name = session.environment
+    session.display.note(f"The environment {name} stays as it is; studio environments delete {name} ends it.")
     return status
 
 
@@ -222,6 +222,7 @@ def _variables(app: App, connection: Connection, environment: str | None) -> dic
 def _local_worker(
     app: App, state: Path, port: int | None, *, fresh: bool, env_file: Path | None, display: Display
 ) -> LocalWorker:
+    worker_command()  # says at once if there is none
     data_dir = state / "worker"
     if fresh:
         shutil.rmtree(data_dir, ignore_errors=True)
@@ -247,14 +248,22 @@ def _environment(given: str | None) -> str:
         UsageError: If the name cannot be one.
     """
     if given is None:
-        user = re.sub(r"[^a-z0-9]+", "-", getpass.getuser().lower()).strip("-")
-        given = f"dev-{user}"[:63] if user else ""
+        # Not what the shell or a profile names: that may be everybody's.
+        given = f"dev-{_user()}"[:63]
     try:
         return parse_environment_name(given)
     except ValueError as error:
         raise UsageError(
             str(error), code="invalid_environment", hint="Name yours, such as --environment dev-ada"
         ) from error
+
+
+def _user() -> str:
+    try:
+        name = getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        name = "me"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _environment_of_app(app: App, variables: dict[str, str], output: Output) -> dict[str, str]:
