@@ -15,8 +15,9 @@ from tests.support.sdk import installed_sdk
 from workflow_studio.scaffolder.build.artifact import build_artifact
 from workflow_studio.scaffolder.dev.build_loop import BuildLoop
 from workflow_studio.scaffolder.dev.outcomes import Broken, BuildStarted, Built
+from workflow_studio.scaffolder.dev.relevance import Change
 from workflow_studio.scaffolder.dev.source_index import SourceIndex
-from workflow_studio.scaffolder.dev.warm_build import WarmBuilder
+from workflow_studio.scaffolder.dev.warm_build import WarmBuilder, config_files
 from workflow_studio.scaffolder.node import find_node
 
 if TYPE_CHECKING:
@@ -188,7 +189,9 @@ async def test_the_loop_builds_what_matters_once_and_tells_where_code_is_broken(
 
 @pytest.mark.e2e
 @pytest.mark.timeout(300)
-async def test_a_build_process_that_was_killed_is_replaced(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_build_process_is_replaced_when_it_dies_and_when_the_configuration_changes(
+    app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pids = []
     spawn = asyncio.create_subprocess_exec
 
@@ -203,6 +206,12 @@ async def test_a_build_process_that_was_killed_is_replaced(app: Path, monkeypatc
         os.kill(pids[0], signal.SIGKILL)
         assert good(await builder.build(())).manifest == first.manifest
         assert len(pids) == 2
+        config = app / "tsconfig.json"
+        write(config, '{ "compilerOptions": { "paths": { "@/*": ["./*"] } } }')
+        write(app / "workflows/order.ts", ORDER.replace("../lib/price'", "@/lib/price'"))
+        built = good(await builder.build((Change(config, "added"), Change(app / "workflows/order.ts", "modified"))))
+        assert app / "lib/price.ts" in built.inputs
+        assert len(pids) == 3
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -212,7 +221,8 @@ async def test_a_workflow_sdk_that_cannot_be_kept_warm_is_built_cold_with_a_note
     async with WarmBuilder(stub.folder, find_node()) as builder:
         built = good(await builder.build())
         assert built.manifest == build_artifact(stub.folder).manifest
-        assert "built anew each time" in built.warnings[-1]
+        assert "Builds take longer" in built.warnings[-1]
+        assert good(await builder.build(())).warnings == ()
         assert not builder.knows_inputs
 
 
@@ -242,3 +252,14 @@ def stub(tmp_path: Path) -> StubApp:
     stub = make_stub_app(tmp_path / "stub")
     stub.package("@swc/core", "1.15.3")
     return stub
+
+
+def test_the_configuration_is_that_of_the_app_its_workspace_and_the_packages_it_reads(tmp_path: Path) -> None:
+    app, package = tmp_path / "apps/web", tmp_path / "packages/tax"
+    write(tmp_path / "pnpm-lock.yaml", "")
+    write(package / "package.json", "{}")
+    app.mkdir(parents=True)
+    found = config_files(app, frozenset({app / "workflows/order.ts", package / "src/tax.ts"}))
+    assert {app / "package.json", app / "tsconfig.json", tmp_path / "pnpm-lock.yaml", package / "package.json"} <= found
+    write(app / "package-lock.json", "{}")
+    assert tmp_path / "pnpm-lock.yaml" not in config_files(app, frozenset())

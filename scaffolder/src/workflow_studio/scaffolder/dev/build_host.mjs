@@ -107,8 +107,10 @@ function makeBuilder(Builder, sdk, incremental) {
     /** @type {{ key: string, text: string | undefined }} */
     described = { key: '', text: undefined };
 
-    // The app's .gitignore is not ours to edit while its developer works.
-    async ensureSwcIgnored() {}
+    // The app's .gitignore is not ours to edit while its developer works; the folder itself says enough.
+    async ensureSwcIgnored() {
+      await this.createSwcDirectoryGitignore?.();
+    }
 
     // One array stands for one discovery, which the SDK keeps by it.
     async getInputFiles() {

@@ -63,7 +63,8 @@ class WarmBuilder:
         self._stack = AsyncExitStack()
         self._host: BuildHost | None = None
         self._sdk: Sdk | None = None
-        self._cold_because: str | None = None
+        self._is_cold = False
+        self._note: str | None = None
         self._compared = False
         self._read: dict[str, tuple[tuple[int, int, int], bytes]] = {}
         self._portable: dict[int, tuple[bytes, bytes]] = {}
@@ -96,22 +97,22 @@ class WarmBuilder:
         """Read again what is read once: the SDK's version, the configuration, the packages."""
         await self._end_host()
         self._sdk = None
-        self._cold_because = None
+        self._is_cold = False
         sdk = await asyncio.to_thread(read_sdk, self._app_dir)
         self._compared = builders_version(sdk) in TRIED_BUILDERS
         return sdk
 
     async def _build(self, sdk: Sdk, changes: tuple[Change, ...] | None) -> Built | Broken:
-        if self._cold_because is not None:
+        if self._is_cold:
             return await self._build_cold(sdk)
         try:
             answer = await self._ask_host(sdk, changes)
         except HostUnsupportedError as error:
-            self._cold_because = f"This version of the Workflow SDK is built anew each time, which is slower: {error}."
+            self._stay_cold(str(error))
             return await self._build_cold(sdk)
         except HostDiedError as error:
-            built = await self._build_cold(sdk)
-            return replace(built, warnings=(*built.warnings, str(error))) if isinstance(built, Built) else built
+            self._note = str(error)
+            return await self._build_cold(sdk)
         if answer.problems:
             return Broken(problems=answer.problems, output=answer.output)
         warm = await asyncio.to_thread(self._take, answer)
@@ -173,26 +174,27 @@ class WarmBuilder:
         self._portable[id(code)] = (code, made)
         return made
 
-    async def _build_cold(self, sdk: Sdk) -> Built | Broken:
+    def _stay_cold(self, reason: str) -> None:
+        self._is_cold = True
+        self._note = f"Builds take longer than they could, because the Workflow SDK is started for each: {reason}."
+
+    async def _build_cold(self, sdk: Sdk) -> Built:
         self.knows_inputs = False
         bundles = await asyncio.to_thread(make_bundles, self._app_dir, sdk, self._node)
         manifest = await asyncio.to_thread(describe_bundles, self._app_dir, sdk, bundles)
-        note = () if self._cold_because is None else (self._cold_because,)
-        return _built(manifest, replace(bundles, warnings=(*bundles.warnings, *note)))
+        note, self._note = self._note, None
+        return _built(manifest, replace(bundles, warnings=(*bundles.warnings, note)) if note else bundles)
 
-    async def _compare(self, sdk: Sdk, warm: _Warm, manifest: Manifest) -> Built | Broken:
+    async def _compare(self, sdk: Sdk, warm: _Warm, manifest: Manifest) -> Built:
         """Trust an SDK that was not tried only after its first warm build is the same as a cold one."""
         cold = await self._build_cold(sdk)
-        if not isinstance(cold, Built) or cold.manifest.deployment_id == manifest.deployment_id:
+        if cold.manifest.deployment_id == manifest.deployment_id:
             self._compared = True
             self.knows_inputs = True
             return _built(manifest, warm.bundles, inputs=warm.inputs, phases=warm.phases)
-        self._cold_because = (
-            "This version of the Workflow SDK is built anew each time, which is slower: "
-            "a build in a process that is kept came out differently."
-        )
         await self._end_host()
-        return replace(cold, warnings=(*cold.warnings, self._cold_because))
+        self._stay_cold("a build in a process that is kept came out differently")
+        return cold
 
 
 def _built(
