@@ -35,6 +35,9 @@ COMMANDS = (
     ("deployments", "env", "list"),
     ("deployments", "env", "set"),
     ("deployments", "env", "unset"),
+    ("environments",),
+    ("environments", "list"),
+    ("environments", "delete"),
     ("keys",),
     ("keys", "create"),
     ("keys", "list"),
@@ -78,6 +81,9 @@ else it is `http://localhost:8787`.
 Its key comes from `--api-key-stdin`, else from `WORKFLOW_COMPUTE_API_KEY` in the environment or in the same files, else
 from the file that a worker started in this folder made; with a profile, from the variable that the profile names. At a
 terminal the command asks for a key that it did not find. [Operating a worker](../guides/operating.md) tells more.
+
+The environment of the worker comes from `--environment`, else from the profile, else from
+`WORKFLOW_COMPUTE_ENVIRONMENT`, else it is `production`; [Environments](../guides/environments.md) tells more.
 
 `studio --install-completion` teaches your shell the commands, and the ids of runs and deployments.
 """
