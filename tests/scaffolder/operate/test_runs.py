@@ -267,6 +267,24 @@ def test_watch_numbers_the_attempts_of_a_step(worker: LiveWorker, deployment: st
     assert "T wait_created until T" in out
 
 
+def test_watch_shows_why_an_attempt_failed(worker: LiveWorker, deployment: str, capsys: Capture) -> None:
+    run = worker.start()
+    worker.event(run, "step_created", "step_1", stepName="step//./w//charge", input=dumps_arguments([7]))
+    for end, error in (("step_retrying", "not\nyet"), ("step_failed", "never")):
+        worker.event(run, "step_started", "step_1")
+        worker.event(run, end, "step_1", error=error)
+    worker.complete(run)
+    out, _ = studio(capsys, "runs", "watch", run)
+    assert out[out.index("T step_retrying charge") + 1] == "not yet"
+    assert out[out.index("T step_failed charge") + 1] == "never"
+    assert main(["runs", "watch", run, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    failed = [
+        line["event"] for line in lines if line["type"] == "event" and "error" in line["event"].get("eventData", {})
+    ]
+    assert [event["eventData"]["error"] for event in failed] == ["not\nyet", "never"]
+
+
 @pytest.mark.parametrize("end", ["fail", "cancel"])
 def test_watch_tells_by_its_exit_code_that_a_run_did_not_complete(
     worker: LiveWorker, run: str, capsys: Capture, end: str

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_INTERVAL: Final = 1.0
 """Seconds between two looks at a run in which nothing happens."""
 
+_FAILURES: Final = frozenset({"step_retrying", "step_failed"})
 _FIRST_INTERVAL: Final = 0.1
 _PATIENCE: Final = 120.0
 """Seconds a worker may be out of reach, as while it is started anew."""
@@ -109,7 +110,7 @@ class Watcher:
             news = news or bool(events.data or lines)
             self._refresh_steps(events.data)
             # Each is in order; both together are told by the time.
-            happened: Iterable[Event | OutputLine] = events.data
+            happened: Iterable[Event | OutputLine] = self._with_errors(events.data)
             for entry in merge(happened, lines, key=_moment):
                 self._show(entry)
             # Only now: what fails before is asked for again.
@@ -124,6 +125,23 @@ class Watcher:
 
     def _events_page(self) -> Page[Event]:
         return self._client.list_run_timeline(self._run_id, limit=PAGE, cursor=self._cursor)
+
+    def _with_errors(self, events: tuple[Event, ...]) -> list[Event]:
+        """Return events with the errors of failed attempts, which a page without payloads leaves out."""
+        failed = {event.correlation_id for event in events if event.event_type in _FAILURES}
+        errors = {
+            event.event_id: (event.event_data or {}).get("error")
+            for step in failed
+            if step is not None
+            for event in self._client.iter_events_by_correlation_id(step, run_id=self._run_id, resolve_data="all")
+            if event.event_type in _FAILURES
+        }
+        return [
+            event.model_copy(update={"event_data": {**(event.event_data or {}), "error": errors[event.event_id]}})
+            if errors.get(event.event_id) is not None
+            else event
+            for event in events
+        ]
 
     def _output_page(self) -> OutputPage | None:
         if not self._keeps_output:

@@ -30,6 +30,8 @@ _EVENT_STYLES: Final = {
     "step_retrying": "yellow",
 }
 
+_STEP_ERRORS: Final = frozenset({"step_retrying", "step_failed"})
+
 LEVEL_STYLES: Final = {"debug": "dim", "warn": "yellow", "error": "red"}
 """How lines of output look, by their level."""
 
@@ -52,7 +54,10 @@ class TextDisplay:
         if event.event_type == "step_started":
             self._attempts[about] += 1  # the step itself knows its last attempt only
         line = line_of(event, step, self._attempts[about])
-        self._output.print(line, style=_EVENT_STYLES.get(event.event_type))
+        style = _EVENT_STYLES.get(event.event_type)
+        self._output.print(line, style=style)
+        if error := error_of(event):
+            self._output.print(f"{'':14}{error}", style=style)
 
     def line(self, line: OutputLine) -> None:
         """Print a line that the run's code printed."""
@@ -166,6 +171,13 @@ def line_of(event: Event, step: Step | None, attempt: int = 1) -> str:
     """
     moment = event.created_at.astimezone().strftime("%H:%M:%S.%f")[:-3] if event.created_at else ""
     return f"{moment}  {event.event_type:<18} {_about(event, step, attempt)}".rstrip()
+
+
+def error_of(event: Event) -> str | None:
+    """Return the message of the error that an event of a step carries, in one line."""
+    error = (event.event_data or {}).get("error") if event.event_type in _STEP_ERRORS else None
+    message = error.get("message") if isinstance(error, dict) else error
+    return " ".join(str(message).split()) if message else None
 
 
 def _about(event: Event, step: Step | None, attempt: int) -> str:
