@@ -6,13 +6,15 @@ import asyncio
 import json
 import os
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import pytest
 
-from tests.scaffolder.build.conftest import StubApp, make_stub_app
+from tests.scaffolder.build.conftest import BUNDLES, StubApp, make_stub_app
 from tests.support.sdk import installed_sdk
 from workflow_studio.scaffolder.build.artifact import build_artifact
+from workflow_studio.scaffolder.dev import warm_build
+from workflow_studio.scaffolder.dev.build_host import OUTPUT_DIR, HostBuild
 from workflow_studio.scaffolder.dev.build_loop import BuildLoop
 from workflow_studio.scaffolder.dev.outcomes import Broken, BuildStarted, Built
 from workflow_studio.scaffolder.dev.relevance import Change
@@ -156,11 +158,16 @@ async def next_build(outcomes: AsyncIterator[BuildOutcome]) -> BuildOutcome:
 
 @pytest.mark.e2e
 @pytest.mark.timeout(300)
-async def test_the_loop_builds_what_matters_once_and_tells_where_code_is_broken(app: Path) -> None:
+async def test_the_loop_builds_what_matters_once_and_tells_where_code_is_broken(
+    app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warm_build, "TRIED_BUILDERS", frozenset())  # so the first build is compared with a cold one
     order = app / "workflows/order.ts"
     async with BuildLoop(app, find_node()) as loop:
         outcomes = loop.outcomes()
         first = good(await next_build(outcomes))
+        assert first.warnings == ()
+        assert order in first.inputs
 
         write(app / "app/page.tsx", "export default () => 'Hello again';\n")
         write(order, STEP_EDITED)
@@ -223,6 +230,35 @@ async def test_a_workflow_sdk_that_cannot_be_kept_warm_is_built_cold_with_a_note
         assert built.manifest == build_artifact(stub.folder).manifest
         assert "Builds take longer" in built.warnings[-1]
         assert good(await builder.build(())).warnings == ()
+        assert not builder.knows_inputs
+
+
+async def test_an_sdk_whose_warm_builds_are_others_is_built_cold(
+    stub: StubApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Host:
+        """Makes what the SDK's command makes, with one line more."""
+
+        def __init__(self, app_dir: Path, *_arguments: object) -> None:
+            self.made = app_dir / OUTPUT_DIR
+
+        async def __aenter__(self) -> Self:
+            return self
+
+        async def __aexit__(self, *_exception: object) -> None:
+            return None
+
+        async def build(self, _changes: object) -> HostBuild:
+            for name, text in {**BUNDLES, "webhook.bundle.js": "exports.POST = 1;"}.items():
+                write(self.made / name, text + "\n" * (name == "step.js"))
+            return HostBuild(problems=())
+
+    monkeypatch.setattr(warm_build, "BuildHost", Host)
+    async with WarmBuilder(stub.folder, find_node()) as builder:
+        built = good(await builder.build())
+        assert built.manifest == build_artifact(stub.folder).manifest
+        assert "came out differently" in built.warnings[-1]
+        assert good(await builder.build(())).manifest == built.manifest
         assert not builder.knows_inputs
 
 

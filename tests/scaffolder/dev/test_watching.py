@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from workflow_studio.scaffolder.dev.watching import Watcher
+from workflow_studio.scaffolder.errors import StudioError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
@@ -73,3 +77,16 @@ async def test_nothing_is_lost_while_the_watch_is_set_up_anew(tmp_path: Path) ->
     async with Watcher(tmp_path, is_ignored) as watcher:
         (tmp_path / "workflows").mkdir()
         assert tmp_path in await heard(watcher, tmp_path)
+
+
+async def test_a_system_that_cannot_watch_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_paths: object, **_options: object) -> AsyncIterator[set[object]]:
+        raise OSError("limit reached")
+        yield set()
+
+    monkeypatch.setattr("watchfiles.awatch", fail)
+    async with Watcher(tmp_path, is_ignored) as watcher:
+        with pytest.raises(StudioError, match="limit reached") as caught:
+            await watcher.wait(30)
+    assert caught.value.code == "watch_failed"
+    assert "WATCHFILES_FORCE_POLLING=1" in str(caught.value.hint)

@@ -74,6 +74,7 @@ class BuildHost:
         self._process: asyncio.subprocess.Process | None = None
         self._drain: asyncio.Task[None] | None = None
         self._said: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._asked = 0
 
     async def __aenter__(self) -> Self:
         try:
@@ -134,12 +135,15 @@ class BuildHost:
         if process is None or process.stdin is None:
             raise HostDiedError("The build process is not running.")
         told = None if changes is None else [{"path": str(c.path), "modified": c.kind == "modified"} for c in changes]
+        self._asked += 1
         try:
-            process.stdin.write(json.dumps({"id": 1, "changes": told}).encode() + b"\n")
+            process.stdin.write(json.dumps({"id": self._asked, "changes": told}).encode() + b"\n")
             await process.stdin.drain()
         except (ConnectionError, RuntimeError) as error:
             raise HostDiedError(self._last_words("The build process ended.")) from error
         answer = await self._answer(_BUILD_SECONDS)
+        while answer.get("id") != self._asked:  # of a build that nobody waited for
+            answer = await self._answer(_BUILD_SECONDS)
         if answer["ok"]:
             return HostBuild(
                 problems=(),

@@ -62,8 +62,7 @@ class BuildLoop:
         """Yield :class:`BuildStarted` and then :class:`Built` or :class:`Broken`, for the first build and each after.
 
         Raises:
-            NodeNotFoundError: If Node.js cannot be started.
-            OSError: If the system cannot watch the files.
+            StudioError: If the system cannot watch the files.
         """
         yield BuildStarted()
         self._queue.take(time.monotonic())

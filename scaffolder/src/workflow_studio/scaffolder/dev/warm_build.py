@@ -182,8 +182,12 @@ class WarmBuilder:
         self.knows_inputs = False
         bundles = await asyncio.to_thread(make_bundles, self._app_dir, sdk, self._node)
         manifest = await asyncio.to_thread(describe_bundles, self._app_dir, sdk, bundles)
+        return self._noted(_built(manifest, bundles))
+
+    def _noted(self, built: Built) -> Built:
+        """Say once, with a build, why builds are slow."""
         note, self._note = self._note, None
-        return _built(manifest, replace(bundles, warnings=(*bundles.warnings, note)) if note else bundles)
+        return replace(built, warnings=(*built.warnings, note)) if note else built
 
     async def _compare(self, sdk: Sdk, warm: _Warm, manifest: Manifest) -> Built:
         """Trust an SDK that was not tried only after its first warm build is the same as a cold one."""
@@ -194,7 +198,7 @@ class WarmBuilder:
             return _built(manifest, warm.bundles, inputs=warm.inputs, phases=warm.phases)
         await self._end_host()
         self._stay_cold("a build in a process that is kept came out differently")
-        return cold
+        return self._noted(cold)
 
 
 def _built(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 import watchfiles
 
+from workflow_studio.scaffolder.errors import StudioError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -36,7 +38,7 @@ class Watcher:
         self._tasks: list[asyncio.Task[None]] = []
         self._trees: frozenset[Path] = frozenset()
         self._flat: frozenset[Path] = frozenset()
-        self._failure: BaseException | None = None
+        self._failure: StudioError | None = None
 
     async def __aenter__(self) -> Self:
         await self._watch()
@@ -60,7 +62,7 @@ class Watcher:
         """Return the paths something happened to, as soon as there are any, or none when the time is up.
 
         Raises:
-            OSError: If the system cannot watch.
+            StudioError: If the system cannot watch.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -122,7 +124,11 @@ class Watcher:
                 self._paths.update(Path(path) for _kind, path in batch)
                 self._happened.set()
         except (OSError, RuntimeError) as error:
-            self._failure = error if isinstance(error, OSError) else OSError(str(error))
+            self._failure = StudioError(
+                f"The files of the app cannot be watched: {error}",
+                code="watch_failed",
+                hint="Raise the system's limit of watches, or have files looked at by turns: WATCHFILES_FORCE_POLLING=1.",
+            )
             self._happened.set()
 
     def _is_wanted(self, _kind: watchfiles.Change, path: str) -> bool:
