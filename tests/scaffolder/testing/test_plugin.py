@@ -57,6 +57,7 @@ def project(pytester: pytest.Pytester, shop: Path) -> pytest.Pytester:
 
 
 @pytest.mark.node
+@pytest.mark.timeout(300)
 def test_a_projects_tests_run_workflows_on_a_worker(project: pytest.Pytester, page: dict[str, str]) -> None:
     project.makepyfile(test_page=page["tests/test_approval.py"], test_more=MORE)
     done = project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:xdist")
@@ -68,7 +69,7 @@ def test_a_projects_tests_run_workflows_on_a_worker(project: pytest.Pytester, pa
             "E * no stock*",
             "E *at refuse (workflows/more.ts:*)",
             "E *Steps:",
-            'E * refuse: failed, with ["no stock"]',
+            'E * refuse: failed, with [[]"no stock"]',
             "E *It printed:",
             "E *about to refuse",
         ]

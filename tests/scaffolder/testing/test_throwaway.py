@@ -21,7 +21,7 @@ from workflow_studio.scaffolder.testing.throwaway import ThrowawayWorker, Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
 
 STUDIO = Path(sys.executable).parent / "studio"
 HOLD = """
@@ -89,7 +89,6 @@ def test_an_app_that_cannot_be_built_leaves_nothing_either(temporary: Path, tmp_
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere orphans are only ended, not waited for")
 def test_nothing_is_left_of_a_process_that_is_killed(
     shop: Path, artifact: Path, temporary: Path, wait_for: Callable[[Callable[[], object]], None]
 ) -> None:

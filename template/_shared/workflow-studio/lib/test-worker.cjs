@@ -85,6 +85,7 @@ function firstDocument(child) {
         resolve(document);
       } else if (document) {
         const { message, hint } = document.error;
+        child.stdin.end();
         reject(failure(hint ? `${message}\n${hint}` : message));
       }
     });
