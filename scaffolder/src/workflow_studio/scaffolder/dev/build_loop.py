@@ -40,6 +40,7 @@ class BuildLoop:
         self._watcher = Watcher(self._app_dir, self._index.is_folder_ignored)
         self._known = Known()
         self._queue = BuildQueue()
+        self._calling: set[Path] = set()  # what matters of what is in the queue
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -65,15 +66,15 @@ class BuildLoop:
             StudioError: If the system cannot watch the files.
         """
         yield BuildStarted()
-        self._queue.take(time.monotonic())
+        self._take(time.monotonic())
         yield await self._build(None)
         while True:
-            changes = await self._next()
-            yield BuildStarted(tuple(sorted(change.path for change in changes)))
+            called, changes = await self._next()
+            yield BuildStarted(called)
             yield await self._build(changes)
 
-    async def _next(self) -> tuple[Change, ...]:
-        """Wait until there is something to build, and return all that changed since the last build."""
+    async def _next(self) -> tuple[tuple[Path, ...], tuple[Change, ...]]:
+        """Wait until there is something to build, and return what calls for it and all that changed."""
         seconds: float | None = 0.0
         while True:
             paths = await self._watcher.wait(seconds)
@@ -82,11 +83,16 @@ class BuildLoop:
             now = time.monotonic()
             seconds = self._queue.due_in(now)
             if seconds == 0:
-                return self._queue.take(now)
+                return self._take(now)
+
+    def _take(self, now: float) -> tuple[tuple[Path, ...], tuple[Change, ...]]:
+        called, self._calling = tuple(sorted(self._calling)), set()
+        return called, self._queue.take(now)
 
     async def _look(self, paths: Iterable[Path]) -> None:
         seen = await asyncio.to_thread(self._index.look, paths)
         relevant = self._known.relevant(seen)
+        self._calling.update(change.path for change in relevant)
         self._queue.offer((change for change, _facts in seen), calls_for_build=bool(relevant), now=time.monotonic())
 
     async def _build(self, changes: tuple[Change, ...] | None) -> Built | Broken:

@@ -127,7 +127,7 @@ class Watcher:
             self._failure = StudioError(
                 f"The files of the app cannot be watched: {error}",
                 code="watch_failed",
-                hint="Raise the system's limit of watches, or have files looked at by turns: WATCHFILES_FORCE_POLLING=1.",
+                hint="Raise the system's limit of watches, or have it ask for changes: WATCHFILES_FORCE_POLLING=1.",
             )
             self._happened.set()
 
