@@ -19,15 +19,9 @@ from tests.template.python_support import Fake, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
 EXAMPLE = Example("django-app")
-
-
-def load(name: str) -> ModuleType:
-    """Import a module of the example."""
-    return EXAMPLE.load(name)
-
+load = EXAMPLE.load
 
 with EXAMPLE.on_the_path():
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
 from tests.template.python_app import Example
-from tests.template.python_support import Fake, values
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from tests.template.python_support import Fake
 
 EXAMPLE = Example("flask-app")
-
-
-def load(name: str) -> ModuleType:
-    """Import a module of the example."""
-    return EXAMPLE.load(name)
-
-
+load = EXAMPLE.load
+settings = EXAMPLE.settings
 studio_app = load("workflow_studio_app")
 main = load("app.main")
-
-
-def settings(**given: Any) -> Any:
-    """Return settings of the app."""
-    return studio_app.WorkflowStudioSettings(_env_file=None, **values(**given))
 
 
 class Connected:

@@ -1,8 +1,8 @@
-"""What an app in Python that blocks answers, whatever its framework: triggers, refusals, diagnostics, streams."""
+"""What an app in Python answers, whatever its framework: triggers, refusals, diagnostics, streams."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import pytest
@@ -30,6 +30,7 @@ REFUSALS = [
     (403, "missing_scope", 502),
     (404, "hook_not_found", 404),
     (409, "idempotency_conflict", 409),
+    (409, "no_active_deployment", 409),
     (413, "request_too_large", 413),
     (429, "rate_limited", 429),
     (500, "internal_error", 502),
@@ -38,7 +39,15 @@ REFUSALS = [
 
 
 class Answers:
-    """Tests for a subclass that connects an app."""
+    """Tests for a subclass that connects an app.
+
+    Attributes:
+        webhook: What the log calls the address of a webhook.
+        pause: What a stream gives where the worker gives a blank line.
+    """
+
+    webhook: ClassVar = "/.well-known/workflow/v1/webhook/<token>"
+    pause: ClassVar = ": still here\n\n"
 
     def connected(self, **settings: Any) -> AbstractContextManager[Connected]:
         """Return the app with a worker that is a function."""
@@ -55,6 +64,7 @@ class Answers:
         assert (answer.status_code, answer.json()["code"]) == (expected, code)
         assert answer.headers["retry-after"] == "3"
         assert answer.headers["cache-control"] == "no-store"
+        assert answer.json()["recovery"]
         assert (answer.json()["message"] == "the worker's words") == (expected < 500)
         assert KEY not in answer.text
         assert "worker.example" not in answer.text
@@ -79,7 +89,8 @@ class Answers:
             app.worker.answer = nobody
             answer = app.http.post(HOOK.replace("a-token", "swordfish"))
         assert (answer.status_code, answer.json()["code"]) == (503, "unreachable")
-        assert "POST /.well-known/workflow/v1/webhook/<token>: " in caplog.text
+        (said,) = [record.getMessage() for record in caplog.records if record.name.startswith("workflow_studio_app")]
+        assert said.startswith(f"POST {self.webhook}: ")
         assert "swordfish" not in caplog.text
 
     def test_pass_the_idempotency_key_on(self) -> None:
@@ -164,7 +175,7 @@ class Answers:
             app.worker.answer = _stream(lambda _: httpx.Response(200, text=lines, headers=_NDJSON))
             found = app.http.get(f"/api/orders/{RUN_ID}/events", headers={"last-event-id": "2"})
         assert found.headers["content-type"].startswith("text/event-stream")
-        assert found.text == 'id: 3\ndata: "line\\nbreak"\n\n: still here\n\nevent: end\ndata: {}\n\n'
+        assert found.text == 'id: 3\ndata: "line\\nbreak"\n\n' + self.pause + "event: end\ndata: {}\n\n"
         assert app.worker.requests[-1].url.params["startIndex"] == "3"
 
     def test_of_streams_that_nobody_wrote_end(self) -> None:

@@ -15,6 +15,7 @@ import waitress
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.support.template import ROOT
+from tests.template.python_support import values
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -50,6 +51,10 @@ class Example:
         """Import a module of the example."""
         with self.on_the_path():
             return importlib.import_module(name)
+
+    def settings(self, **given: Any) -> Any:
+        """Return settings of the app."""
+        return self.load("workflow_studio_app").WorkflowStudioSettings(_env_file=None, **values(**given))
 
 
 def _take_out() -> dict[str, ModuleType]:

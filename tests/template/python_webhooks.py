@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -195,23 +195,46 @@ class CallsWhoseCallersAreMissed(WebhookCalls):
         await worker.cut.wait()
 
 
-class CallsThatAreSeenAtOnce(CallsWhoseCallersAreMissed):
-    """Further tests for a server that hands over what comes when it comes, too."""
+class CallsThatAreSeenAtOnce(WebhookCalls):
+    """Further tests for a server that hands over what comes when it comes.
 
-    async def test_of_chunks_arrives_while_it_is_written(self, worker: Any, port: int) -> None:
+    Attributes:
+        framing: The header that says how long the body is, and its halves.
+    """
+
+    framing: ClassVar = ("content-length: 7", b"one", b"\x00two")
+
+    async def test_arrives_while_it_is_written(self, worker: Any, port: int) -> None:
+        header, half, rest = self.framing
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(request(f"POST {HOOK}", "transfer-encoding: chunked", body=b"3\r\none\r\n"))
+        writer.write(request(f"POST {HOOK}", header, body=half))
         await worker.body_begun.wait()
-        writer.write(b"4\r\n\x00two\r\n0\r\n\r\n")
+        writer.write(rest)
         answer = await reader.read()
         writer.close()
         assert answer.startswith(b"HTTP/1.1 202 ")
         assert worker.calls[0].body == b"one\x00two"
 
     async def test_whose_caller_leaves_while_it_writes_is_given_up(self, worker: Any, port: int) -> None:
+        header, half, _ = self.framing
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(request(f"POST {HOOK}", "transfer-encoding: chunked", body=b"3\r\none\r\n"))
+        writer.write(request(f"POST {HOOK}", header, body=half))
         await worker.body_begun.wait()
         writer.close()
         await worker.cut.wait()
         assert worker.calls == []
+
+
+class CallsByWsgi(CallsThatAreSeenAtOnce):
+    """Further tests for a server that tells that the caller left when something is written to it."""
+
+    joined = True
+
+    async def test_whose_caller_leaves_while_it_is_answered_is_given_up(self, worker: Any, port: int) -> None:
+        piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+        worker.answer = lambda _: b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + piece * 400
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(f"GET {HOOK}"))
+        await reader.readuntil(b"x" * 100)
+        writer.transport.abort()
+        await worker.cut.wait()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,8 +12,7 @@ from asgiref.sync import async_to_sync
 from django.test import AsyncRequestFactory, RequestFactory, override_settings
 from pydantic import SecretStr
 
-from tests.support.template import files
-from tests.template.django_app import EXAMPLE, aclose, asgi_app, configured, connected, load, studio_app, wsgi_app
+from tests.template.django_app import aclose, asgi_app, configured, connected, load, studio_app, wsgi_app
 from tests.template.python_answers import Answers
 from tests.template.python_app import WireWorker, serving
 from tests.template.python_support import (
@@ -34,7 +31,6 @@ from tests.template.python_support import (
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from django.core.handlers.asgi import ASGIRequest
     from django.http import HttpRequest
@@ -257,16 +253,3 @@ async def test_each_event_loop_has_a_connection_of_its_own() -> None:
             return studio_app.get_async_client()
 
         assert await asyncio.to_thread(asyncio.run, there()) is not here
-
-
-@pytest.mark.parametrize("command", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["pytest", "-q"]])
-def test_the_example_passes_its_own_checks(tmp_path: Path, command: list[str]) -> None:
-    folder = tmp_path / "orders"
-    for path, content in files(EXAMPLE.folder).items():
-        if not path.startswith("node_modules/"):
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
-    done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, timeout=110, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr

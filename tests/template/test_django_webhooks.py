@@ -9,50 +9,29 @@ from typing import TYPE_CHECKING, Any
 from tests.template.django_app import aclose, asgi_app, configured, wsgi_app
 from tests.template.python_app import serving, serving_wsgi
 from tests.template.python_support import HOOK, request
-from tests.template.python_webhooks import CallsWhoseCallersAreMissed, WebhookCalls
+from tests.template.python_webhooks import CallsByWsgi, CallsWhoseCallersAreMissed, WebhookCalls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-class TestAWebhookCallByWsgi(WebhookCalls):
+class DjangoCalls(WebhookCalls):
     joined = True
+    kind = "waitress"
 
     @asynccontextmanager
     async def serving(self, **given: Any) -> AsyncIterator[int]:
         with configured(**given):
-            async with serving_wsgi(wsgi_app(), "threads") as port:
+            async with serving_wsgi(wsgi_app(), self.kind) as port:
                 yield port
 
-    async def test_arrives_while_it_is_written(self, worker: Any, port: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(request(f"POST {HOOK}", "content-length: 7", body=b"one"))
-        await worker.body_begun.wait()
-        writer.write(b"\x00two")
-        answer = await reader.read()
-        writer.close()
-        assert answer.startswith(b"HTTP/1.1 202 ")
-        assert worker.calls[0].body == b"one\x00two"
 
-    async def test_whose_caller_leaves_while_it_is_answered_is_given_up(self, worker: Any, port: int) -> None:
-        """A server of WSGI sees that when it writes."""
-        piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
-        worker.answer = lambda _: b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + piece * 400
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(request(f"GET {HOOK}"))
-        await reader.readuntil(b"x" * 100)
-        writer.transport.abort()
-        await worker.cut.wait()
+class TestAWebhookCallByWaitress(DjangoCalls):
+    pass
 
 
-class TestAWebhookCallByWaitress(WebhookCalls):
-    joined = True
-
-    @asynccontextmanager
-    async def serving(self, **given: Any) -> AsyncIterator[int]:
-        with configured(**given):
-            async with serving_wsgi(wsgi_app(), "waitress") as port:
-                yield port
+class TestAWebhookCallByWsgi(DjangoCalls, CallsByWsgi):
+    kind = "threads"
 
 
 class TestAWebhookCallByAsgi(CallsWhoseCallersAreMissed):

@@ -8,29 +8,10 @@ import httpx
 
 from tests.template.fastapi_app import Connected, main, settings, studio_app
 from tests.template.python_app import WireWorker, serving
-from tests.template.python_support import NO_ENTRIES, RUN, RUN_ID, request, unending_stream
+from tests.template.python_support import RUN, RUN_ID, request, unending_stream
 
 
 class TestStreams:
-    async def test_are_followed_from_the_last_event_that_was_seen(self) -> None:
-        lines = '{"index":3,"value":"line\\nbreak"}\n\n{"done":true,"nextIndex":4}\n'
-        name = studio_app.stream_name(RUN_ID)
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            if request.url.path.endswith("/streams"):
-                page = {"data": [{"name": name, "tailIndex": 3, "done": True}], "hasMore": False, "cursor": None}
-                return httpx.Response(200, json=page)
-            if name in request.url.path:
-                return httpx.Response(200, text=lines, headers={"content-type": "application/x-ndjson"})
-            return httpx.Response(200, json=RUN)
-
-        async with Connected() as connected:
-            connected.worker.answer = answer
-            found = await connected.http.get(f"/api/orders/{RUN_ID}/events", headers={"last-event-id": "2"})
-        assert found.headers["content-type"].startswith("text/event-stream")
-        assert found.text == 'id: 3\ndata: "line\\nbreak"\n\nevent: end\ndata: {}\n\n'
-        assert connected.worker.requests[-1].url.params["startIndex"] == "3"
-
     async def test_that_nobody_follows_any_more_are_given_up(self) -> None:
         worker = WireWorker()
         async with worker.serve() as url, serving(main.create_app(settings(compute_base_url=url))) as port:
@@ -42,20 +23,7 @@ class TestStreams:
             writer.close()
             await worker.cut.wait()
 
-    async def test_of_a_run_that_wrote_nothing_end(self) -> None:
-        def answer(request: httpx.Request) -> httpx.Response:
-            if request.url.path.endswith("/streams"):
-                return httpx.Response(200, json=NO_ENTRIES)
-            if "/streams/" in request.url.path:
-                return httpx.Response(404, json={"code": "not_found", "message": "no stream"})
-            return httpx.Response(200, json=RUN)
-
-        async with Connected() as connected:
-            connected.worker.answer = answer
-            found = await connected.http.get(f"/api/orders/{RUN_ID}/events")
-        assert found.text == "event: end\ndata: {}\n\n"
-
-    async def test_that_break_off_say_so(self) -> None:
+    async def test_that_cannot_be_listed_say_so(self) -> None:
         def answer(request: httpx.Request) -> httpx.Response:
             if request.url.path.endswith("/streams"):
                 return httpx.Response(500, json={"code": "internal_error", "message": "a secret of the worker"})

@@ -11,13 +11,15 @@ import httpx
 from tests.template.fastapi_app import Connected, main, scope, settings, studio_app
 from tests.template.python_app import serving
 from tests.template.python_support import KEY
-from tests.template.python_webhooks import CallsThatAreSeenAtOnce
+from tests.template.python_webhooks import CallsThatAreSeenAtOnce, CallsWhoseCallersAreMissed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-class TestAWebhookCall(CallsThatAreSeenAtOnce):
+class TestAWebhookCall(CallsWhoseCallersAreMissed, CallsThatAreSeenAtOnce):
+    framing = ("transfer-encoding: chunked", b"3\r\none\r\n", b"4\r\n\x00two\r\n0\r\n\r\n")
+
     @asynccontextmanager
     async def serving(self, **given: Any) -> AsyncIterator[int]:
         # uvicorn itself believes what comes from this machine, unless it is told not to.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +11,12 @@ import pytest
 from flask import Flask, Request
 from pydantic import SecretStr
 
-from tests.support.template import files
-from tests.template.flask_app import EXAMPLE, Connected, load, settings, studio_app
+from tests.template.flask_app import Connected, load, settings, studio_app
 from tests.template.python_answers import Answers
 from tests.template.python_support import DIAGNOSTICS, HOOK, KEY, RUN_ID, STARTED, TOKEN, Fake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 class TestAnswers(Answers):
@@ -182,16 +178,3 @@ def test_a_process_that_was_forked_has_a_connection_of_its_own(monkeypatch: pyte
     assert connections.get() is first
     monkeypatch.setattr(load("workflow_studio_app.core.processes").os, "getpid", lambda: 1)
     assert connections.get() is not first
-
-
-@pytest.mark.parametrize("command", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["pytest", "-q"]])
-def test_the_example_passes_its_own_checks(tmp_path: Path, command: list[str]) -> None:
-    folder = tmp_path / "orders"
-    for path, content in files(EXAMPLE.folder).items():
-        if not path.startswith("node_modules/"):
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
-    done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, timeout=110, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr

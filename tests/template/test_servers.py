@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -55,6 +55,17 @@ const theirs = (request, response) => response.end('theirs ' + request.url);
 const { withWorkflowStudioNode } = require('workflow-studio/node');
 """
 REMOTE = {"WORKFLOW_TARGET_WORLD": "workflow-studio/world-remote"}
+
+
+def nitro_and(framework: str) -> str:
+    """Return the stubs of Nitro, and the framework's wrapper as ``wrap``."""
+    return f"{NITRO} const {{ withWorkflowStudio{SERVERS[framework]}: wrap }} = require('workflow-studio/{framework}');"
+
+
+def served(make_app: MakeApp, use: str, **environment: str) -> Any:
+    """Return what a function makes of the port of an app that Node.js serves by itself."""
+    script = f"{LISTEN} {OWN} return serve(withWorkflowStudioNode(theirs), {use})"
+    return make_app("express", "node").value(script, **environment)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +130,7 @@ def test_everything_that_the_package_exports_is_there(
 ) -> None:
     folder = render(template, tmp_path / "app", framework, "existing", server=server) / "workflow-studio"
     exports = json.loads((folder / "package.json").read_text())["exports"]
-    wanted = {".", "./world-remote", f"./{framework}", "./package.json"}
+    wanted = {".", "./world-remote", f"./{framework}", "./testing", "./vitest", "./package.json"}
     assert exports.keys() == wanted | ({"./node", "./register", "./dev"} if server == "node" else set())
     for target in exports.values():
         for path in target.values() if isinstance(target, dict) else [target]:
@@ -135,7 +146,7 @@ def test_everything_that_the_package_exports_is_there(
 def test_nitro_calls_the_app_by_a_handler_of_ours(make_app: MakeApp, framework: str, route: str) -> None:
     app = make_app(framework, "nitro")
     made = app.value(
-        f"{NITRO} const {{ withWorkflowStudio{SERVERS[framework]}: wrap }} = require('workflow-studio/{framework}');"
+        f"{nitro_and(framework)}"
         f"const options = setUp(wrap({{modules: ['workflow/nitro'], routes: {{'/**': {route}, '/x': 'y'}}}}),"
         f" nitro({{'/**': {route}, '/x': 'y'}}));"
         "return [options.routes, options.virtual['#workflow-studio/app']]"
@@ -148,7 +159,7 @@ def test_nitro_calls_the_app_by_a_handler_of_ours(make_app: MakeApp, framework: 
 @pytest.mark.node
 def test_hono_answers_nitro_itself(make_app: MakeApp) -> None:
     made = make_app("hono", "nitro").value(
-        f"{NITRO} const {{ withWorkflowStudioHono: wrap }} = require('workflow-studio/hono');"
+        f"{nitro_and('hono')}"
         "const options = setUp(wrap({}), nitro({'/**': './src/index.ts'})); return [options.routes, options.virtual]"
     )
     assert made == [{"/**": "./src/index.ts"}, {}]
@@ -157,10 +168,10 @@ def test_hono_answers_nitro_itself(make_app: MakeApp) -> None:
 @pytest.mark.node
 @pytest.mark.parametrize("framework", SERVERS)
 def test_the_diagnostics_need_no_route_of_the_app(make_app: MakeApp, framework: str) -> None:
-    wrap = f"const {{ withWorkflowStudio{SERVERS[framework]}: wrap }} = require('workflow-studio/{framework}');"
     given = f"nitro({{'/**': './app.js', '{DIAGNOSTICS}': './theirs.ts'}})"
     made = make_app(framework, "nitro").value(
-        f"{NITRO} {wrap} const paths = (given) => setUp(wrap({{}}), given).handlers.map((it) => [it.method, it.route]);"
+        f"{nitro_and(framework)}"
+        "const paths = (given) => setUp(wrap({}), given).handlers.map((it) => [it.method, it.route]);"
         f"return [paths(nitro({{'/**': './app.js'}})), paths({given})]"
     )
     assert made == [[["GET", DIAGNOSTICS]], []]
@@ -169,8 +180,7 @@ def test_the_diagnostics_need_no_route_of_the_app(make_app: MakeApp, framework: 
 @pytest.mark.node
 @pytest.mark.parametrize("framework", SERVERS)
 def test_a_config_that_names_no_app_is_refused_with_the_line_to_add(make_app: MakeApp, framework: str) -> None:
-    wrap = f"const {{ withWorkflowStudio{SERVERS[framework]}: wrap }} = require('workflow-studio/{framework}');"
-    error = make_app(framework, "nitro").error(f"{NITRO} {wrap} setUp(wrap({{}}), nitro({{}}))")
+    error = make_app(framework, "nitro").error(f"{nitro_and(framework)} setUp(wrap({{}}), nitro({{}}))")
     assert error["code"] == "invalid_config"
     assert f"withWorkflowStudio{SERVERS[framework]}" in error["message"]
     assert "routes: { '/**': './src/index' }" in error["message"]
@@ -179,7 +189,7 @@ def test_a_config_that_names_no_app_is_refused_with_the_line_to_add(make_app: Ma
 @pytest.mark.node
 def test_the_entry_that_nitro_finds_by_itself_is_the_app(make_app: MakeApp) -> None:
     made = make_app("express", "nitro").value(
-        f"{NITRO} const {{ withWorkflowStudioExpress: wrap }} = require('workflow-studio/express');"
+        f"{nitro_and('express')}"
         "const options = setUp(wrap({}), nitro({}, {serverEntry: {handler: '/app/server.ts', format: 'web'}}));"
         "return options.virtual['#workflow-studio/app'].split('\\n')[0]"
     )
@@ -215,9 +225,10 @@ def test_fastify_is_ready_before_nitro_calls_it(make_app: MakeApp) -> None:
 
 @pytest.mark.node
 def test_other_requests_are_the_apps(make_app: MakeApp) -> None:
-    made = make_app("express", "node").value(
-        f"{LISTEN} {OWN} return serve(withWorkflowStudioNode(theirs), (port) => Promise.all(["
-        "call(port, '/'), call(port, '/.well-known/other'), call(port, '/a?b=/.well-known/workflow/v1/flow')]))"
+    made = served(
+        make_app,
+        "(port) => Promise.all(["
+        "call(port, '/'), call(port, '/.well-known/other'), call(port, '/a?b=/.well-known/workflow/v1/flow')])",
     )
     assert [text for _, text in made] == [
         "theirs /",
@@ -232,9 +243,10 @@ def test_queue_messages_are_refused_and_remembered_while_the_worker_executes(mak
     message = (
         "{method: 'POST', headers: {'content-type': 'application/json', 'x-workflow-message-id': 'm'}, body: '{}'}"
     )
-    refused, report = make_app("express", "node").value(
-        f"{LISTEN} {OWN} return serve(withWorkflowStudioNode(theirs), async (port) => ["
-        f"await call(port, '/.well-known/workflow/v1/{route}', {message}), await call(port, '{DIAGNOSTICS}')])",
+    refused, report = served(
+        make_app,
+        "async (port) => ["
+        f"await call(port, '/.well-known/workflow/v1/{route}', {message}), await call(port, '{DIAGNOSTICS}')]",
         NODE_ENV="development",
         **REMOTE,
     )
@@ -267,10 +279,7 @@ def test_a_queue_route_loads_what_was_built(make_app: MakeApp) -> None:
 @pytest.mark.node
 @pytest.mark.parametrize("path", ["", "webhook/", "webhook/a/b", "other", "manifest.json"])
 def test_nothing_else_of_the_sdk_is_taken_from_the_app(make_app: MakeApp, path: str) -> None:
-    made = make_app("express", "node").value(
-        f"{LISTEN} {OWN} return serve(withWorkflowStudioNode(theirs), (port) =>"
-        f" call(port, '/.well-known/workflow/v1/{path}'))"
-    )
+    made = served(make_app, f"(port) => call(port, '/.well-known/workflow/v1/{path}')")
     assert made == [200, f"theirs /.well-known/workflow/v1/{path}"]
 
 
