@@ -61,7 +61,7 @@ def e2e(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure this World against others on this machine (about an hour; needs the npm registry).
+    """Measure this World against others on this machine (about 40 minutes; needs the npm registry).
 
     What follows ``--`` is for ``python -m bench``: ``nox -s bench -- --short`` only sees whether all of it runs.
     """
