@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.e2e.support import STUDIO, clean_environment, descendants, run, wait_until
+from tests.e2e.support import STUDIO, clean_environment, descendants, free_port, run, wait_until
 from tests.support.json_process import JsonProcess
 from workflow_studio.client import ComputeClient
 
@@ -67,11 +67,9 @@ class DevSession(JsonProcess):
     def __init__(
         self, app: DevApp, folder: Path, *options: str, env: Mapping[str, str] | None = None, key: str | None = None
     ) -> None:
-        super().__init__(
-            [STUDIO, "dev", "--json", *options],
-            cwd=folder,
-            env={**clean_environment(**(env or {})), "FORCE_COLOR": "0"},
-        )
+        # A port of its own: Nitro does not say when another app has the usual one.
+        variables = clean_environment(PORT=str(free_port()), **(env or {}))
+        super().__init__([STUDIO, "dev", "--json", *options], cwd=folder, env=variables)
         self.app = app
         self.folder = folder
         self._key = key
