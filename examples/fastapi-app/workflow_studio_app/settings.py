@@ -18,6 +18,7 @@ class WorkflowStudioSettings(BaseSettings):
     Attributes:
         compute_base_url: The worker's URL. Without it the app starts, and what needs the worker answers 503.
         compute_api_key: A key of the worker with the scopes ``trigger:write`` and ``runs:read``.
+        compute_environment: The environment of the worker that runs are started in; its default one if absent.
         compute_timeout: Seconds to connect, and to wait for each part of an answer.
         compute_retries: How often a call that failed on the way is repeated.
         compute_webhook_timeout: Seconds that the workflow behind a webhook may take to answer its caller.
@@ -38,6 +39,7 @@ class WorkflowStudioSettings(BaseSettings):
 
     compute_base_url: str | None = None
     compute_api_key: SecretStr | None = None
+    compute_environment: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     compute_timeout: float = Field(default=10.0, gt=0)
     compute_retries: int = Field(default=2, ge=0)
     compute_webhook_timeout: float = Field(default=310.0, gt=0)

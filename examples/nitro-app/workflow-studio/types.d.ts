@@ -29,6 +29,11 @@ export interface ExecutionConfig {
   /** The worker's base URL. Left out: `WORKFLOW_COMPUTE_BASE_URL`. */
   remoteWorkerUrl?: string;
   /**
+   * The environment of the worker that runs are started in. Left out:
+   * `WORKFLOW_COMPUTE_ENVIRONMENT`, else the worker's default one.
+   */
+  environment?: string;
+  /**
    * The name of the environment variable that holds the API key, never the key
    * itself. Default: `WORKFLOW_COMPUTE_API_KEY`.
    */
@@ -120,6 +125,7 @@ export interface ResolvedConfig {
   adapterMode: AdapterMode;
   /** Without a slash at the end. */
   baseUrl: string | undefined;
+  environment: string | undefined;
   apiKeyEnv: string;
   /** Not enumerable, so that printing the settings does not print the key. */
   readonly apiKey: string | undefined;
@@ -141,6 +147,7 @@ export interface LoadedConfig {
 export interface ServerEnvDefaults {
   targetWorld: string | undefined;
   baseUrl: string | undefined;
+  environment: string | undefined;
   apiKey: string | undefined;
   diagnosticsToken: string | undefined;
   production: boolean;
@@ -181,6 +188,8 @@ export interface OwnershipReport {
   expectedTargetWorld: string;
   worker: {
     baseUrl: string | null;
+    /** The worker's environment; null stands for its default one. */
+    environment: string | null;
     apiKeyConfigured: boolean;
     /** What the worker said to this app's key just now; null when this app executes by itself. */
     access: WorkerAccess | null;

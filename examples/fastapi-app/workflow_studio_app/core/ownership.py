@@ -159,6 +159,7 @@ def report_of(settings: WorkflowStudioSettings, ownership: Ownership, access: di
         "expectedTargetWorld": _TARGET_WORLD,
         "worker": {
             "baseUrl": settings.compute_base_url,
+            "environment": settings.compute_environment,
             "apiKeyConfigured": settings.compute_api_key is not None,
             "access": access,
         },

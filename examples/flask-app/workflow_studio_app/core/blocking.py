@@ -100,6 +100,7 @@ def _client(settings: WorkflowStudioSettings, transport: httpx.BaseTransport | N
         timeout=settings.compute_timeout,
         retries=settings.compute_retries,
         transport=transport,
+        environment=settings.compute_environment,
     )
 
 

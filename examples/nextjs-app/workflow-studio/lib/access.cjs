@@ -2,6 +2,8 @@
 // Whether the worker takes this app's key: what only the app itself can tell.
 'use strict';
 
+const { workerHeaders } = require('./config.cjs');
+
 /** @typedef {import('../types').ResolvedConfig} ResolvedConfig */
 /** @typedef {import('../types').WorkerAccess} WorkerAccess */
 
@@ -17,7 +19,7 @@ const LONGEST_REFUSAL = 64 * 1024;
  * @returns {Promise<WorkerAccess>}
  */
 async function workerAccess(config) {
-  const { apiKey, apiKeyEnv, baseUrl } = config;
+  const { apiKeyEnv, baseUrl } = config;
   if (!baseUrl) {
     return unknown('not_configured', "The worker's URL is missing.");
   }
@@ -27,7 +29,7 @@ async function workerAccess(config) {
     response = await fetch(baseUrl + PROBE, {
       headers: {
         accept: 'application/cbor, application/json;q=0.9',
-        ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
+        ...workerHeaders(config),
       },
       redirect: 'manual',
       signal: AbortSignal.timeout(TIMEOUT_MS),

@@ -5,6 +5,7 @@
 
 const { loadWorkflowStudioConfig } = require('./config-file.cjs');
 const {
+  ENVIRONMENT_NAME,
   WorkflowStudioConfigError,
   checkConfig,
 } = require('./config-check.cjs');
@@ -15,6 +16,7 @@ const { findLocalWorld } = require('./packages.cjs');
 /** @typedef {import('../types').WorkflowStudioConfig} WorkflowStudioConfig */
 
 const WORLD_REMOTE = 'workflow-studio/world-remote';
+const ENVIRONMENT_HEADER = 'x-workflow-studio-environment';
 const DEFAULT_API_KEY_ENV = 'WORKFLOW_COMPUTE_API_KEY';
 const DEFAULT_TIMEOUT_MS = 15_000;
 const DEFAULT_RETRIES = 3;
@@ -66,6 +68,7 @@ function getServerEnvDefaults(env = process.env) {
   return {
     targetWorld: env.WORKFLOW_TARGET_WORLD || undefined,
     baseUrl: env.WORKFLOW_COMPUTE_BASE_URL || undefined,
+    environment: env.WORKFLOW_COMPUTE_ENVIRONMENT || undefined,
     apiKey: env[DEFAULT_API_KEY_ENV] || undefined,
     diagnosticsToken: env.WORKFLOW_STUDIO_DIAGNOSTICS_TOKEN || undefined,
     // A server started with plain `node` has no NODE_ENV and is production.
@@ -114,6 +117,8 @@ function resolveWorkflowStudioAdapterConfig(
     executionMode,
     adapterMode: options.mode ?? 'passthrough',
     baseUrl: pickBaseUrl(execution.remoteWorkerUrl, defaults.baseUrl),
+    environment:
+      execution.environment ?? checkEnvironment(defaults.environment),
     apiKeyEnv,
     timeoutMs: execution.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     retries: execution.retries ?? DEFAULT_RETRIES,
@@ -170,6 +175,35 @@ function pickBaseUrl(configured, fromEnv) {
 }
 
 /**
+ * @param {string | undefined} name What the environment variable says.
+ * @returns {string | undefined}
+ */
+function checkEnvironment(name) {
+  if (name !== undefined && !ENVIRONMENT_NAME.test(name)) {
+    throw new WorkflowStudioConfigError(
+      'WORKFLOW_COMPUTE_ENVIRONMENT',
+      `is ${JSON.stringify(name)}`,
+      `It must be ${ENVIRONMENT_NAME.wanted}.`,
+    );
+  }
+  return name;
+}
+
+/**
+ * The headers by which the worker knows the app: its key, and the environment
+ * of the worker that its runs belong to.
+ *
+ * @param {ResolvedConfig} config
+ * @returns {Record<string, string>}
+ */
+function workerHeaders({ apiKey, environment }) {
+  return {
+    ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
+    ...(environment ? { [ENVIRONMENT_HEADER]: environment } : {}),
+  };
+}
+
+/**
  * Returns the entries that have a value, so that an explicit `undefined` does
  * not hide a setting of lower rank.
  *
@@ -185,6 +219,7 @@ function defined(value) {
 }
 
 module.exports = {
+  ENVIRONMENT_HEADER,
   WORLD_REMOTE,
   WorkflowStudioConfigError,
   defineWorkflowStudioConfig,
@@ -194,4 +229,5 @@ module.exports = {
   resolveWorkflowStudioAdapterConfig,
   shouldExecuteRemotely,
   unsupported,
+  workerHeaders,
 };

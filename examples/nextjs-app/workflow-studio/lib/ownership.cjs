@@ -268,6 +268,7 @@ function report(config, options, access) {
     expectedTargetWorld: config.remoteWorldTarget,
     worker: {
       baseUrl: config.baseUrl ?? null,
+      environment: config.environment ?? null,
       apiKeyConfigured: Boolean(config.apiKey),
       access,
     },

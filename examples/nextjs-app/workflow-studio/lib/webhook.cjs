@@ -3,6 +3,7 @@
 // with its token, or to the worker's Compute as a call of a provider.
 'use strict';
 
+const { ENVIRONMENT_HEADER, workerHeaders } = require('./config.cjs');
 const { exchange } = require('./exchange.cjs');
 const { ingressConfig, ingressError } = require('./ingress.cjs');
 const { callersOf } = require('./request-node.cjs');
@@ -52,6 +53,12 @@ const NEVER_HOP_BY_HOP = new Set([
   'content-type',
   'host',
 ]);
+const NOT_PASSED_ON = [
+  'authorization',
+  ENVIRONMENT_HEADER,
+  'host',
+  'idempotency-key',
+];
 const FORWARDED = [
   'forwarded',
   'x-forwarded-for',
@@ -214,11 +221,11 @@ async function callProvider(config, provider, request) {
   const headers = endToEnd(request.headers);
   // What the other service's own credentials open is none of the worker's
   // business.
-  for (const name of ['authorization', 'host', 'idempotency-key']) {
+  for (const name of NOT_PASSED_ON) {
     headers.delete(name);
   }
-  if (config.apiKey) {
-    headers.set('authorization', `Bearer ${config.apiKey}`);
+  for (const [name, value] of Object.entries(workerHeaders(config))) {
+    headers.set(name, value);
   }
   const answer = await send(config, {
     path: `/v1/webhooks/${encodeURIComponent(provider)}${new URL(request.url).search}`,

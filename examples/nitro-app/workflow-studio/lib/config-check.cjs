@@ -54,6 +54,14 @@ const variableName = {
     'the name of an environment variable such as WORKFLOW_COMPUTE_API_KEY (not the key itself)',
 };
 
+const ENVIRONMENT_NAME = {
+  /** @param {unknown} value */
+  test: (value) =>
+    typeof value === 'string' && /^[a-z0-9][a-z0-9-]{0,62}$/.test(value),
+  wanted:
+    'the name of an environment of the worker: 1 to 63 of a-z, 0-9 and -, not beginning with a dash',
+};
+
 /** @type {Record<string, Rule>} */
 const TOP_LEVEL = {
   execution: record,
@@ -65,6 +73,7 @@ const TOP_LEVEL = {
 const EXECUTION = {
   mode: oneOf('local', 'remote'),
   remoteWorkerUrl: text,
+  environment: ENVIRONMENT_NAME,
   apiKeyEnv: variableName,
   timeoutMs: wholeNumber(1, 600_000),
   retries: wholeNumber(0, 20),
@@ -132,4 +141,4 @@ function show(value) {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
-module.exports = { WorkflowStudioConfigError, checkConfig };
+module.exports = { ENVIRONMENT_NAME, WorkflowStudioConfigError, checkConfig };

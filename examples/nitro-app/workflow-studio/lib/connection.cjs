@@ -7,6 +7,7 @@ const { randomUUID } = require('node:crypto');
 const { setTimeout: sleep } = require('node:timers/promises');
 
 const { decode, encode } = require('./cbor.cjs');
+const { workerHeaders } = require('./config.cjs');
 const {
   errorFromResponse,
   timeoutError,
@@ -129,10 +130,7 @@ function prepare(config, method, params, options) {
     });
   }
   /** @type {Record<string, string>} */
-  const headers = { accept: ACCEPT };
-  if (config.apiKey) {
-    headers.authorization = `Bearer ${config.apiKey}`;
-  }
+  const headers = { accept: ACCEPT, ...workerHeaders(config) };
   const read = method === 'deployments.current';
   if (!read) {
     headers['content-type'] = CBOR;

@@ -56,11 +56,9 @@ async function startTestWorker(options = {}) {
  */
 function run(options, args, variables = {}) {
   const command = options.command ?? process.env.STUDIO_COMMAND ?? 'studio';
-  const env = { ...process.env, ...variables };
-  // A worker of the tests has one environment.
-  delete env.WORKFLOW_COMPUTE_ENVIRONMENT;
   return spawn(command, [...args, '--json'], {
-    env,
+    // A worker of the tests has no environment but the default one.
+    env: { ...process.env, WORKFLOW_COMPUTE_ENVIRONMENT: '', ...variables },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
 }
@@ -88,6 +86,7 @@ function firstDocument(child) {
         resolve(document);
       } else if (document) {
         const { message, hint } = document.error;
+        child.stdin.end();
         reject(failure(hint ? `${message}\n${hint}` : message));
       }
     });

@@ -6,6 +6,7 @@
 const { randomUUID } = require('node:crypto');
 const { setTimeout: sleep } = require('node:timers/promises');
 
+const { workerHeaders } = require('./config.cjs');
 const { ingressConfig, ingressError } = require('./ingress.cjs');
 const { startInApp } = require('./trigger-local.cjs');
 
@@ -71,7 +72,7 @@ async function startOnWorker(config, { payload, idempotencyKey }) {
     headers: {
       'content-type': 'application/json',
       'idempotency-key': idempotencyKey ?? randomUUID(),
-      ...(config.apiKey ? { authorization: `Bearer ${config.apiKey}` } : {}),
+      ...workerHeaders(config),
     },
     body: JSON.stringify(payload),
     redirect: /** @type {const} */ ('manual'),
