@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +25,7 @@ from bench.worlds import NEED_POSTGRES, WORLDS, MeasurementError, Surroundings
 from tests.support.postgres import postgres_server
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from bench.shapes import Shape
 
@@ -61,10 +62,13 @@ def measure(
     if short and shapes is None:
         chosen = [shape for shape in SHAPES if shape.is_short]
     names = _names(worlds, WORLDS, "Worlds")
-    report = _measured(names, chosen, repeat or (_SHORT_REPEAT if short else _REPEAT))
     target = json or WORK / "report.json"
     target.parent.mkdir(exist_ok=True)
-    target.write_text(report.model_dump_json(indent=1), encoding="utf-8")
+
+    def keep(report: Report) -> None:
+        target.write_text(report.model_dump_json(indent=1), encoding="utf-8")
+
+    report = _measured(names, chosen, repeat or (_SHORT_REPEAT if short else _REPEAT), keep)
     _tell(f"The report is in {target}")
     _write(report, markdown)
     if broken := [trouble for trouble in report.troubles if not trouble.is_late or trouble.world.startswith("studio")]:
@@ -91,8 +95,8 @@ def compare(
     print(compared(_read(old), _read(new)), end="")
 
 
-def _measured(names: list[str], shapes: list[Shape], repeat: int) -> Report:
-    """Build, start, measure."""
+def _measured(names: list[str], shapes: list[Shape], repeat: int, keep: Callable[[Report], None]) -> Report:
+    """Build, start, measure; keep what there is after each shape, as it may be the last one."""
     with ExitStack() as ends:
         ends.enter_context(alone(_tell))
         _tell("Building the app, unless that is done")
@@ -100,26 +104,29 @@ def _measured(names: list[str], shapes: list[Shape], repeat: int) -> Report:
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="studio-bench-")))
         postgres = ends.enter_context(postgres_server()) if NEED_POSTGRES & set(names) else None
         around = Surroundings(app=built, folder=folder, postgres=postgres)
-        about = {"machine": machine.describe(folder), "versions": machine.versions(built, postgres)}
+        report = Report(
+            commit=machine.commit(),
+            started=f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
+            machine=machine.describe(folder),
+            versions=machine.versions(built, postgres),
+            worlds=tuple(names),
+            repeat=repeat,
+        )
         driver = Driver([WORLDS[name](name, around) for name in names], _tell)
-        started = datetime.now(UTC)
         begun = time.monotonic()
         with driver.running():
             for shape in shapes:
                 _tell(f"{time.monotonic() - begun:6.0f} s  {shape.name}")
                 driver.measure(shape, repeat=shape.repeats(repeat), warm_up=1)
-        return Report(
-            commit=machine.commit(),
-            started=f"{started:%Y-%m-%d %H:%M}",
-            seconds=time.monotonic() - begun,
-            machine=about["machine"],
-            versions=about["versions"],
-            worlds=tuple(names),
-            repeat=repeat,
-            idle=driver.idle,
-            samples=tuple(driver.samples),
-            troubles=tuple(driver.troubles),
-        )
+                found = {
+                    "seconds": time.monotonic() - begun,
+                    "idle": driver.idle,
+                    "samples": tuple(driver.samples),
+                    "troubles": tuple(driver.troubles),
+                }
+                report = report.model_copy(update=found)
+                keep(report)
+        return report
 
 
 def _read(file: Path) -> Report:
@@ -148,7 +155,7 @@ def main() -> None:
     """Run the command. What the helpers of the tests say of a failure is for people, and enough."""
     try:
         app()
-    except (AssertionError, MeasurementError) as error:
+    except (AssertionError, MeasurementError, OSError, subprocess.SubprocessError) as error:
         _tell(f"The benchmark did not run: {error}")
         sys.exit(1)
 

@@ -70,14 +70,14 @@ class Report(_Kept):
 
     commit: str
     started: str
-    seconds: float
+    seconds: float = 0
     machine: dict[str, str]
     versions: dict[str, str]
     worlds: tuple[str, ...]
     repeat: int
-    idle: dict[str, dict[str, int]]
-    samples: tuple[Sample, ...]
-    troubles: tuple[Trouble, ...]
+    idle: dict[str, dict[str, int]] = {}
+    samples: tuple[Sample, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
 
     def values(self, world: str, shape: str, figure: str) -> list[float]:
         """Return all that was measured of one figure, from the least to the most."""

@@ -103,7 +103,7 @@ class World:
             found: dict[str, Any] = answer.raise_for_status().json()
         except httpx.HTTPError as error:
             is_late = isinstance(error, httpx.TimeoutException)
-            raise MeasurementError(f"{error}; the app's log ends: {self._log()}", is_late=is_late) from error
+            raise MeasurementError(f"{error}; the logs end: {self._logs()}", is_late=is_late) from error
         if "problem" in found:
             raise MeasurementError(found["problem"], is_late=found["late"])
         figures: dict[str, float] = found["figures"]
@@ -118,9 +118,10 @@ class World:
         """Get ready what the app needs; return the variables that tell it so."""
         raise NotImplementedError
 
-    def _log(self) -> str:
+    def _logs(self) -> str:
+        """Return the ends of what its processes wrote."""
         assert self._app is not None
-        return self._app.log.read_text(encoding="utf-8", errors="replace")[-500:]
+        return _end_of(self._app.log)
 
     def _new_database(self, folder: Path) -> str:
         """Make a database named like the folder and return its URL."""
@@ -134,6 +135,10 @@ class World:
         assert self._around.postgres is not None
         pid = (self._around.postgres / "data/postmaster.pid").read_text(encoding="ascii").split()[0]
         return {POSTGRES: int(pid)}
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-500:]
 
 
 class Memory(World):
@@ -184,6 +189,10 @@ class StudioSqlite(World):
         if self._worker is not None:
             self._worker.close()
             self._worker = None
+
+    def _logs(self) -> str:
+        assert self._worker is not None
+        return f"{super()._logs()}\n{_end_of(self._worker.log)}"
 
     def roots(self) -> Roots:
         """Return the app and the worker, below which the executors are."""

@@ -11,9 +11,11 @@ from bench.table import BEGIN, END
 from tests.bench.reports import report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from bench.results import Report
+    from bench.shapes import Shape
 
 FOUND = {"memory": {"steps-10": 80.0}, "studio-sqlite": {"steps-10": 96.0}}
 
@@ -23,8 +25,9 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, objec
     """What a run was asked for; put a report here that it shall find."""
     asked: dict[str, object] = {"report": report(FOUND)}
 
-    def find(names: list[str], shapes: list[object], repeat: int) -> object:
-        asked.update(worlds=names, shapes=[getattr(shape, "name", shape) for shape in shapes], repeat=repeat)
+    def find(names: list[str], shapes: list[Shape], repeat: int, keep: Callable[[object], None]) -> object:
+        asked.update(worlds=names, shapes=[shape.name for shape in shapes], repeat=repeat)
+        keep(asked["report"])
         return asked["report"]
 
     monkeypatch.setattr(command, "_measured", find)
