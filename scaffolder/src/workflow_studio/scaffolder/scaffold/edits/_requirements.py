@@ -31,7 +31,7 @@ _HASH: Final = re.compile(r"^[ \t]*--require-hashes\b|^[^#\n]*\s--hash[= ]", re.
 _GENERATED: Final = re.compile(
     r"auto-?generated|@generated|\bgenerated (?:by|with) (?!.*freeze)|\bdo not edit\b", re.IGNORECASE
 )
-_VIA: Final = re.compile(r"^(?:[^\s#].*)?[ \t]+#[ \t]+via\b", re.MULTILINE)
+_VIA: Final = re.compile(r"^(?:[^\s#].*==.*)?[ \t]+#[ \t]+via\b", re.MULTILINE)
 _COMMAND: Final = re.compile(
     r"^#[ \t]{2,}((?:uv|pip-compile|pipenv|pdm|poetry|hatch|python|make)\b.*?)[ \t\r]*$", re.MULTILINE
 )
@@ -57,7 +57,7 @@ def listed(data: bytes) -> Iterator[Listed]:
         said = _COMMENT.sub("", line).strip()
         if found := _INCLUDED.match(said):
             yield Listed(included=found[1])
-        elif found := _EGG.search(line):
+        elif found := _EGG.search(said):
             yield Listed(found[1])
         elif said:
             yield Listed(_OPTION.split(said, maxsplit=1)[0].strip())
