@@ -70,7 +70,7 @@ def test_a_killed_worker_comes_back_and_a_crashed_app_ends_the_session(
     pids |= session.processes()
     os.kill(pid_of(pids, "nitro"), signal.SIGKILL)
     assert session.ended() not in {0, None}
-    assert session.seen[-2]["text"].startswith("ended (exit status ")
+    assert any(line["type"] == "lost" and line["source"] == "app" for line in session.seen)
     assert gone(pids)
 
 

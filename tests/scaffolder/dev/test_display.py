@@ -138,7 +138,7 @@ def test_a_session_in_text(output: Output) -> None:
         "build       12 │  const 全 x = 1;",
         "build          │           ^",
         "build   workflows/order.ts changed",
-        f"build   nothing new in it; {ID} stays (0.9 s)",
+        f"build   {ID} is active already (0.9 s build)",
         "build   not deployed: The worker is full.",
         "build   Make room.",
         "run     2JK6 fulfilOrder started, wrun_01M80XQYNRBNH57T2YDGPQ2JK6",

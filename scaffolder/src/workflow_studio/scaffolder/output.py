@@ -132,7 +132,7 @@ class Output:
 
         for name, cell in facts.items():
             text, style = cell if isinstance(cell, tuple) else (cell, "")
-            self.stdout.print(Text(f"{name:<{width}}", "bold") + Text(clean(text), style))
+            self.stdout.print(Text.assemble((f"{name:<{width}}", "bold"), (clean(text), style)))
 
     # The document --------------------------------------------------------------------------------------------------
 

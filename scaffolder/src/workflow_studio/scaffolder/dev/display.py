@@ -137,7 +137,7 @@ class TextDisplay:
         for warning in built.warnings:
             self._say("build", f"Warning: {warning}", "yellow")
         if deployed.unchanged:
-            self._say("build", f"nothing new in it; {deployed.deployment_id} stays ({built.seconds:.1f} s)", "dim")
+            self._say("build", f"{deployed.deployment_id} is active already ({built.seconds:.1f} s build)", "dim")
             return
         took = f"{built.seconds:.1f} s build, {deployed.seconds:.1f} s upload and activation"
         self._print("build", Text.assemble("deployed ", (deployed.deployment_id, "bold"), (f" ({took})", "dim")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _CHUNK: Final = 65536
 _LONGEST_LINE: Final = 10_000
 _REMEMBERED: Final = 30
+_MARGIN_SECONDS: Final = 10.0
 
 
 class LiveProcess:
@@ -74,10 +76,13 @@ class LiveProcess:
     async def __aexit__(self, *_: object) -> None:
         """End it and all that it started."""
         self._leash.let_go()
-        # Whatever comes now has to be read, or the end would never be seen.
-        async for _line in self.lines():
-            pass
-        await self._process.wait()
+        # A process that left its parents may hold the output longer, where the operating system cannot find it.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace + _MARGIN_SECONDS):
+                # Whatever comes now has to be read, or the end would never be seen.
+                async for _line in self.lines():
+                    pass
+                await self._process.wait()
 
     @property
     def pid(self) -> int:
