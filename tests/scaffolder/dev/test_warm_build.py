@@ -113,6 +113,7 @@ def app(tmp_path: Path) -> Path:
     write(folder / "lib/rates.json", RATES)
     write(folder / "app/page.tsx", "export default () => 'Hello';\n")
     write(tmp_path / "shared/src/tax.ts", TAX)
+    os.utime(tmp_path / "shared/src/tax.ts", (0, 0))  # written just now, it could be newer than the build that read it
     (folder / "node_modules").symlink_to(installed_sdk())
     return folder
 
