@@ -107,6 +107,16 @@ def test_a_worker_with_an_active_deployment_passes(worker: FakeWorker, app: Fake
     }
 
 
+def test_an_environment_is_named_with_what_is_active_in_it(worker: FakeWorker, app: FakeApp, capsys: Capture) -> None:
+    worker.refusals["GET /v1/deployments/active"] = (200, {"deploymentId": A, "environment": "dev-ada"})
+    assert main(["compute", "validate-ownership", "--environment", "dev-ada"]) == 0
+    assert f"New runs in dev-ada use {A}." in capsys.readouterr().out
+    body = {"code": "no_active_deployment", "message": "No deployment is active."}
+    worker.refusals["GET /v1/deployments/active"] = (409, body)
+    assert main(["compute", "validate-ownership", "--environment", "dev-ada"]) == 1
+    assert "studio deploy --environment dev-ada" in capsys.readouterr().out
+
+
 def test_no_active_deployment_fails(worker: FakeWorker, app: FakeApp, capsys: Capture) -> None:
     body = {"code": "no_active_deployment", "message": "No deployment is active."}
     worker.refusals["GET /v1/deployments/active"] = (409, body)
@@ -180,6 +190,14 @@ def test_what_to_do_about_a_key_depends_on_what_the_app_does_with_it(
 def test_an_app_that_points_to_another_worker_is_a_warning(app: FakeApp, capsys: Capture) -> None:
     app.report["worker"]["baseUrl"] = "https://other.test"
     assert validate(capsys, "--strict", "--app-url", app.url, expect=2)["same_worker"][0] == "warn"
+
+
+def test_an_app_whose_runs_belong_to_another_environment_is_a_warning(app: FakeApp, capsys: Capture) -> None:
+    app.report["worker"]["environment"] = "dev-ada"
+    verdict, message = validate(capsys, "--strict", "--app-url", app.url, expect=2)["same_worker"]
+    assert (verdict, "dev-ada" in message, "production" in message) == ("warn", True, True)
+    options = ("--strict", "--app-url", app.url, "--environment", "dev-ada")
+    assert validate(capsys, *options)["same_worker"][0] == "pass"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from workflow_studio.client import ComputeClient, ComputeClientError, ScopeError, UnauthorizedError
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.scaffolder.checks import Check, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from workflow_studio.client import ActiveDeployment
 
 DIAGNOSTICS_PATH: Final = "/api/workflow-studio/diagnostics/remote-ownership"
 TOKEN_VARIABLE: Final = "WORKFLOW_STUDIO_DIAGNOSTICS_TOKEN"  # noqa: S105 - the name of a variable, not a token
@@ -35,15 +38,27 @@ def check_worker(client: ComputeClient, url: str) -> Iterator[Check]:
 def _active_deployment(client: ComputeClient) -> Check:
     name = "active_deployment"
     try:
-        return Check(name, Verdict.PASS, f"New runs use {client.get_active_deployment().deployment_id}.")
+        return Check(name, Verdict.PASS, new_runs_use(client.get_active_deployment()))
     except ScopeError as error:
         hint = f"Use a key with the scope {error.required}."
     except UnauthorizedError:
         hint = "Give a key of this worker: WORKFLOW_COMPUTE_API_KEY or --api-key-stdin."
     except ComputeClientError as error:
-        hint = "Deploy the app: studio deploy" if error.code == "no_active_deployment" else error.recovery or ""
+        hint = how_to_deploy(client) if error.code == "no_active_deployment" else error.recovery or ""
         return Check(name, Verdict.FAIL, error.message, hint or None)
     return Check(name, Verdict.FAIL, "The key may not ask the worker for its active deployment.", hint)
+
+
+def new_runs_use(active: ActiveDeployment) -> str:
+    """Return which deployment new runs use, and in which environment unless it is the default one."""
+    where = "" if active.environment == DEFAULT_ENVIRONMENT else f" in {active.environment}"
+    return f"New runs{where} use {active.deployment_id}."
+
+
+def how_to_deploy(client: ComputeClient) -> str:
+    """Return what to do where no deployment is active in the client's environment."""
+    option = "" if client.environment == DEFAULT_ENVIRONMENT else f" --environment {client.environment}"
+    return f"Deploy the app: studio deploy{option}"
 
 
 class DiagnosticsError(Exception):
@@ -101,13 +116,16 @@ def _report(response: httpx.Response, url: str, *, with_token: bool) -> dict[str
     return report
 
 
-def check_app(report: dict[str, Any], *, worker_url: str, target: str) -> Iterator[Check]:
+def check_app(
+    report: dict[str, Any], *, worker_url: str, target: str, environment: str = DEFAULT_ENVIRONMENT
+) -> Iterator[Check]:
     """Check what the app says of itself.
 
     Args:
         report: The diagnostics.
         worker_url: The worker this command talks to.
         target: What ``WORKFLOW_TARGET_WORLD`` must be in the app.
+        environment: The environment of the worker that this command is about.
     """
     found = report.get("targetWorld")
     if found == target:
@@ -116,7 +134,7 @@ def check_app(report: dict[str, Any], *, worker_url: str, target: str) -> Iterat
         hint = f"Set WORKFLOW_TARGET_WORLD={target} in the app's environment and start it anew."
         yield Check("target_world", Verdict.FAIL, f"WORKFLOW_TARGET_WORLD is {found or 'not set'} in the app.", hint)
     yield _ownership_status(report)
-    yield _same_worker(report, worker_url)
+    yield _same_worker(report, worker_url, environment)
     yield _apps_key(report)
     yield _instance(report)
 
@@ -129,10 +147,19 @@ def _ownership_status(report: dict[str, Any]) -> Check:
     return Check("ownership_status", verdict, problems or f"The app says {report['status']!r}.")
 
 
-def _same_worker(report: dict[str, Any], worker_url: str) -> Check:
-    theirs = str((report.get("worker") or {}).get("baseUrl") or "").rstrip("/")
-    if theirs == worker_url.rstrip("/"):
+def _same_worker(report: dict[str, Any], worker_url: str, environment: str) -> Check:
+    worker = report.get("worker") or {}
+    theirs = str(worker.get("baseUrl") or "").rstrip("/")
+    named = str(worker.get("environment") or DEFAULT_ENVIRONMENT)
+    if theirs == worker_url.rstrip("/") and named == environment:
         return Check("same_worker", Verdict.PASS, f"The app uses {theirs} too.")
+    if theirs == worker_url.rstrip("/"):
+        return Check(
+            "same_worker",
+            Verdict.WARN,
+            f"The app's runs belong to the environment {named} of {theirs}, this command to {environment}.",
+            "Set WORKFLOW_COMPUTE_ENVIRONMENT in the app, or give --environment.",
+        )
     return Check(
         "same_worker",
         Verdict.WARN,

@@ -9,6 +9,7 @@ import typer
 
 from workflow_studio.scaffolder.checks import Check, Verdict, exit_code, show_checks
 from workflow_studio.scaffolder.connection import Connection
+from workflow_studio.scaffolder.deploy.actions import environment_of
 from workflow_studio.scaffolder.deploy.ownership import (
     TOKEN_VARIABLE,
     DiagnosticsError,
@@ -23,7 +24,7 @@ from workflow_studio.scaffolder.output import get_output
 from workflow_studio.scaffolder.worker.config_file import DEFAULT_TARGET, target_world
 
 
-@with_connection()
+@with_connection(in_environment=True)
 def validate_ownership(
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Ask the app too; needs --app-url.")] = False,
@@ -57,14 +58,14 @@ def validate_ownership(
         checks = list(check_worker(client, connection.url))
     if app_url:
         token = diagnostics_token or os.environ.get(TOKEN_VARIABLE)
-        checks += _ask_app(app_url, token, worker_url=connection.url, target=target, strict=strict)
+        checks += _ask_app(app_url, token, connection, target=target, strict=strict)
     show_checks(output, checks)
     code = exit_code(checks)
     output.document({"ok": code != 1, "strict": strict, "checks": [check.to_json() for check in checks]})
     return code
 
 
-def _ask_app(app_url: str, token: str | None, *, worker_url: str, target: str, strict: bool) -> list[Check]:
+def _ask_app(app_url: str, token: str | None, connection: Connection, *, target: str, strict: bool) -> list[Check]:
     try:
         report = read_diagnostics(app_url, token)
     except DiagnosticsError as error:
@@ -72,4 +73,5 @@ def _ask_app(app_url: str, token: str | None, *, worker_url: str, target: str, s
         verdict = Verdict.FAIL if strict else Verdict.WARN
         return [Check("app_diagnostics", verdict, str(error), error.hint)]
     reached = Check("app_diagnostics", Verdict.PASS, f"The app at {app_url} answers.")
-    return [reached, *check_app(report, worker_url=worker_url, target=target)]
+    environment = environment_of(connection)
+    return [reached, *check_app(report, worker_url=connection.url, target=target, environment=environment)]

@@ -14,6 +14,7 @@ import httpx
 from workflow_studio.client import ComputeClient, ComputeClientError, ScopeError, UnauthorizedError
 from workflow_studio.scaffolder.checks import Check, Verdict
 from workflow_studio.scaffolder.connection import LOOPBACK, find_key, find_target
+from workflow_studio.scaffolder.deploy.ownership import how_to_deploy, new_runs_use
 from workflow_studio.scaffolder.errors import StudioError
 
 if TYPE_CHECKING:
@@ -139,9 +140,9 @@ def _key(client: ComputeClient, target: Target, source: str, now: datetime) -> I
 def _deployment(client: ComputeClient) -> Check:
     name = "active_deployment"
     try:
-        return Check(name, Verdict.PASS, f"New runs use {client.get_active_deployment().deployment_id}.")
+        return Check(name, Verdict.PASS, new_runs_use(client.get_active_deployment()))
     except ScopeError as error:
         return Check(name, Verdict.WARN, "The key may not ask for it.", f"Use one with the scope {error.required}.")
     except ComputeClientError as error:
-        hint = "Deploy the app: studio deploy" if error.code == "no_active_deployment" else error.recovery
+        hint = how_to_deploy(client) if error.code == "no_active_deployment" else error.recovery
         return Check(name, Verdict.FAIL, error.message, hint)
