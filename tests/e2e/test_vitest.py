@@ -12,6 +12,7 @@ from tests.e2e.support import STUDIO, clean_environment, run
 from tests.scaffolder.testing.conftest import files_of_the_page
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.e2e.conftest import PreparedApp
@@ -53,7 +54,7 @@ def app(prepared_app: PreparedApp, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
-def vitest(app: Path, *, expect: int = 0, **variables: str) -> str:
+def vitest(app: Path, variables: Mapping[str, str], *, expect: int) -> str:
     """Run the tests and return all that is printed."""
     command = ("node", app.parent / "node_modules/vitest/vitest.mjs", "run", "--reporter=verbose")
     environment = clean_environment(**{"STUDIO_COMMAND": str(STUDIO), **variables})
@@ -69,7 +70,7 @@ def test_the_tests_of_the_page_pass_on_a_worker_of_their_own(app: Path, tmp_path
     temporary.mkdir()
     # Whatever worker the shell names is not asked.
     other = {"WORKFLOW_COMPUTE_BASE_URL": "http://127.0.0.1:9", "WORKFLOW_COMPUTE_ENVIRONMENT": "dev-ada"}
-    told = vitest(app, TMPDIR=str(temporary), **other)
+    told = vitest(app, {"TMPDIR": str(temporary), **other}, expect=0)
     for line in ("an invoice is paid when somebody says so", "after a week it is too late", "what waits is told"):
         assert f"> {line}" in told
     assert "4 passed" in told
@@ -82,12 +83,12 @@ def test_an_app_whose_configuration_names_a_worker_is_not_tested_there(app: Path
     config.unlink()  # it may be a link to a file that other tests have
     config.write_text("export default { execution: { remoteWorkerUrl: 'https://worker.example.com' } };\n")
     try:
-        told = vitest(app, expect=1)
+        told = vitest(app, {}, expect=1)
     finally:
         config.write_text(before)
     assert "workflow.config.ts sends workflows to https://worker.example.com, and so would these tests" in told
 
 
 def test_without_the_command_the_tests_say_what_to_install(app: Path) -> None:
-    told = vitest(app, expect=1, STUDIO_COMMAND="studio-that-is-not-there")
+    told = vitest(app, {"STUDIO_COMMAND": "studio-that-is-not-there"}, expect=1)
     assert "There is no command studio-that-is-not-there. Run: pip install 'workflow-studio[worker]'" in told

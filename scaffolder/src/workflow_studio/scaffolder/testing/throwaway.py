@@ -32,7 +32,7 @@ WORLD: Final = "workflow-studio/world-remote"
 LOCK: Final = "test-build.lock"
 
 _READY: Final = re.compile(r"ready at (http://\S+?);")
-_START_SECONDS: Final = 60
+_START_SECONDS: Final = 120
 _SETTINGS: Final = {
     "host": "127.0.0.1",
     "port": 0,

@@ -52,7 +52,7 @@ _LIVE_MESSAGES: Final = select(
 _WAITING: Final = select(_W.c.wait_id, _W.c.resume_at).where(
     _W.c.run_id == bindparam("run"), _W.c.status == "waiting", _W.c.resume_at.is_not(None)
 )
-_HAVE_DONE: Final = update(_S).where(and_(_S.c.run_id == bindparam("run"), _S.c.step_id == bindparam("step")))
+_START_AT_ONCE: Final = update(_S).where(and_(_S.c.run_id == bindparam("run"), _S.c.step_id == bindparam("step")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class TimeSkipping:
         first = min(timers, key=lambda timer: (timer.due, timer.correlation_id))
         if first.message_id is not None:
             # Until then the step could not be started.
-            transaction.execute(_HAVE_DONE.values(retry_after=None), {"run": run_id, "step": first.correlation_id})
+            transaction.execute(_START_AT_ONCE.values(retry_after=None), {"run": run_id, "step": first.correlation_id})
             hasten(transaction, first.message_id, now)
             self._queue.announce(transaction)
         else:
