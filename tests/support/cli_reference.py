@@ -14,6 +14,7 @@ COMMANDS = (
     ("scaffold",),
     ("update",),
     ("remove",),
+    ("dev",),
     ("build",),
     ("deploy",),
     ("rollback",),
