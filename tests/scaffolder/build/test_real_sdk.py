@@ -6,19 +6,18 @@ import json
 import shutil
 import subprocess
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from workflow_studio.scaffolder.build.artifact import build_artifact
 from workflow_studio.scaffolder.errors import BuildError
 from workflow_studio.scaffolder.node import find_node
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from workflow_studio.worker import execution
 
 pytestmark = [pytest.mark.e2e, pytest.mark.node, pytest.mark.timeout(600)]
 
+HOST = Path(execution.__file__).with_name("host")
 ORDER = """
 import { sleep } from 'workflow';
 
@@ -78,23 +77,44 @@ def test_two_folders_give_the_same_bytes_without_a_path_in_them(app: Path, insta
     }
 
 
-def test_the_bundles_load_where_there_are_no_packages(app: Path, tmp_path: Path) -> None:
-    built = build_artifact(app)
-    with tarfile.open(built.path) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
-    (tmp_path / "unpacked/package.json").write_text('{"type": "commonjs"}')
+@pytest.fixture(scope="module")
+def unpacked(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an unpacked artifact."""
+    folder = tmp_path_factory.mktemp("built")
+    with tarfile.open(build_artifact(copy_of(installed, folder / "app")).path) as archive:
+        archive.extractall(folder / "unpacked", filter="data")
+    (folder / "unpacked/package.json").write_text('{"type": "commonjs"}')
+    return folder / "unpacked"
+
+
+def test_the_bundles_load_where_there_are_no_packages(unpacked: Path) -> None:
     script = """
       const world = { createQueueHandler: () => () => {}, specVersion: 3 };
       for (const name of ['cache', 'stubbedCache']) globalThis[Symbol.for('@workflow/world//' + name)] = world;
       const types = (name) => Object.entries(require('./' + name)).map(([key, value]) => key + ':' + typeof value);
       console.log(JSON.stringify([types('step.js'), types('flow.js'), types('webhook.js')]));
     """
-    node = find_node()
-    done = subprocess.run(
-        [node.node, "-e", script], cwd=tmp_path / "unpacked", capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([find_node().node, "-e", script], cwd=unpacked, capture_output=True, text=True, check=True)
     step, flow, webhook = (set(names) for names in json.loads(done.stdout))
     assert all("POST:function" in names for names in (step, flow, webhook))
+
+
+def test_the_source_maps_lead_to_the_files_as_they_were_written_and_quote_nothing(unpacked: Path) -> None:
+    script = """
+      const { readSourceMap } = require(process.argv[1]);
+      const code = require('node:fs').readFileSync('step.js', 'utf8');
+      const lines = code.split('\\n');
+      const at = lines.findIndex((text) => text.trim() === 'return item.length;');
+      console.log(JSON.stringify(readSourceMap(code)(at + 1, lines[at].indexOf('return') + 1)));
+      const [, map] = lines.findLast((text) => text.startsWith('//# sourceMappingURL')).split(',');
+      console.log(Buffer.from(map, 'base64').toString());
+    """
+    command = [find_node().node, "-e", script, HOST / "source-map.cjs"]
+    done = subprocess.run(command, cwd=unpacked, capture_output=True, text=True, check=True)
+    found, source_map = done.stdout.split("\n", 1)
+    line = ORDER.splitlines().index("  return item.length;") + 1
+    assert json.loads(found) == {"file": "workflows/order.ts", "line": line, "column": 3}
+    assert "sourcesContent" not in json.loads(source_map)
 
 
 def test_a_directive_that_does_not_stand_alone_is_no_workflow(app: Path) -> None:
