@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflow_studio.scaffolder.dev.relevance import NOTHING, Change, Facts, Kind, Known, facts_of
@@ -64,11 +64,13 @@ def test_imports_from_elsewhere_are_noted() -> None:
     assert facts_of(code + "import fs from 'node:fs';\nexport * from '../f';").imports == {"a", "c", "d/e", "../f"}
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(alphabet=" \t"), st.sampled_from(["'", '"']), st.sampled_from(["workflow", "step"]))
 def test_a_directive_is_found_whatever_follows_it(rest: str, indent: str, quote: str, kind: str) -> None:
     assert facts_of(f"{indent}{quote}use {kind}{quote};\n{rest}").marks
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_imports_from_its_own_folder(code: str) -> None:
     assert not any(specifier.startswith("./") for specifier in facts_of(f"import './a';{code}").imports)
@@ -127,6 +129,7 @@ facts = st.builds(Facts, marks=st.booleans(), imports=st.frozensets(st.sampled_f
 changes = st.lists(st.tuples(st.builds(Change, paths, st.sampled_from(["added", "modified", "removed"])), facts))
 
 
+@settings(deadline=None)
 @given(changes, st.frozensets(paths))
 def test_what_went_in_always_matters_and_the_facts_are_those_of_the_last_look(
     seen: list[tuple[Change, Facts]], inputs: frozenset[Path]
