@@ -3,7 +3,7 @@
  * A World without any I/O: what is left is what the Workflow SDK itself takes.
  *
  * Nothing is kept after the process, nothing is checked that the SDK does not
- * rely on, and wake-ups are delivered as they come, none left out.
+ * rely on, and every wake-up is delivered.
  */
 
 const { createQueue } = require('./queue.cjs');

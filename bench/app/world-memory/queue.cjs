@@ -7,6 +7,47 @@
 
 const RETRY_MS = 100;
 const MAX_ATTEMPTS = 10;
+/**
+ * How many deliveries of a kind are worked on at a time; as many as on a worker.
+ * More at a time are slower: each replay has a context of its own.
+ */
+const PLACES = Object.freeze({ flow: 16, step: 64 });
+
+/** @param {string} queueName */
+function kindOf(queueName) {
+  return queueName.startsWith('__wkf_step_') ? 'step' : 'flow';
+}
+
+/**
+ * @typedef {object} Line Deliveries, in the order of their messages.
+ * @property {(() => Promise<void>)[]} waiting
+ * @property {number} free
+ */
+
+/**
+ * @param {number} free
+ * @returns {Line}
+ */
+function lineOf(free) {
+  return { waiting: [], free };
+}
+
+/**
+ * Begin what there is a place for.
+ *
+ * @param {Line} line
+ */
+function advance(line) {
+  while (line.free > 0) {
+    const work = line.waiting.shift();
+    if (!work) return;
+    line.free -= 1;
+    void work().then(() => {
+      line.free += 1;
+      setImmediate(advance, line);
+    });
+  }
+}
 
 /** The handlers that the SDK registers; a message goes to them directly. */
 function createQueue() {
@@ -14,6 +55,7 @@ function createQueue() {
   const handlers = new Map();
   /** @type {Map<string, string>} */
   const inFlight = new Map();
+  const lines = { flow: lineOf(PLACES.flow), step: lineOf(PLACES.step) };
   let count = 0;
 
   /**
@@ -24,14 +66,13 @@ function createQueue() {
    * @returns {Promise<Handler>}
    */
   async function handlerOf(queueName) {
-    const step = queueName.startsWith('__wkf_step_');
-    const prefix = step ? '__wkf_step_' : '__wkf_workflow_';
-    let handler = handlers.get(prefix);
+    const kind = kindOf(queueName);
+    let handler = handlers.get(kind);
     if (!handler) {
-      const route = `/.well-known/workflow/v1/${step ? 'step' : 'flow'}`;
+      const route = `/.well-known/workflow/v1/${kind}`;
       const url = `http://localhost:${process.env.PORT}${route}`;
       await (await fetch(url, { method: 'POST' })).text();
-      handler = handlers.get(prefix);
+      handler = handlers.get(kind);
     }
     if (!handler) throw new Error(`Nothing takes the queue ${queueName}`);
     return handler;
@@ -73,10 +114,12 @@ function createQueue() {
       count += 1;
       const messageId = `msg_${count}`;
       if (key !== undefined) inFlight.set(key, messageId);
-      setImmediate(async () => {
+      const line = lines[kindOf(queueName)];
+      line.waiting.push(async () => {
         await deliver(queueName, message, messageId);
         if (key !== undefined) inFlight.delete(key);
       });
+      setImmediate(advance, line);
       return { messageId };
     },
     /**
@@ -84,7 +127,7 @@ function createQueue() {
      * @param {Handler} handler
      */
     createQueueHandler: (prefix, handler) => {
-      handlers.set(prefix, handler);
+      handlers.set(kindOf(prefix), handler);
       return async () => new Response('Messages do not come by HTTP here.');
     },
   };
