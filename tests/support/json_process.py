@@ -50,8 +50,8 @@ class JsonProcess:
 
     def read_available(self) -> None:
         """Look at the lines that have come."""
-        while not self._lines.empty():
-            self._next(time.monotonic() + 1)
+        while not self._lines.empty() and self._next(time.monotonic() + 1) is not None:
+            pass
 
     def ended(self, *, seconds: float = 60) -> int:
         """Wait for the end; return the status."""

@@ -14,7 +14,7 @@ NITRO = """
 const nitro = {
   options: {dev: DEV, preset: 'node-server', rootDir: process.cwd(), buildDir: process.cwd() + '/.nitro', plugins: [],
     devHandlers: [], output: {serverDir: process.cwd() + '/out'}},
-  hooks: {hook: (name, run) => { hooks[name] = run; }},
+  hooks: {hook: (name, run) => { hooks[name] = run; }, callHook: async (name) => await hooks[name]?.()},
 };
 const hooks = {};
 require('node:fs').mkdirSync('out', {recursive: true});
@@ -137,3 +137,16 @@ parentPort.on('message', async () => {{ parentPort.postMessage(await resolve() ?
         PORT="5000",
     )
     assert ports == [5000, 4111, 4111]
+
+
+def test_broken_workflows_do_not_end_the_dev_server(app: App) -> None:
+    made = app.value(
+        NITRO.replace("DEV", "true") + "const said = []; console.error = (...words) => said.push(words.join(' '));"
+        "const fails = () => { throw new Error('Unexpected token'); };"
+        "nitro.hooks.hook('dev:reload', fails); nitro.hooks.hook('build:before', fails);"
+        "await nitro.hooks.callHook('dev:reload');"
+        "const others = await nitro.hooks.callHook('build:before').catch((error) => error.message);"
+        "return [said, others]"
+    )
+    said = ["[workflow-studio] The workflows could not be built. Error: Unexpected token"]
+    assert made == [said, "Unexpected token"]

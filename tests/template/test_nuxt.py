@@ -21,7 +21,7 @@ const nitro = {
   options: {dev: DEV, preset: 'node-server', rootDir: process.cwd(), buildDir: process.cwd() + '/.nuxt/',
     baseURL: '/shop/', plugins: [], virtual: {}, handlers: [], devHandlers: [], moduleSideEffects: [],
     output: {serverDir: 'out'}},
-  hooks: {hook: (name, run) => { (hooks[name] ??= []).push(run); }},
+  hooks: {hook: (name, run) => { (hooks[name] ??= []).push(run); }, callHook: async () => {}},
 };
 wrap({}).modules[0]({}, {hook: (name, run) => { if (name === 'nitro:init') run(nitro); }});
 const { options } = nitro;

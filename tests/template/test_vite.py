@@ -19,7 +19,8 @@ WRAP = "const { withWorkflowStudioVite: wrap } = require('workflow-studio/vite')
 NITRO = """
 const plugin = wrap({}).plugins.at(-1);
 const nitro = {options: {dev: DEV, preset: 'node-server', rootDir: process.cwd(), buildDir: process.cwd() + '/.nitro',
-  plugins: [], handlers: [], devHandlers: [], output: {serverDir: process.cwd() + '/out'}}, hooks: {hook() {}}};
+  plugins: [], handlers: [], devHandlers: [], output: {serverDir: process.cwd() + '/out'}},
+  hooks: {hook() {}, async callHook() {}}};
 plugin.nitro.setup(nitro);
 """
 SHAPES = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from workflow_studio.client import Run
 
 HERE = Path(__file__).parent
+_TOLD = 150
 NOT_COPIED = ("node_modules", ".next", ".output", ".svelte-kit", "build", ".workflow-studio", ".well-known")
 
 
@@ -97,6 +99,13 @@ class DevSession(JsonProcess):
     def client(self) -> Iterator[ComputeClient]:
         with ComputeClient(self.worker_url, self.key) as client:
             yield client
+
+    def close(self) -> None:
+        """Kill it; what it said last is told with a test that failed."""
+        super().close()
+        self.read_available()
+        for line in self.seen[-_TOLD:]:
+            sys.stderr.write(f"{line}\n")
 
     # The app ---------------------------------------------------------------------------------------------------------
 

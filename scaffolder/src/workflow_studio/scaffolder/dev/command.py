@@ -19,7 +19,7 @@ from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.scaffolder.build.artifact import make_state_dir
 from workflow_studio.scaffolder.build.packages import read_package_json
 from workflow_studio.scaffolder.build.sdk import read_sdk
-from workflow_studio.scaffolder.cli import DirectoryOption, JsonFlag, add
+from workflow_studio.scaffolder.cli import DirectoryOption, add
 from workflow_studio.scaffolder.connection import ENVIRONMENT_VARIABLE, KEY_VARIABLE, URL_VARIABLE, Connection, connect
 from workflow_studio.scaffolder.deploy.actions import check_access
 from workflow_studio.scaffolder.dev.announcement import DEV_DIR, KEY_NAME, announced
@@ -33,7 +33,7 @@ from workflow_studio.scaffolder.dev.session import AppServer, Session
 from workflow_studio.scaffolder.dev.variables import env_files, write_variables
 from workflow_studio.scaffolder.errors import UsageError
 from workflow_studio.scaffolder.node import NodeRuntime, find_node
-from workflow_studio.scaffolder.options import KeyOption, KeyStdinOption, ProfileOption, handed_key, key_prompt
+from workflow_studio.scaffolder.options import KeyOption, KeyStdinOption, handed_key, key_prompt
 from workflow_studio.scaffolder.output import Output, get_output
 from workflow_studio.scaffolder.processes import free_port
 from workflow_studio.scaffolder.scaffold._answers import read_recorded
@@ -93,13 +93,15 @@ def dev(  # noqa: PLR0913 - one parameter per option of the command line
     remote: Annotated[
         str | None, typer.Option("--remote", metavar="URL", help="Use the worker there instead of one of this session.")
     ] = None,
-    profile: ProfileOption = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="The same, by the worker's name in your config.toml.")
+    ] = None,
     environment: Annotated[
         str | None, typer.Option("--environment", help="Your environment on that worker; dev-<your name> by default.")
     ] = None,
     api_key_stdin: KeyStdinOption = False,
     api_key: KeyOption = None,
-    json: JsonFlag = False,  # noqa: ARG001 - read before the command runs
+    json: Annotated[bool, typer.Option("--json", help="Print JSON objects, one a line.")] = False,  # noqa: ARG001 - read before the command runs
 ) -> int:
     """Run this app with a worker, and deploy its workflows at every change.
 
