@@ -117,7 +117,7 @@ def _measured(names: list[str], shapes: list[Shape], repeat: int, keep: Callable
         with driver.running():
             for shape in shapes:
                 _tell(f"{time.monotonic() - begun:6.0f} s  {shape.name}")
-                driver.measure(shape, repeat=shape.repeats(repeat), warm_up=1)
+                driver.measure(shape, repeat=shape.repeats(repeat))
                 found = {
                     "seconds": time.monotonic() - begun,
                     "idle": driver.idle,

@@ -58,10 +58,10 @@ class Driver:
             self.idle = {world.name: memory(world.roots()) for world in self.worlds}
             yield
 
-    def measure(self, shape: Shape, *, repeat: int, warm_up: int) -> None:
+    def measure(self, shape: Shape, *, repeat: int) -> None:
         """Measure one shape on all Worlds in turn, with another one first each time."""
         taking_part = list(self.worlds)
-        for round_ in range(-warm_up, repeat):
+        for round_ in range(-shape.warm_up, repeat):
             first = round_ % len(self.worlds)
             for world in [*self.worlds[first:], *self.worlds[:first]]:
                 if world in taking_part and not self._measure(world, shape, counts=round_ >= 0):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+_DEAR: Final = 0.5
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -29,6 +31,11 @@ class Shape:
     share: float = 1
     seconds: int = 60
     is_short: bool = False
+
+    @property
+    def warm_up(self) -> int:
+        """How many measurements do not count; a dear one is as warm as what was measured before it."""
+        return 0 if self.share < _DEAR else 1
 
     def repeats(self, wanted: int) -> int:
         """Return how often to measure it; twice is the least that a median is worth."""

@@ -55,35 +55,43 @@ def driver_of(*worlds: Any) -> Driver:
 def test_worlds_take_turns_with_another_first_each_time() -> None:
     log: list[str] = []
     driver = driver_of(*(Recorded(name, log) for name in "abc"))
-    driver.measure(STEP, repeat=2, warm_up=1)
+    driver.measure(STEP, repeat=2)
     turns = [line.split()[0] for line in log]
     assert turns == [*"cab", *"abc", *"bca"]
 
 
 def test_warm_ups_do_not_count() -> None:
-    driver = driver_of(Recorded("a", []))
-    driver.measure(STEP, repeat=2, warm_up=3)
+    world = Recorded("a", [])
+    driver = driver_of(world)
+    driver.measure(STEP, repeat=2)
+    assert world.numbers == [0, 1, 2]
     assert [sample.figures for sample in driver.samples] == [{"total": 1.0}] * 2
+
+
+def test_dear_shapes_need_no_warm_up() -> None:
+    world = Recorded("a", [])
+    driver_of(world).measure(BY_NAME["parallel-500"], repeat=2)
+    assert world.numbers == [0, 1]
 
 
 def test_every_measurement_has_a_number_of_its_own() -> None:
     a, b = Recorded("a", []), Recorded("b", [])
     driver = driver_of(a, b)
     with driver.running():
-        driver.measure(STEP, repeat=3, warm_up=1)
+        driver.measure(STEP, repeat=3)
     assert len({*a.numbers, *b.numbers}) == len(a.numbers) + len(b.numbers)
 
 
 def test_a_world_that_fails_begins_anew_and_is_left_out_of_that_shape() -> None:
     log: list[str] = []
     driver = driver_of(Recorded("a", log, fails=True), Recorded("b", log))
-    driver.measure(BY_NAME["fleet-200"], repeat=2, warm_up=0)
+    driver.measure(BY_NAME["fleet-200"], repeat=2)
     assert log[:3] == ["a fleet-200", "a stops", "a starts"]
     assert log.count("a fleet-200") == 1
     assert log.count("b fleet-200") == 2
     (trouble,) = driver.troubles
     assert (trouble.world, trouble.shape, trouble.problem, trouble.is_late) == ("a", "fleet-200", "no end", True)
-    driver.measure(STEP, repeat=1, warm_up=0)
+    driver.measure(STEP, repeat=1)
     assert {sample.world for sample in driver.samples if sample.shape == STEP.name} == {"a", "b"}
 
 
