@@ -12,7 +12,7 @@ const { followPackages } = createRequire(import.meta.url)('./lib/packages.cjs');
 const TEST_TIMEOUT_MS = 30_000;
 
 /**
- * @param {import('./testing').TestWorkerOptions} [options]
+ * @param {import('./testing.d.ts').TestWorkerOptions} [options]
  * @returns {Promise<any[]>}
  */
 export async function workflowStudio(options = {}) {

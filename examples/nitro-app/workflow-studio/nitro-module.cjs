@@ -47,10 +47,35 @@ function setUpNitro(nitro) {
     const { env } = process;
     env.NODE_ENV ||= 'development';
     shareDevPort(options);
+    outliveBrokenCode(hooks);
   } else {
     hooks.hook('rollup:before', addStart);
     hooks.hook('compiled', () => copyPackage(options));
   }
+}
+
+/**
+ * After a change, the SDK builds its own bundles, and Nitro looks at no error of
+ * that: a save of broken code while a change before it is built would end the dev
+ * server.
+ *
+ * @param {any} hooks
+ */
+function outliveBrokenCode(hooks) {
+  const callHook = hooks.callHook.bind(hooks);
+  hooks.callHook = async (
+    /** @type {string} */ name,
+    /** @type {any[]} */ ...rest
+  ) => {
+    try {
+      return await callHook(name, ...rest);
+    } catch (error) {
+      if (name !== 'dev:reload') {
+        throw error;
+      }
+      console.error(`[${PACKAGE}] The workflows could not be built.`, error);
+    }
+  };
 }
 
 /**

@@ -28,7 +28,7 @@ export default async function setup(project) {
 /**
  * Settings win over the environment, which leads to the worker of the tests.
  *
- * @param {import('../types').ResolvedConfig} config
+ * @param {import('../types.d.ts').ResolvedConfig} config
  */
 function refuseOtherWorkers({ baseUrl, configFile, environment }) {
   const [setting, value, variable] = baseUrl
