@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _APP_GRACE_SECONDS: Final = 4.0
 _AGAIN_SECONDS: Final = 0.5
+_TRIES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +178,15 @@ class Session:
         return os.path.relpath(path, self.app_dir)
 
     async def _deploy(self, deployer: Deployer, built: Built) -> None:
+        tries = _TRIES if self.worker is not None else 1
         while True:
             await self._worker_ready()
             try:
                 deployed = await deployer.deploy(built)
             except ComputeClientError as error:
-                if self.worker is not None and isinstance(error, TransportError):
-                    await asyncio.sleep(_AGAIN_SECONDS)  # it ended meanwhile, and comes back
+                tries -= 1
+                if tries and isinstance(error, TransportError):
+                    await asyncio.sleep(_AGAIN_SECONDS)  # the session's own worker may be about to come back
                     continue
                 self.display.refused(explain(error, self.connection.url))
                 return
