@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,14 +22,16 @@ class Transaction:
     Attributes:
         connection: Executes statements inside the transaction.
         news: What it adds that others follow, for those who are called before the commit.
+        wants_follow_up: Whether the follow-up of the database (see :meth:`.Database.follow_up`) has something to do.
     """
 
-    __slots__ = ("_callbacks", "connection", "execute", "news")
+    __slots__ = ("_callbacks", "connection", "execute", "news", "wants_follow_up")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.execute = connection.execute
         self.news: list[Any] = []
+        self.wants_follow_up = False
         self._callbacks: list[Callable[[], None]] = []
 
     def after_commit(self, callback: Callable[[], None]) -> None:
@@ -48,22 +50,36 @@ class Transaction:
             callback()
 
 
+class Waiting(Protocol):
+    """Who waits for a write; a future is one."""
+
+    def done(self) -> bool:
+        """Tell whether it waits no more."""
+
+    def set_result(self, result: Any, /) -> None:
+        """Hear of the commit."""
+
+    def set_exception(self, error: BaseException, /) -> None:
+        """Hear that the write was undone."""
+
+
 @dataclass(slots=True)
 class Job:
     """A write, who waits for it, and what came of it."""
 
     work: Callable[[Transaction], Any]
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
+    future: Waiting
     transaction: Transaction | None = None
     result: Any = None
     error: BaseException | None = None
 
     @classmethod
-    def of_caller(cls, work: Callable[[Transaction], Any]) -> Job:
-        """Return a job of the running event loop."""
+    def of_caller(cls, work: Callable[[Transaction], Any]) -> tuple[Job, asyncio.Future[Any]]:
+        """Return a job of the running event loop, and the future that it resolves."""
         loop = asyncio.get_running_loop()
-        return cls(work, loop, loop.create_future())
+        future = loop.create_future()
+        return cls(work, loop, future), future
 
     def settle(self) -> None:
         """Tell the caller, on its event loop."""

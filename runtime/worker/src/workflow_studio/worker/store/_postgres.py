@@ -124,9 +124,9 @@ class PostgresBackend:
         """Queue a write."""
         if self._closed:
             raise StoreError("The database is closed.")
-        job = Job.of_caller(work)
+        job, future = Job.of_caller(work)
         self._threads.submit(self._run, job)
-        return job.future
+        return future
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run reads that see one state, on the calling thread; once more if the connection turns out to be dead."""

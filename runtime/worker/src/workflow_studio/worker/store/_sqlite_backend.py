@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import filelock
     from sqlalchemy import Connection, Engine
 
-    from workflow_studio.worker.store._jobs import Transaction
+    from workflow_studio.worker.store._jobs import Job, Transaction
     from workflow_studio.worker.store.errors import StoreLockedError
 
     T = TypeVar("T")
@@ -62,6 +62,10 @@ class SqliteBackend:
     def submit(self, work: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
         """Queue a write."""
         return self._writer.submit(work)
+
+    def follow_up(self, make_job: Callable[[], Job]) -> None:
+        """Have a job done at the end of every commit with a write that wants it."""
+        self._writer.follow_up(make_job)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run reads that see one state, on the calling thread."""

@@ -36,6 +36,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._connection: Connection | None = None
         self._closed = False
+        self._make_follow_up: Callable[[], Job] | None = None
         self._thread.start()
 
     def submit(self, work: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
@@ -46,9 +47,13 @@ class Writer:
         """
         if self._closed:
             raise StoreError("The database is closed.")
-        job = Job.of_caller(work)
+        job, future = Job.of_caller(work)
         self._jobs.put(job)
-        return job.future
+        return future
+
+    def follow_up(self, make_job: Callable[[], Job]) -> None:
+        """Have a job done at the end of every commit with a write that wants it."""
+        self._make_follow_up = make_job
 
     def close(self) -> None:
         """Finish the writes that are queued, and end the thread."""
@@ -90,17 +95,27 @@ class Writer:
             connection = self._connection = self._engine.connect()
         _sqlite.begin_write(connection)
         for job in batch:
-            _sqlite.savepoint(connection)
-            job.transaction = Transaction(connection)
-            try:
-                job.result = job.work(job.transaction)
-            except Exception as error:  # noqa: BLE001  # it belongs to this caller alone
-                job.error = error
-                # This fails if SQLite gave up the whole transaction (disk full, I/O error); then all of it is lost.
-                _sqlite.rollback_to_savepoint(connection)
-            else:
-                _sqlite.release_savepoint(connection)
+            self._do(job, connection)
+        if self._make_follow_up is not None and any(
+            job.transaction and job.transaction.wants_follow_up for job in batch
+        ):
+            last = self._make_follow_up()
+            batch.append(last)
+            self._do(last, connection)
         _sqlite.commit(connection)
+
+    def _do(self, job: Job, connection: Connection) -> None:
+        _sqlite.savepoint(connection)
+        job.transaction = Transaction(connection)
+        try:
+            job.result = job.work(job.transaction)
+        except Exception as error:  # noqa: BLE001  # it belongs to this caller alone
+            job.error = error
+            job.transaction.wants_follow_up = False
+            # This fails if SQLite gave up the whole transaction (disk full, I/O error); then all of it is lost.
+            _sqlite.rollback_to_savepoint(connection)
+        else:
+            _sqlite.release_savepoint(connection)
 
     def _fail(self, batch: list[Job], error: Exception) -> None:
         _LOG.error("A commit of %d writes failed: %s", len(batch), error)

@@ -6,11 +6,12 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeVar, runtime_checkable
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from workflow_studio.worker.store._jobs import Job
 from workflow_studio.worker.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -57,6 +58,26 @@ class Backend(Protocol):
         """Close all connections and let go of the lock."""
 
 
+@runtime_checkable
+class CanFollowUp(Protocol):
+    """A backend that does one thing after the other, and more than one in a commit."""
+
+    def follow_up(self, make_job: Callable[[], Job]) -> None:
+        """Have a job done at the end of every commit with a write that wants it."""
+
+
+class _Outcome:
+    """Waits for a follow-up: there is one for each commit, and the result of each counts."""
+
+    def __init__(self, done: Callable[[Any], None], failed: Callable[[BaseException], None]) -> None:
+        self.set_result = done
+        self.set_exception = failed
+
+    def done(self) -> bool:
+        """Tell whether it waits no more."""
+        return False
+
+
 def open_backend(location: str | Path) -> Backend:
     """Open a database, create what is missing, and bring its schema up to date; see :meth:`Database.open`."""
     if is_postgres(location):
@@ -70,13 +91,18 @@ def open_backend(location: str | Path) -> Backend:
 
 
 class Database:
-    """The worker's durable state. Make one with :meth:`open`, or of a backend that is open."""
+    """The worker's durable state. Make one with :meth:`open`, or of a backend that is open.
+
+    Attributes:
+        follows_up: Whether :meth:`follow_up` has been given something to do.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._closed = False
         self._companions: list[Callable[[Transaction], None]] = []
+        self.follows_up = False
 
     @classmethod
     def open(cls, location: str | Path) -> Self:
@@ -119,6 +145,34 @@ class Database:
     def before_commit(self, companion: Callable[[Transaction], None]) -> None:
         """Have ``companion`` called at the end of every write, in its transaction and its caller's context."""
         self._companions.append(companion)
+
+    def follow_up(
+        self,
+        work: Callable[[Transaction], T],
+        *,
+        done: Callable[[T], None],
+        failed: Callable[[BaseException], None],
+    ) -> bool:
+        """Have ``work`` done in the commit of every write that wants a follow-up, after all of these writes.
+
+        So what it does costs no commit of its own. It is like a write of its own in all else.
+
+        Args:
+            work: Sees all that was written.
+            done: Gets the result on this event loop, once it is durable.
+            failed: Gets the error on this event loop; then ``work`` has been undone.
+
+        Returns:
+            False if this database does not do that: its writes go on at the same time.
+        """
+        backend = self._backend
+        if not isinstance(backend, CanFollowUp):
+            return False
+        loop = asyncio.get_running_loop()
+        outcome = _Outcome(done, failed)
+        backend.follow_up(lambda: Job(lambda transaction: self._do(work, transaction), loop, outcome))
+        self.follows_up = True
+        return True
 
     def _do(self, work: Callable[[Transaction], T], transaction: Transaction) -> T:
         result = work(transaction)
