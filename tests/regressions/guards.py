@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select, text, update
 
+from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import Authenticator
 from workflow_studio.worker.engine import ApiKey, housekeeping, leases, log
 from workflow_studio.worker.engine.deliveries import Deliveries
+from workflow_studio.worker.engine.environments import active_id
 from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.engine.recovery import Recovered, Recovery
 from workflow_studio.worker.engine.transitions import EventInput
@@ -118,11 +120,25 @@ def quiet_runs_are_taken_for_orphans(monkeypatch):
 
 
 def messages_go_to_the_active_deployment(monkeypatch):
-    monkeypatch.setattr(leases, "_deployment", lambda row, active: active)
+    active = _noting_the_active_deployment(monkeypatch)
+    monkeypatch.setattr(leases, "_deployment", lambda row: active[-1])
 
 
 def messages_go_where_their_sender_says(monkeypatch):
-    monkeypatch.setattr(leases, "_deployment", lambda row, active: row["deployment_id"] or active)
+    active = _noting_the_active_deployment(monkeypatch)
+    monkeypatch.setattr(leases, "_deployment", lambda row: row["deployment_id"] or active[-1])
+
+
+def _noting_the_active_deployment(monkeypatch):
+    """Return what has the active deployment as its last item whenever messages are claimed."""
+    claim, active = Leases.claim_within, []
+
+    def claim_within(self, transaction, *arguments):
+        active.append(active_id(transaction.connection, DEFAULT_ENVIRONMENT))
+        return claim(self, transaction, *arguments)
+
+    monkeypatch.setattr(Leases, "claim_within", claim_within)
+    return active
 
 
 def leases_lapse_by_the_clock(monkeypatch):

@@ -48,6 +48,9 @@ class Pool:
         self.at_once = Counter()
         self.peak = {}
 
+    def ready(self, delivery):
+        return None
+
     async def deliver(self, delivery):
         self.deliveries.append(delivery)
         self.at_once[delivery.kind] += 1

@@ -34,6 +34,9 @@ class Taking:
     def __init__(self):
         self.deliveries = []
 
+    def ready(self, delivery):
+        return None
+
     async def deliver(self, delivery):
         self.deliveries.append(delivery)
         return Handled()

@@ -102,7 +102,19 @@ class MemoryWorld:
             self.messages.put_nowait(message)
         return {"messageId": identifier}
 
-    async def _events_create(self, event: Entity, runId: str, resolveData: str = "all") -> Entity:
+    async def _batch(self, calls: list[Entity]) -> Entity:
+        results: list[Entity] = []
+        for call in calls:
+            method = self._queue_publish if call["method"] == "queue.publish" else self._events_create
+            try:
+                results.append({"value": await method(**call["params"])})
+            except WorldError as error:
+                results.append({"error": error.to_wire()})
+        return {"results": results}
+
+    async def _events_create(
+        self, event: Entity, runId: str, resolveData: str = "all", knownSlot: int | None = None
+    ) -> Entity:
         kind, data, now = event["eventType"], event.get("eventData", {}), _now()
         log = self.events.setdefault(runId, [])
         result: Entity = {}
@@ -115,7 +127,7 @@ class MemoryWorld:
             if run["status"] in TERMINAL.values():
                 raise RunExpiredError("run is finished")
             if run["status"] == "running":
-                return {"run": run, "events": log, "cursor": log[-1]["eventId"], "hasMore": False}
+                return {"run": run, "events": log[knownSlot or 0 :], "cursor": log[-1]["eventId"], "hasMore": False}
             run |= {"status": "running", "startedAt": now}
         elif kind in TERMINAL:
             run |= {"status": TERMINAL[kind], "completedAt": now, **data}

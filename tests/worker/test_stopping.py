@@ -18,6 +18,9 @@ class Busy(FakePool):
         super().__init__()
         self.graces = []
 
+    def ready(self, delivery):
+        return None
+
     async def deliver(self, delivery):
         self.deliveries.append(delivery)
         await asyncio.Event().wait()

@@ -202,6 +202,9 @@ class Executors:
         self.pool = NodeExecutorPool(world=engine.world, artifact_path=lambda name: artifacts / name, options=options)
         self.dispatcher = engine.dispatcher(self)
 
+    def ready(self, delivery):
+        return None
+
     async def deliver(self, delivery):
         self.deliveries.append(delivery)
         return await self.pool.deliver(delivery)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 
 import pytest
 
+from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import Capacity, Engine
+from workflow_studio.worker.engine.dispatcher import Places
 from workflow_studio.worker.ports import Failed, Handled, Undelivered
-from workflow_studio.worker.store import StoreError
+from workflow_studio.worker.store import StoreError, _sqlite
 
 
 class Pool:
@@ -22,6 +25,9 @@ class Pool:
         self.gate.set()
         self.at_once = 0
         self.peak = 0
+
+    def ready(self, delivery):
+        return None
 
     async def deliver(self, delivery):
         self.deliveries.append(delivery)
@@ -68,6 +74,10 @@ async def start(world, pool):
     pool.gate.set()
     for dispatcher in started:
         await dispatcher.stop(grace=5)
+
+
+def steps_of(pool):
+    return [delivery for delivery in pool.deliveries if delivery.kind == "step"]
 
 
 async def until(condition, seconds=10):
@@ -262,3 +272,74 @@ async def test_the_capacity_of_steps_does_not_hold_up_replays(world, start, pool
         await world.publish_step(run_id, f"step_{number}")
     await world.wake(run_id)
     await until(lambda: {delivery.kind for delivery in pool.deliveries} == {"workflow", "step"})
+
+
+@pytest.fixture
+def commits(monkeypatch):
+    made = []
+    commit = _sqlite.commit
+
+    def counted(connection):
+        made.append(1)
+        commit(connection)
+
+    monkeypatch.setattr(_sqlite, "commit", counted)
+    return made
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_what_a_write_makes_due_is_claimed_in_its_commit(world, start, pool, commits):
+    run_id = await world.new_run()
+    await start()
+    await until(lambda: pool.deliveries)
+    await drained(world)
+    pool.gate.clear()
+    before = len(commits)
+    await world.publish_step(run_id)
+    await until(lambda: steps_of(pool))
+    assert len(commits) == before + 1
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_what_finds_no_place_is_claimed_when_there_is_one(world, start, pool):
+    run_id = await world.new_run()
+    pool.gate.clear()
+    await start(Capacity(workflow=1, step=2))
+    for number in range(5):
+        await world.publish_step(run_id, f"step_{number}")
+    await until(lambda: len(steps_of(pool)) == 2)
+    pool.gate.set()
+    await until(lambda: len(steps_of(pool)) == 5)
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_a_claim_that_fails_keeps_no_places(world, start, pool, monkeypatch, caplog):
+    run_id = await world.new_run()
+    await start(Capacity(workflow=1, step=1))
+    commit, failures = _sqlite.commit, []
+
+    def fail_once(connection):
+        if not failures:
+            failures.append(1)
+            raise OSError("disk")
+        commit(connection)
+
+    monkeypatch.setattr(_sqlite, "commit", fail_once)
+    with pytest.raises(WorldError):
+        await world.publish_step(run_id)
+    await world.publish_step(run_id)
+    await until(lambda: pool.deliveries)
+    assert "disk" in caplog.text
+
+
+def test_places_are_free_taken_lent_and_given_back():
+    places = Places(Capacity(workflow=2, step=3))
+    assert places.free() == {"workflow": 0, "step": 0}, "before there are to be deliveries"
+    places.are_open = True
+    places.take(Counter({"step": 2, "workflow": 1}))
+    assert places.free() == {"workflow": 1, "step": 1}
+    places.lend(Counter({"step": 1}))
+    assert places.free() == {"workflow": 1, "step": 2}
+    places.lend(Counter())
+    places.give_back(Counter({"step": 2, "workflow": 1}))
+    assert places.free() == {"workflow": 2, "step": 3}

@@ -29,6 +29,9 @@ class FakePool:
         self.refreshed = []
         self.warmed = []
 
+    def ready(self, delivery):
+        return None
+
     async def deliver(self, delivery):
         self.deliveries.append(delivery)
         return Handled()

@@ -86,6 +86,8 @@ class Delivery:
         id: Unique to this attempt.
         message_id: Stays the same over all attempts.
         attempt: 1 on the first delivery ever, never 1 again.
+        executor_id: The executor that should run it, if it can.
+        first: The World call that the delivery will begin with, which was made when the message was leased.
     """
 
     id: str
@@ -98,6 +100,23 @@ class Delivery:
     run_id: str | None = None
     step_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    executor_id: str | None = None
+    first: FirstCall | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCall:
+    """An ``events.create`` that was made before the executor makes it.
+
+    Attributes:
+        event_type: Of the event.
+        correlation_id: Of the event.
+        answer: ``value`` or ``error``, as the executor would get it.
+    """
+
+    event_type: str
+    correlation_id: str
+    answer: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +222,9 @@ class ExecutorPool(Protocol):
             ExecutorUnavailableError: If there is no executor to ask, or it died first.
             NoAnswerError: If the handler takes too long.
         """
+
+    def ready(self, delivery: Delivery) -> str | None:
+        """Return the id of the executor that could run a delivery at once, if there is one. Any thread may ask."""
 
     async def close(self, *, grace: float) -> None:
         """Drain all executors for up to ``grace`` seconds, then kill what is left."""

@@ -9,6 +9,7 @@ from workflow_studio.worker.engine.activity import Activity
 from workflow_studio.worker.engine.activity_rows import ActivityRows
 from workflow_studio.worker.engine.admission import Admission
 from workflow_studio.worker.engine.audit import DEFAULT_RETENTION_DAYS, AuditLog
+from workflow_studio.worker.engine.batches import Batches
 from workflow_studio.worker.engine.clock import Clock, system_clock
 from workflow_studio.worker.engine.dead_letters import DeadLetters, DeadMessage
 from workflow_studio.worker.engine.deliveries import Deliveries
@@ -133,11 +134,13 @@ class Engine:
         self.recovery = Recovery(database, self.queue, clock, owner)
         self.housekeeping = Housekeeping(database, clock)
         self.output = Output(database, self.keyring, output_limits or OutputLimits(), self.ended, Signals(max_waiting))
+        self._events = events = Events(database, clock, deliveries, idempotency, admission, endings, self.leases)
         self.activity = Activity(ActivityRows(database, self.output), Journal(database), clock)
         self.world = World(
+            batches=Batches(database, events, self.queue, self.leases),
             deliveries=deliveries,
             environments=self.environments,
-            events=Events(database, clock, deliveries, idempotency, admission, endings),
+            events=events,
             queries=Queries(database, self.ended),
             queue=self.queue,
             streams=self.streams,
@@ -158,7 +161,16 @@ class Engine:
 
     def dispatcher(self, pool: ExecutorPool, capacity: Capacity | None = None) -> Dispatcher:
         """Return the dispatcher that hands messages to ``pool``; it does nothing until it is started."""
-        return Dispatcher(self.queue, self.leases, self.recovery, self.housekeeping, pool, self._clock, capacity)
+        return Dispatcher(
+            self.queue,
+            self.leases,
+            self.recovery,
+            self.housekeeping,
+            pool=pool,
+            clock=self._clock,
+            begin=self._events.begin,
+            capacity=capacity,
+        )
 
 
 __all__ = [

@@ -25,11 +25,15 @@ class InFlight:
         replays: The run that it replays; None for any other delivery.
         seen_slot: The newest slot that the replay is known to have loaded.
         environment: The environment of its run; where the message was published, if it has none.
+        step: The run and the step that it executes; None for any other delivery.
+        is_acknowledged: Whether its message is gone, since nothing of it is left to be done.
     """
 
     replays: str | None = None
     seen_slot: int | None = None
     environment: str = DEFAULT_ENVIRONMENT
+    step: tuple[str, str] | None = None
+    is_acknowledged: bool = False
 
 
 class Deliveries:
@@ -50,7 +54,7 @@ class Deliveries:
         return frozenset(self._waits)
 
     def on_waiting(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` called whenever a delivery has begun to wait."""
+        """Have ``callback`` called whenever a delivery has begun or ceased to wait."""
         self._on_waiting.append(callback)
 
     @contextmanager
@@ -65,8 +69,7 @@ class Deliveries:
             nonlocal noted
             noted = True
             self._waits[delivery_id] += 1
-            for callback in self._on_waiting:
-                callback()
+            self._tell()
 
         timer = asyncio.get_running_loop().call_later(_WAITS_AFTER_SECONDS, note)
         try:
@@ -77,6 +80,11 @@ class Deliveries:
                 self._waits[delivery_id] -= 1
                 if not self._waits[delivery_id]:
                     del self._waits[delivery_id]
+                    self._tell()
+
+    def _tell(self) -> None:
+        for callback in self._on_waiting:
+            callback()
 
     def begin(self, delivery_id: str, delivery: InFlight) -> None:
         """Note a delivery."""
@@ -90,6 +98,22 @@ class Deliveries:
         """Tell whether the delivery is a replay of the run."""
         found = self._in_flight.get(delivery_id or "")
         return found is not None and found.replays == run_id
+
+    def executes(self, delivery_id: str | None, run_id: str | None, step_id: str | None) -> bool:
+        """Tell whether the delivery executes the step."""
+        found = self._in_flight.get(delivery_id or "")
+        return found is not None and found.step is not None and found.step == (run_id, step_id)
+
+    def acknowledged(self, delivery_id: str) -> None:
+        """Note that the message of the delivery is gone."""
+        found = self._in_flight.get(delivery_id)
+        if found is not None:
+            found.is_acknowledged = True
+
+    def is_acknowledged(self, delivery_id: str) -> bool:
+        """Tell whether the message of the delivery is gone."""
+        found = self._in_flight.get(delivery_id)
+        return found is not None and found.is_acknowledged
 
     def saw(self, delivery_id: str | None, run_id: str, slot: int) -> None:
         """Note that the replay has the log of its run up to ``slot``."""

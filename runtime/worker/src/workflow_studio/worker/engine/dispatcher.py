@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
+import threading
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from workflow_studio.worker.engine.leases import Executors
 from workflow_studio.worker.ports import Failed, Outcome, Undelivered
 from workflow_studio.worker.store import StoreError, StoreLockedError
 
@@ -25,10 +27,11 @@ if TYPE_CHECKING:
 
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.housekeeping import Housekeeping
-    from workflow_studio.worker.engine.leases import Claim, Leases
+    from workflow_studio.worker.engine.leases import Begin, Claim, Leases
     from workflow_studio.worker.engine.queue import Kind, Queue
     from workflow_studio.worker.engine.recovery import Recovery
     from workflow_studio.worker.ports import Delivery, ExecutorPool
+    from workflow_studio.worker.store import Transaction
 
 _LOG: Final = logging.getLogger(__name__)
 _MAX_SLEEP_SECONDS: Final = 60.0
@@ -61,20 +64,56 @@ class Capacity:
         }
 
 
-class Dispatcher:
-    """Claims messages when a commit has made some ready or the next one falls due, and delivers them.
+class Places:
+    """The places that are free. Any thread may ask for them and take them."""
 
-    Nothing polls: with nothing due it sleeps until something is, though a minute at most.
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._taken: Counter[Kind] = Counter()
+        self._lent: Counter[Kind] = Counter()
+        self.are_open = False
+
+    def free(self) -> dict[Kind, int]:
+        """Return how many are free; none is before there are to be any deliveries."""
+        with self._lock:
+            free = self._capacity.free(self._taken - self._lent)
+        return free if self.are_open else dict.fromkeys(free, 0)
+
+    def take(self, taken: Counter[Kind]) -> None:
+        """Take places."""
+        with self._lock:
+            self._taken.update(taken)
+
+    def give_back(self, taken: Counter[Kind]) -> None:
+        """Give places back."""
+        with self._lock:
+            self._taken.subtract(taken)
+
+    def lend(self, lent: Counter[Kind]) -> None:
+        """Say whose places others may have for now."""
+        with self._lock:
+            self._lent = lent
+
+
+class Dispatcher:
+    """Delivers messages when they fall due.
+
+    Where the database allows, a message is claimed in the commit that makes it due. Otherwise, and when its time comes
+    later, or there was no place for it, it is claimed by a write of its own. Nothing polls: with nothing due the
+    dispatcher sleeps until something is, though a minute at most.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # named, and each is a part of its own
         self,
         queue: Queue,
         leases: Leases,
         recovery: Recovery,
         housekeeping: Housekeeping,
+        *,
         pool: ExecutorPool,
         clock: Clock,
+        begin: Begin,
         capacity: Capacity | None = None,
     ) -> None:
         self._leases = leases
@@ -82,13 +121,20 @@ class Dispatcher:
         self._housekeeping = housekeeping
         self._pool = pool
         self._clock = clock
-        self._capacity = capacity or Capacity()
+        self._executors = Executors(pool.ready, begin)
+        self._places = Places(capacity or Capacity())
         self._in_flight: dict[str, Kind] = {}
+        self._next_at: int | None = None
+        self._is_limited = False
+        self._claims_in_commits = False
+        self._taken_in_commits: deque[Counter[Kind]] = deque()
+        self._must_look = True
+        self._failure: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
-        self._wake = asyncio.Event()
-        queue.on_ready(self._wake.set)
-        leases.deliveries.on_waiting(self._wake.set)
+        self._stir = asyncio.Event()
+        queue.on_ready(self._wake_up)
+        leases.deliveries.on_waiting(self._lend)
 
     async def start(self) -> None:
         """Recover what the process before left behind, and begin to deliver.
@@ -107,7 +153,10 @@ class Dispatcher:
             reraise=True,
         )
         await again(self._recovery.at_boot)
-        self._wake.set()
+        self._places.are_open = True
+        self._claims_in_commits = self._leases.claim_in_commits(
+            self._claim_in_commit, done=self._claimed, failed=self._not_claimed
+        )
         self._loops = [
             asyncio.create_task(self._dispatch(), name="dispatcher"),
             asyncio.create_task(_repeat(self._recovery.sweep, _SWEEP_EVERY_SECONDS), name="recovery"),
@@ -116,6 +165,7 @@ class Dispatcher:
 
     def pause(self) -> None:
         """Claim nothing more; what is in flight goes on."""
+        self._places.are_open = False
         for loop in self._loops:
             loop.cancel()
 
@@ -141,43 +191,85 @@ class Dispatcher:
     async def _dispatch(self) -> None:
         failures = 0
         while True:
-            self._wake.clear()
+            self._must_look = False
             try:
-                claim = await self._claim()
+                await self._look()
             except Exception:  # noqa: BLE001  # without this loop nothing is ever delivered again
                 failures += 1
                 pause = min(0.1 * 2 ** min(failures, 10), 10.0)
                 _LOG.exception("Messages could not be claimed; trying again in %.1f s.", pause)
                 await asyncio.sleep(pause)
-                self._wake.set()
                 continue
             failures = 0
-            await self._sleep_until(claim.next_at)
+            await self._sleep()
 
-    async def _claim(self) -> Claim:
-        # A claim that is under way when the dispatcher stops must still start what it leases.
-        return await asyncio.shield(asyncio.ensure_future(self._claim_and_start()))
+    async def _look(self) -> None:
+        """Claim what is due."""
+        if self._claims_in_commits:
+            self._failure = None
+            await self._leases.claim_in_next_commit()
+            if self._failure is not None:
+                raise self._failure
+        else:
+            # A claim that is under way when the dispatcher stops must still start what it leases.
+            await asyncio.shield(asyncio.ensure_future(self._claim()))
 
-    async def _claim_and_start(self) -> Claim:
-        waiting = self._leases.deliveries.waiting
-        worked_on = Counter(kind for delivery_id, kind in self._in_flight.items() if delivery_id not in waiting)
-        claim = await self._leases.claim(self._capacity.free(worked_on))
+    async def _claim(self) -> None:
+        claim = await self._leases.claim(self._places.free())
+        self._places.take(_kinds(claim))
+        self._begin(claim)
+
+    def _claim_in_commit(self, transaction: Transaction) -> Claim:
+        # On the writer's thread. One of these comes after the other, and so do their outcomes.
+        taken: Counter[Kind] = Counter()
+        self._taken_in_commits.append(taken)
+        claim = self._leases.claim_within(transaction, self._places.free(), self._executors)
+        taken.update(_kinds(claim))
+        self._places.take(taken)
+        return claim
+
+    def _claimed(self, claim: Claim) -> None:
+        self._taken_in_commits.popleft()
+        self._begin(claim)
+
+    def _not_claimed(self, error: BaseException) -> None:
+        self._places.give_back(self._taken_in_commits.popleft())
+        self._failure = error
+        self._wake_up()
+
+    def _begin(self, claim: Claim) -> None:
         for delivery in claim.deliveries:
             self._in_flight[delivery.id] = delivery.kind
             task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return claim
+        self._next_at = claim.next_at
+        self._is_limited = claim.is_limited
+        self._stir.set()
 
-    async def _sleep_until(self, next_at: int | None) -> None:
-        seconds = _MAX_SLEEP_SECONDS
-        if next_at is not None:
-            seconds = min(seconds, max(0.0, (next_at - self._clock()) / 1000))
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+    def _wake_up(self) -> None:
+        self._must_look = True
+        self._stir.set()
+
+    def _lend(self) -> None:
+        """Let others have the places of deliveries that wait."""
+        waiting = self._leases.deliveries.waiting
+        self._places.lend(Counter(kind for delivery_id, kind in self._in_flight.items() if delivery_id in waiting))
+        if self._is_limited:
+            self._wake_up()
+
+    async def _sleep(self) -> None:
+        """Sleep until there is something to claim that no commit claims by itself."""
+        while not self._must_look:
+            self._stir.clear()
+            seconds = _MAX_SLEEP_SECONDS
+            if self._next_at is not None:
+                seconds = min(seconds, max(0.0, (self._next_at - self._clock()) / 1000))
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._stir.wait()
+            except TimeoutError:
+                return
 
     async def _deliver(self, delivery: Delivery) -> None:
         try:
@@ -185,7 +277,8 @@ class Dispatcher:
             await self._record(delivery, outcome)
         finally:
             del self._in_flight[delivery.id]
-            self._wake.set()
+            self._places.give_back(Counter((delivery.kind,)))
+            self._lend()
 
     async def _run(self, delivery: Delivery) -> Outcome:
         try:
@@ -215,6 +308,10 @@ class Dispatcher:
                     await self._leases.complete(delivery.id)
                 else:
                     await self._leases.defer(delivery.id, outcome.timeout_seconds)
+
+
+def _kinds(claim: Claim) -> Counter[Kind]:
+    return Counter(delivery.kind for delivery in claim.deliveries)
 
 
 async def _repeat(work: Callable[[], Awaitable[object]], seconds: float) -> None:

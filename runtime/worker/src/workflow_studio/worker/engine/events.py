@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, select
 
 from workflow_studio.compute.ids import event_id
+from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import log, present
 from workflow_studio.worker.engine.clock import check_run_age, new_id
 from workflow_studio.worker.engine.params import EventsCreate, event_input
 from workflow_studio.worker.engine.queries import take
+from workflow_studio.worker.engine.queue import step_of
+from workflow_studio.worker.engine.transitions import EventInput
+from workflow_studio.worker.ports import CallContext, FirstCall
 from workflow_studio.worker.store import tables
+from workflow_studio.worker.store.statements import Row, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,12 +28,17 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.deliveries import Deliveries
     from workflow_studio.worker.engine.endings import Endings
     from workflow_studio.worker.engine.idempotency import IdempotencyKeys
-    from workflow_studio.worker.engine.transitions import Entity, EventInput
-    from workflow_studio.worker.ports import CallContext
+    from workflow_studio.worker.engine.leases import Leases
+    from workflow_studio.worker.engine.transitions import Entity
+    from workflow_studio.worker.ports import Delivery
     from workflow_studio.worker.store import Database, Transaction
 
-_LOG_OF: Final = select(tables.events).where(tables.events.c.run_id == bindparam("run")).order_by(tables.events.c.slot)
-_RUN: Final = select(tables.runs).where(tables.runs.c.run_id == bindparam("run"))
+_LOG_OF: Final = Statement(
+    select(tables.events)
+    .where(tables.events.c.run_id == bindparam("run"), tables.events.c.slot > bindparam("known"))
+    .order_by(tables.events.c.slot)
+)
+_RUN: Final = Statement(select(tables.runs).where(tables.runs.c.run_id == bindparam("run")))
 _READ_BACK: Final = frozenset({"step_started"})
 """Events whose answer carries payloads. The SDK ignores the entities of the others, save for run_started, whose answer
 is the whole run and its log (source: ``@workflow/core`` 4.8.9, ``runtime.js``)."""
@@ -45,6 +55,7 @@ class Events:
         idempotency: IdempotencyKeys,
         admission: Admission,
         endings: Endings,
+        leases: Leases,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -52,6 +63,7 @@ class Events:
         self._idempotency = idempotency
         self._admission = admission
         self._endings = endings
+        self._leases = leases
 
     async def create(self, params: EventsCreate, context: CallContext, environment: str) -> dict[str, Any]:
         """Append an event, change what follows from it, and return both.
@@ -65,22 +77,63 @@ class Events:
             WorldError: If the rules refuse it.
             EngineError: ``idempotency_conflict``.
         """
+        if params.event.event_type == "run_started":
+            event = event_input(params, params.run_id or "")
+            return await self._start(event, context, environment, params.known_slot or 0)
+        return await self._database.write(self.writing(params, context, environment))
+
+    def writing(
+        self, params: EventsCreate, context: CallContext, environment: str
+    ) -> Callable[[Transaction], dict[str, Any]]:
+        """Return what :meth:`create` does in its transaction; not for run_started, which reads more than it writes.
+
+        Raises:
+            WorldError: If the event makes no sense.
+        """
         now = self._clock()
         run_id = params.run_id or ""
         if not run_id and params.event.event_type == "run_created":
             run_id = new_id("wrun", now)
         event = event_input(params, run_id)
-        if event.event_type == "run_started":
-            return await self._start(event, context, environment)
         if event.event_type == "run_created" and params.run_id:
             check_run_age(run_id, now)
         append = self._appending(event, context, environment)
         with_payloads = params.with_payloads and event.event_type in _READ_BACK
-        return await self._database.write(
-            lambda transaction: self._idempotency.once(
-                transaction, context.idempotency, lambda: _result(append(transaction), with_payloads=with_payloads)
-            )
+        return lambda transaction: self._idempotency.once(
+            transaction, context.idempotency, lambda: _result(append(transaction), with_payloads=with_payloads)
         )
+
+    def begin(
+        self, transaction: Transaction, delivery: Delivery, row: Row, executor_id: str, environment: str
+    ) -> FirstCall | None:
+        """Make the World call that a delivery will begin with, in the transaction that leases its message.
+
+        Args:
+            transaction: Leases the message.
+            delivery: The delivery.
+            row: The message, with what is known of its run.
+            executor_id: The executor that will run it.
+            environment: That of the run.
+
+        Returns:
+            The call and its answer. None if there is nothing to be made: a replay loads what it needs by itself.
+        """
+        context = CallContext(executor_id, delivery.id)
+        if delivery.kind == "workflow":
+            if delivery.run_id and row["run_status"] == "pending":
+                started = EventInput(delivery.run_id, "run_started", "", {}, row["run_spec_version"])
+                self._appending(started, context, environment)(transaction)
+            return None
+        if row["run_status"] is None or delivery.run_id is None or delivery.step_id is None:
+            return None
+        data = {"stepName": step_of(delivery.queue_name)}
+        event = EventInput(delivery.run_id, "step_started", delivery.step_id, data, row["run_spec_version"])
+        try:
+            appended = self._appending(event, context, environment)(transaction)
+            answer = {"value": _result(appended, with_payloads=True)}
+        except WorldError as error:
+            answer = {"error": error.to_wire()}
+        return FirstCall(event.event_type, event.correlation_id, answer)
 
     def _appending(
         self, event: EventInput, context: CallContext, environment: str
@@ -95,16 +148,20 @@ class Events:
             appended = log.append(transaction, addressed, now=self._clock(), by=by, admit=admit)
             if appended.ends_run:
                 self._endings.run_ended(transaction, appended.entities["run"], appended.decision.at)
+                if in_replay:
+                    self._leases.acknowledge(transaction, context.delivery_id or "")
             return appended
 
         return append
 
-    async def _start(self, event: EventInput, context: CallContext, environment: str) -> dict[str, Any]:
+    async def _start(
+        self, event: EventInput, context: CallContext, environment: str, known_slot: int
+    ) -> dict[str, Any]:
         # A repeat finds the run started and is answered like the first: it needs no record.
         created: dict[str, Any] = {}
         while True:
             # Every replay begins with run_started; only the first one has anything to write.
-            result = await self._running(event, context)
+            result = await self._running(event, context, known_slot)
             if result is not None:
                 return {**result, **created}
             # If the run ends before it is read again, the next turn refuses.
@@ -112,13 +169,15 @@ class Events:
             if appended.events:
                 created = {"event": present.event(appended.events[-1], with_payloads=False)}
 
-    async def _running(self, event: EventInput, context: CallContext) -> dict[str, Any] | None:
+    async def _running(self, event: EventInput, context: CallContext, known_slot: int) -> dict[str, Any] | None:
         def work(connection: Connection) -> tuple[dict[str, Any], int] | None:
-            row = connection.execute(_RUN, {"run": event.run_id}).mappings().first()
+            row = _RUN.first(connection, {"run": event.run_id})
             if row is None or row["status"] != "running":
                 return None
             answer: dict[str, Any] = {"run": present.run(row, with_payloads=True)}
-            log_rows, more = take(connection.execute(_LOG_OF, {"run": event.run_id}).mappings(), row["last_slot"])
+            log_rows, more = take(
+                _LOG_OF.rows(connection, {"run": event.run_id, "known": known_slot}), row["last_slot"]
+            )
             if not more:
                 # Without its log, the SDK loads it page by page: a large one would not fit into one answer.
                 answer["events"] = [present.event(entry, with_payloads=True) for entry in log_rows]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, func, select, update
 
@@ -15,15 +15,17 @@ from workflow_studio.worker.engine.deliveries import InFlight
 from workflow_studio.worker.engine.queue import IS_REPLAY, LEASED, READY, hasten, lock_queue, pending_replay
 from workflow_studio.worker.ports import Delivery
 from workflow_studio.worker.store import tables
+from workflow_studio.worker.store.statements import Row, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import Connection
 
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.deliveries import Deliveries
     from workflow_studio.worker.engine.queue import Kind, Queue
+    from workflow_studio.worker.ports import FirstCall
     from workflow_studio.worker.store import Database, Transaction
 
 MAX_FAILURES: Final = 50
@@ -44,12 +46,14 @@ def _is_replayed_now() -> ColumnElement[bool]:
     return exists().where(same_run, _OTHER.c.status == "leased")
 
 
-_DUE: Final = (
+_NEXT: Final = Statement(
     select(
         _T,
         tables.runs.c.deployment_id.label("run_deployment_id"),
         tables.runs.c.environment.label("run_environment"),
         tables.runs.c.last_slot,
+        tables.runs.c.status.label("run_status"),
+        tables.runs.c.spec_version.label("run_spec_version"),
         tables.environments.c.deployment_id.label("active_deployment"),
         tables.deployments.c.id.label("known_deployment"),
     )
@@ -62,16 +66,13 @@ _DUE: Final = (
             == func.coalesce(tables.runs.c.deployment_id, _T.c.deployment_id, tables.environments.c.deployment_id),
         )
     )
-    .where(READY, _T.c.kind == bindparam("of_kind"), _T.c.run_at <= bindparam("now"))
+    .where(READY, _T.c.kind == bindparam("of_kind"))
     .where(~and_(IS_REPLAY, _T.c.run_id.is_not(None), _is_replayed_now()))
     .order_by(_T.c.run_at, _T.c.message_id)
     .limit(bindparam("rows"))
     .with_for_update(of=_T, skip_locked=True)
 )
-_NEXT: Final = select(func.min(_T.c.run_at)).where(
-    READY, _T.c.kind == bindparam("of_kind"), _T.c.run_at > bindparam("now")
-)
-_LEASE: Final = (
+_LEASE: Final = Statement(
     update(_T)
     .where(_T.c.message_id == bindparam("message"))
     .values(
@@ -82,11 +83,18 @@ _LEASE: Final = (
         leased_at=bindparam("now"),
     )
 )
-_LEASED: Final = select(_T).where(_T.c.lease_id == bindparam("delivery"), LEASED).with_for_update()
-_DELETE: Final = delete(_T).where(_T.c.message_id == bindparam("message"))
+_LEASED: Final = Statement(select(_T).where(_T.c.lease_id == bindparam("delivery"), LEASED).with_for_update())
+_DELETE: Final = Statement(delete(_T).where(_T.c.message_id == bindparam("message")))
 _RELEASED: Final[dict[str, Any]] = {"status": "ready", "lease_id": None, "lease_owner": None, "leased_at": None}
-_EARLIEST_WAIT: Final = select(func.min(tables.waits.c.resume_at)).where(
-    tables.waits.c.run_id == bindparam("run"), tables.waits.c.status == "waiting"
+_EARLIEST_WAIT: Final = Statement(
+    select(func.min(tables.waits.c.resume_at)).where(
+        tables.waits.c.run_id == bindparam("run"), tables.waits.c.status == "waiting"
+    )
+)
+_REPLAYED: Final = Statement(
+    update(tables.runs)
+    .where(tables.runs.c.run_id == bindparam("run"), tables.runs.c.replayed_slot < bindparam("seen"))
+    .values(replayed_slot=bindparam("seen"))
 )
 
 
@@ -97,10 +105,29 @@ class Claim:
     Attributes:
         deliveries: To be made now; each must be completed, deferred or failed.
         next_at: When the next message becomes ready (epoch milliseconds), or None.
+        is_limited: Whether there may be more that is due.
     """
 
     deliveries: tuple[Delivery, ...]
     next_at: int | None
+    is_limited: bool = False
+
+
+Begin: TypeAlias = "Callable[[Transaction, Delivery, Row, str, str], FirstCall | None]"
+"""Makes the first World call of a delivery to an executor; None if there is none to be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executors:
+    """What a claim may know of the executors.
+
+    Attributes:
+        ready: Names the executor that could run a delivery at once, if there is one.
+        begin: Makes the first World call of a delivery to that executor.
+    """
+
+    ready: Callable[[Delivery], str | None]
+    begin: Begin
 
 
 class Leases:
@@ -130,30 +157,66 @@ class Leases:
         Args:
             limits: How many of each kind at most.
         """
-        return await self._database.write(lambda transaction: self._claim(transaction, limits))
+        return await self._database.write(lambda transaction: self.claim_within(transaction, limits))
 
-    def _claim(self, transaction: Transaction, limits: Mapping[Kind, int]) -> Claim:
+    def claim_in_commits(
+        self,
+        claim: Callable[[Transaction], Claim],
+        *,
+        done: Callable[[Claim], None],
+        failed: Callable[[BaseException], None],
+    ) -> bool:
+        """Have what a write makes due claimed in the commit of that write.
+
+        Args:
+            claim: Claims, by :meth:`claim_within`, on the writer's thread.
+            done: Gets what was claimed.
+            failed: Gets the error if that failed; the write itself did not.
+
+        Returns:
+            False if this database does not do that.
+        """
+        return self._database.follow_up(claim, done=done, failed=failed)
+
+    async def claim_in_next_commit(self) -> None:
+        """Have what is due claimed now, where that is done in commits."""
+        await self._database.write(_want_follow_up)
+
+    def claim_within(
+        self, transaction: Transaction, limits: Mapping[Kind, int], executors: Executors | None = None
+    ) -> Claim:
+        """Lease messages that are due.
+
+        Args:
+            transaction: Leases them.
+            limits: How many of each kind at most.
+            executors: The executors, where the first World call of a delivery can be made in the same transaction.
+        """
         now = self._clock()
         claimed: list[Delivery] = []
         next_times: list[int] = []
+        is_limited = False
         for kind, limit in limits.items():
-            if limit > 0:
-                claimed += self._claim_kind(transaction, kind, limit, now=now)
-            # Read after the claim: messages without a deployment have been put off.
-            upcoming = transaction.execute(_NEXT, {"of_kind": kind, "now": now}).scalar()
-            if upcoming is not None and limit > 0:
+            found, upcoming = self._claim_kind(transaction, kind, limit, now=now, executors=executors)
+            claimed += found
+            is_limited = is_limited or len(found) >= limit
+            if upcoming is not None:
                 next_times.append(upcoming)
-        return Claim(tuple(claimed), min(next_times, default=None))
+        return Claim(tuple(claimed), min(next_times, default=None), is_limited)
 
-    def _claim_kind(self, transaction: Transaction, kind: Kind, limit: int, *, now: int) -> list[Delivery]:
+    def _claim_kind(
+        self, transaction: Transaction, kind: Kind, limit: int, *, now: int, executors: Executors | None
+    ) -> tuple[list[Delivery], int | None]:
+        """Lease messages of a kind, and tell when the next one becomes ready."""
         claimed: list[Delivery] = []
         replayed: set[str] = set()
         while len(claimed) < limit:
-            wanted = limit - len(claimed)
-            key = {"of_kind": kind, "now": now, "rows": wanted}
-            due = transaction.execute(_DUE, key).mappings().all()
-            for row in due:
-                if _is_replay(row) and row["run_id"] in replayed:
+            wanted = limit - len(claimed) + 1
+            rows = list(_NEXT.rows(transaction.connection, {"of_kind": kind, "rows": wanted}))
+            for row in rows:
+                if row["run_at"] > now:
+                    return claimed, row["run_at"]
+                if len(claimed) >= limit or (_is_replay(row) and row["run_id"] in replayed):
                     continue
                 deployment = _deployment(row)
                 if deployment is None:
@@ -161,24 +224,28 @@ class Leases:
                     continue
                 if _is_replay(row):
                     replayed.add(row["run_id"])
-                claimed.append(self._lease(transaction, row, deployment, now))
-            if len(due) < wanted:
+                claimed.append(self._lease(transaction, row, deployment, now, executors))
+            if len(rows) < wanted:
                 break
             # What was passed over is not due any more; others may be behind it.
-        return claimed
+        return claimed, None
 
-    def _lease(self, transaction: Transaction, row: RowMapping, deployment: str, now: int) -> Delivery:
+    def _lease(
+        self, transaction: Transaction, row: Row, deployment: str, now: int, executors: Executors | None
+    ) -> Delivery:
         delivery_id = new_id("dlv", now)
         attempt = row["attempt"] + 1
         key = {"message": row["message_id"], "number": attempt, "delivery": delivery_id, "owner": self._owner}
-        transaction.execute(_LEASE, {**key, "now": now})
+        _LEASE.run(transaction.connection, {**key, "now": now})
         environment = row["run_environment"] or row["environment"] or DEFAULT_ENVIRONMENT
         in_flight = InFlight(environment=environment)
         if _is_replay(row):
             # Whatever the replay loads, it has no less of the log than there is now.
             in_flight = InFlight(row["run_id"], row["last_slot"], environment)
+        elif row["kind"] == "step":
+            in_flight = InFlight(environment=environment, step=(row["run_id"], row["step_id"]))
         transaction.after_commit(lambda: self.deliveries.begin(delivery_id, in_flight))
-        return Delivery(
+        delivery = Delivery(
             id=delivery_id,
             message_id=row["message_id"],
             kind=row["kind"],
@@ -190,8 +257,13 @@ class Leases:
             step_id=row["step_id"],
             headers=wire.decode(row["headers"]) if row["headers"] else {},
         )
+        executor_id = executors.ready(delivery) if executors is not None else None
+        if executors is None or executor_id is None:
+            return delivery
+        first = executors.begin(transaction, delivery, row, executor_id, environment)
+        return replace(delivery, executor_id=executor_id, first=first)
 
-    def _put_off(self, transaction: Transaction, row: RowMapping, now: int) -> None:
+    def _put_off(self, transaction: Transaction, row: Row, now: int) -> None:
         """Keep a message whose run or deployment is not here yet; this is no attempt, nothing was delivered."""
         times = row["unresolved"] + 1
         values: dict[str, Any] = {"unresolved": times, "run_at": now + min(250 * 2 ** min(times - 1, 20), 60_000)}
@@ -199,19 +271,33 @@ class Leases:
             values = {"status": "dead", "last_error": "The deployment that should run it never arrived."}
         transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
 
+    def acknowledge(self, transaction: Transaction, delivery_id: str) -> None:
+        """Delete the message of a delivery that the transaction completes: what it asked for is in the log."""
+        row = _leased(transaction.connection, delivery_id)
+        if row is None:
+            return
+        self._note_replay(transaction, row, delivery_id)
+        _DELETE.run(transaction.connection, {"message": row["message_id"]})
+        # Another message of the run may have waited for this delivery.
+        self._queue.announce(transaction)
+        transaction.after_commit(lambda: self.deliveries.acknowledged(delivery_id))
+
     async def complete(self, delivery_id: str) -> bool:
         """Acknowledge a delivery: its message is gone.
 
         Returns:
             False if the lease was lost.
         """
+        if self.deliveries.is_acknowledged(delivery_id):
+            self.deliveries.end(delivery_id)
+            return True
 
         def work(transaction: Transaction) -> bool:
             row = _leased(transaction.connection, delivery_id)
             if row is None:
                 return False
             self._note_replay(transaction, row, delivery_id)
-            transaction.execute(_DELETE, {"message": row["message_id"]})
+            _DELETE.run(transaction.connection, {"message": row["message_id"]})
             return True
 
         return await self._end(delivery_id, work)
@@ -234,13 +320,13 @@ class Leases:
             lock_queue(transaction, row["run_id"])
             run_at = self._clock() + int(min(max(timeout_seconds, 0), 10 * 366 * 86400) * 1000)
             if _is_replay(row):
-                waits_until = transaction.execute(_EARLIEST_WAIT, {"run": row["run_id"]}).scalar()
+                waits_until = _EARLIEST_WAIT.scalar(transaction.connection, {"run": row["run_id"]})
                 run_at = run_at if waits_until is None else min(run_at, waits_until)
                 other = pending_replay(transaction, row["run_id"], besides=row["message_id"])
                 # A first message says what the run is; once the run has been replayed, the log says that.
                 spent = row["is_wake"] or self.deliveries.seen_slot(delivery_id) is not None
                 if other is not None and spent:
-                    transaction.execute(_DELETE, {"message": row["message_id"]})
+                    _DELETE.run(transaction.connection, {"message": row["message_id"]})
                     _hasten_to(transaction, other, run_at)
                     return True
             values = {**_RELEASED, "run_at": run_at, "attempt": 1, "failures": 0, "unresolved": 0, "last_error": None}
@@ -314,12 +400,10 @@ class Leases:
 
         return await self._database.write(ended)
 
-    def _note_replay(self, transaction: Transaction, row: RowMapping, delivery_id: str) -> None:
+    def _note_replay(self, transaction: Transaction, row: Row, delivery_id: str) -> None:
         seen = self.deliveries.seen_slot(delivery_id)
         if seen is not None and _is_replay(row):
-            runs = tables.runs
-            newer = update(runs).where(runs.c.run_id == row["run_id"], runs.c.replayed_slot < seen)
-            transaction.execute(newer.values(replayed_slot=seen))
+            _REPLAYED.run(transaction.connection, {"run": row["run_id"], "seen": seen})
 
 
 def backoff_ms(attempt: int, failures: int, *, executor_lost: bool, jitter: float | None = None) -> int:
@@ -339,7 +423,11 @@ def backoff_ms(attempt: int, failures: int, *, executor_lost: bool, jitter: floa
     return int(seconds * 1000 * (1 - _JITTER * share))
 
 
-def _deployment(row: RowMapping) -> str | None:
+def _want_follow_up(transaction: Transaction) -> None:
+    transaction.wants_follow_up = True
+
+
+def _deployment(row: Row) -> str | None:
     """Return where to run a message: a run stays on its deployment; what has no run goes where the sender said.
 
     None: it cannot be told yet, because neither the run nor the deployment is here.
@@ -355,12 +443,12 @@ def _noted(error: str) -> str:
     return error[:2000].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
-def _is_replay(row: RowMapping) -> bool:
+def _is_replay(row: Row) -> bool:
     return row["kind"] == "workflow" and row["step_id"] is None and row["run_id"] is not None
 
 
-def _leased(connection: Connection, delivery_id: str) -> RowMapping | None:
-    return connection.execute(_LEASED, {"delivery": delivery_id}).mappings().first()
+def _leased(connection: Connection, delivery_id: str) -> Row | None:
+    return _LEASED.first(connection, {"delivery": delivery_id})
 
 
 def _hasten_to(transaction: Transaction, message_id: str, run_at: int) -> None:

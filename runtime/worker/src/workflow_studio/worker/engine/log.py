@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy import Table, bindparam, delete, or_, select
 
 from workflow_studio.compute import wire
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
@@ -30,6 +30,7 @@ from workflow_studio.worker.engine.transitions import (
     decide,
 )
 from workflow_studio.worker.store import tables
+from workflow_studio.worker.store.statements import Row, Statement, insert_row, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,26 +63,25 @@ def _by_id(table: Table, id_column: str, *columns: Any) -> Select[Any]:
     return select(*columns).where(table.c.run_id == bindparam("run"), table.c[id_column] == bindparam("entity"))
 
 
-_RUN: Final = select(*_without_payloads(tables.runs)).where(tables.runs.c.run_id == bindparam("run")).with_for_update()
-_STEP: Final = _by_id(tables.steps, "step_id", *_without_payloads(tables.steps))
-_STEP_WITH_PAYLOADS: Final = _by_id(tables.steps, "step_id", *tables.steps.c)
-_HOOK: Final = _by_id(tables.hooks, "hook_id", *_without_payloads(tables.hooks)).with_for_update()
-_WAIT: Final = _by_id(tables.waits, "wait_id", *tables.waits.c)
-_TOKEN_HOLDER: Final = select(tables.hooks.c.run_id, tables.hooks.c.hook_id).where(
-    tables.hooks.c.token == bindparam("token")
+_RUN: Final = Statement(
+    select(*_without_payloads(tables.runs)).where(tables.runs.c.run_id == bindparam("run")).with_for_update()
 )
-_HOOK_KNOWN: Final = (
+_STEP: Final = Statement(_by_id(tables.steps, "step_id", *_without_payloads(tables.steps)))
+_STEP_WITH_PAYLOADS: Final = Statement(_by_id(tables.steps, "step_id", *tables.steps.c))
+_HOOK: Final = Statement(_by_id(tables.hooks, "hook_id", *_without_payloads(tables.hooks)).with_for_update())
+_WAIT: Final = Statement(_by_id(tables.waits, "wait_id", *tables.waits.c))
+_TOKEN_HOLDER: Final = Statement(
+    select(tables.hooks.c.run_id, tables.hooks.c.hook_id).where(tables.hooks.c.token == bindparam("token"))
+)
+_HOOK_KNOWN: Final = Statement(
     select(tables.events.c.slot)
     .where(
         tables.events.c.run_id == bindparam("run"),
         tables.events.c.correlation_id == bindparam("entity"),
-        tables.events.c.event_type.in_(("hook_created", "hook_conflict")),
+        or_(tables.events.c.event_type == "hook_created", tables.events.c.event_type == "hook_conflict"),
     )
     .limit(1)
 )
-_INSERT_EVENT: Final = insert(tables.events)
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def append(
             "request_id": None if caller is None else caller.request_id,
             "created_by": None if caller is None else caller.key_id,
         }
-        connection.execute(_INSERT_EVENT, row)
+        insert_row(connection, tables.events, row)
         appended.append(row)
     if appended:
         transaction.news.append(Addition("log", event.run_id, first_slot, log["last_slot"]))
@@ -203,11 +203,11 @@ def _load(connection: Connection, event: EventInput) -> dict[Entity, Row]:
 
 
 def _fetch(
-    connection: Connection, rows: dict[Entity, Row], entity: Entity, query: Select[Any], key: Mapping[str, str]
+    connection: Connection, rows: dict[Entity, Row], entity: Entity, query: Statement, key: Mapping[str, str]
 ) -> None:
-    row = connection.execute(query, key).mappings().first()
+    row = query.first(connection, key)
     if row is not None:
-        rows[entity] = dict(row)
+        rows[entity] = row
 
 
 def _snapshot(connection: Connection, event: EventInput, rows: dict[Entity, Row]) -> Snapshot:
@@ -216,9 +216,9 @@ def _snapshot(connection: Connection, event: EventInput, rows: dict[Entity, Row]
     hook_known = False
     if event.event_type == "hook_created":
         key = {"run": event.run_id, "entity": event.correlation_id}
-        hook_known = connection.execute(_HOOK_KNOWN, key).first() is not None
-        found = connection.execute(_TOKEN_HOLDER, {"token": event.data["token"]}).first()
-        holder = None if found is None else HookState(found.run_id, found.hook_id)
+        hook_known = _HOOK_KNOWN.first(connection, key) is not None
+        found = _TOKEN_HOLDER.first(connection, {"token": event.data["token"]})
+        holder = None if found is None else HookState(found["run_id"], found["hook_id"])
     return Snapshot(
         run=None
         if run is None
@@ -253,10 +253,10 @@ def _apply(
     # The run's row goes first: the others refer to it.
     if inserted_run is not None:
         rows["run"] = {**inserted_run, **run_values}
-        connection.execute(insert(tables.runs), rows["run"])
+        insert_row(connection, tables.runs, rows["run"])
     elif run_values:
         rows["run"] = {**rows["run"], **run_values}
-        connection.execute(update(tables.runs).where(tables.runs.c.run_id == event.run_id).values(**run_values))
+        update_rows(connection, tables.runs, run_values, run_id=event.run_id)
     for change in decision.changes:
         if change.entity != "run":
             _apply_one(connection, event, change, rows, executor_id)
@@ -272,7 +272,7 @@ def _apply_one(
     table, id_column = _TABLES[change.entity]
     if isinstance(change, Insert):
         row = {"run_id": event.run_id, id_column: event.correlation_id, **present.stored(change.values)}
-        connection.execute(insert(table), row)
+        insert_row(connection, table, row)
         rows[change.entity] = row
         return
     if isinstance(change, Delete):
@@ -284,6 +284,5 @@ def _apply_one(
     values = present.stored(change.values)
     if event.event_type == "step_started":
         values["executor_id"] = executor_id
-    own = (table.c.run_id == event.run_id, table.c[id_column] == event.correlation_id)
-    connection.execute(update(table).where(*own).values(**values))
+    update_rows(connection, table, values, run_id=event.run_id, **{id_column: event.correlation_id})
     rows[change.entity] = {**rows[change.entity], **values}

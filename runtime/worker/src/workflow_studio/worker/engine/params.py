@@ -205,10 +205,24 @@ class EventBody(Params):
 
 
 class EventsCreate(_Resolving):
-    """Parameters of ``events.create``."""
+    """Parameters of ``events.create``. ``known_slot`` is how much of the log an executor has that starts a replay."""
 
     run_id: str | None = None
     event: EventBody
+    known_slot: Annotated[Integer, Field(ge=0)] | None = None
+
+
+class BatchedCall(Params):
+    """A call in a batch."""
+
+    method: Literal["events.create", "queue.publish"]
+    params: dict[str, Any]
+
+
+class Batch(Params):
+    """Parameters of ``batch``, which only executors call."""
+
+    calls: Annotated[list[BatchedCall], Field(max_length=1000)]
 
 
 PARAMETERS: Final[dict[str, type[Params]]] = {

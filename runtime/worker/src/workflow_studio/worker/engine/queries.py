@@ -19,13 +19,14 @@ from workflow_studio.worker.engine.transitions import TERMINAL
 from workflow_studio.worker.store import LAZILY, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from sqlalchemy import MappingResult, RowMapping, Select
 
     from workflow_studio.worker.engine import params as p
     from workflow_studio.worker.engine.signals import Signals
     from workflow_studio.worker.store import Database
+    from workflow_studio.worker.store.statements import Row
 
 MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
 """Payloads after which a page ends. An answer to an executor has to fit into a frame of 64 MiB."""
@@ -237,14 +238,14 @@ class Queries:
         }
 
 
-def take(rows: MappingResult, limit: int) -> tuple[list[RowMapping], bool]:
+def take(rows: MappingResult | Generator[Row, None, None], limit: int) -> tuple[list[RowMapping | Row], bool]:
     """Return rows up to a number and to :data:`MAX_PAGE_BYTES` of payloads, at least one, and whether there are more.
 
     Args:
         rows: The result of a query for one row more than ``limit``; what is not taken is not read.
         limit: How many at most.
     """
-    taken: list[RowMapping] = []
+    taken: list[RowMapping | Row] = []
     size = 0
     with closing(rows):
         for row in rows:

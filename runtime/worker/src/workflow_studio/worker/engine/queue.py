@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 
 from workflow_studio.compute import wire
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
@@ -20,6 +20,7 @@ from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.environments import active_id_for_world
 from workflow_studio.worker.engine.transitions import TERMINAL
 from workflow_studio.worker.store import tables
+from workflow_studio.worker.store.statements import Statement, insert_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ _QUEUE_NAME: Final = re.compile(r"__(?:[a-z][a-z0-9]*_)?wkf_(workflow|step)_(.+)
 
 READY: Final[ColumnElement[bool]] = _T.c.status == "ready"
 LEASED: Final[ColumnElement[bool]] = _T.c.status == "leased"
-LIVE: Final[ColumnElement[bool]] = _T.c.status.in_(("ready", "leased"))
+LIVE: Final[ColumnElement[bool]] = or_(READY, LEASED)
 IS_REPLAY: Final[ColumnElement[bool]] = and_(_T.c.kind == "workflow", _T.c.step_id.is_(None))
 """Messages whose delivery replays their run."""
 
@@ -48,7 +49,7 @@ Kind = Literal["workflow", "step"]
 AFTER_FAILURE_MS: Final = 5_000
 """How soon after a wake-up a replay that failed is tried again, at the earliest."""
 
-_PENDING_KEY: Final = (
+_PENDING_KEY: Final = Statement(
     select(_T.c.message_id)
     .where(_T.c.run_id == bindparam("run"), _T.c.kind == bindparam("of_kind"), LIVE)
     .where(_T.c.idempotency_key == bindparam("key"))
@@ -57,11 +58,13 @@ _PENDING_KEY: Final = (
 )
 """A live message with the key. While a replay is in flight, another may be due after it, so only steps count then."""
 
-_STEP_STATUS: Final = select(tables.steps.c.status).where(
-    tables.steps.c.run_id == bindparam("run"), tables.steps.c.step_id == bindparam("step")
+_STEP_STATUS: Final = Statement(
+    select(tables.steps.c.status).where(
+        tables.steps.c.run_id == bindparam("run"), tables.steps.c.step_id == bindparam("step")
+    )
 )
-_RUN_STATUS: Final = select(tables.runs.c.status).where(tables.runs.c.run_id == bindparam("run"))
-_PENDING_REPLAY: Final = (
+_RUN_STATUS: Final = Statement(select(tables.runs.c.status).where(tables.runs.c.run_id == bindparam("run")))
+_PENDING_REPLAY: Final = Statement(
     select(_T.c.message_id, _T.c.run_at, _T.c.failures)
     .where(_T.c.run_id == bindparam("run"), READY, IS_REPLAY)
     # A message that was delivered before says no more than "replay" either: whatever else it said is in the log now.
@@ -102,7 +105,12 @@ class Queue:
             transaction: Makes messages ready, or ready earlier.
             run_at: When the first of them is due; now if None.
         """
-        self._doorbell.ring(transaction, self._clock() if run_at is None else run_at)
+        now = self._clock()
+        if run_at is None or run_at <= now:
+            transaction.wants_follow_up = True
+            if self._database.follows_up:
+                return  # it claims what is due in the same commit
+        self._doorbell.ring(transaction, now if run_at is None else run_at)
 
     async def publish(
         self, params: Publish, repeat: IdempotencyKey | None = None, *, environment: str = DEFAULT_ENVIRONMENT
@@ -122,11 +130,19 @@ class Queue:
                 deployment to check; as :meth:`.Admission.admit_for_world` says, if it is to start a run that cannot be.
             EngineError: ``idempotency_conflict``.
         """
+        return await self._database.write(self.writing(params, environment, repeat))
+
+    def writing(
+        self, params: Publish, environment: str, repeat: IdempotencyKey | None = None
+    ) -> Callable[[Transaction], dict[str, Any]]:
+        """Return what :meth:`publish` does in its transaction.
+
+        Raises:
+            WorldError: With status 400, if the envelope makes no sense.
+        """
         kind = _kind(params)
-        return await self._database.write(
-            lambda transaction: self._idempotency.once(
-                transaction, repeat, lambda: {"messageId": self._publish(transaction, params, kind, environment)}
-            )
+        return lambda transaction: self._idempotency.once(
+            transaction, repeat, lambda: {"messageId": self._publish(transaction, params, kind, environment)}
         )
 
     def _publish(self, transaction: Transaction, params: Publish, kind: Kind, environment: str) -> str:
@@ -144,7 +160,7 @@ class Queue:
         if params.idempotency_key is not None and params.run_id is not None:
             lock_queue(transaction, params.run_id)
             key = {"run": params.run_id, "of_kind": kind, "key": params.idempotency_key}
-            pending = connection.execute(_PENDING_KEY, key).scalar()
+            pending = _PENDING_KEY.scalar(connection, key)
             if pending is not None:
                 return str(pending)
             if kind == "step" and _is_finished_step(connection, params.run_id, params.step_id):
@@ -158,7 +174,7 @@ class Queue:
         ``start()`` sends this message and run_created side by side, and either may come first; it rejects if one of
         them is refused (source: ``@workflow/core`` 4.8.9 ``start.js``).
         """
-        if params.deployment_id is None or connection.execute(_RUN_STATUS, {"run": run_id}).first() is not None:
+        if params.deployment_id is None or _RUN_STATUS.first(connection, {"run": run_id}) is not None:
             return
         self._admission.admit_for_world(connection, params.deployment_id, _workflow_of(params.queue_name))
 
@@ -178,19 +194,19 @@ class Queue:
         """
         now = self._clock()
         lock_queue(transaction, run_id)
-        status = transaction.execute(_RUN_STATUS, {"run": run_id}).scalar()
+        status = _RUN_STATUS.scalar(transaction.connection, {"run": run_id})
         if status in TERMINAL:
             return new_id("msg", now)
-        pending = transaction.execute(_PENDING_REPLAY, {"run": run_id, "besides": ""}).first()
+        pending = _PENDING_REPLAY.first(transaction.connection, {"run": run_id, "besides": ""})
         if pending is not None:
-            if pending.failures:
+            if pending["failures"]:
                 # Each replay that fails uses up an attempt, and a run has only so many: let some time pass in between.
                 run_at = max(run_at, now + AFTER_FAILURE_MS)
-            if run_at < pending.run_at:
-                hasten(transaction, pending.message_id, run_at)
+            if run_at < pending["run_at"]:
+                hasten(transaction, pending["message_id"], run_at)
             # A claim may have passed over it while it was locked.
-            self.announce(transaction, min(run_at, pending.run_at))
-            return str(pending.message_id)
+            self.announce(transaction, min(run_at, pending["run_at"]))
+            return str(pending["message_id"])
         if envelope is not None:
             return self._insert(transaction, "workflow", envelope, now=now, run_at=run_at)
         body = wire.encode({"runId": run_id})
@@ -229,7 +245,7 @@ class Queue:
     def _store(self, transaction: Transaction, values: dict[str, Any], *, now: int, run_at: int) -> str:
         message_id = new_id("msg", now)
         row = {"message_id": message_id, "status": "ready", "run_at": run_at, "created_at": now, **_NEW, **values}
-        transaction.execute(_INSERT, row)
+        insert_row(transaction.connection, _T, row)
         self.announce(transaction, run_at)
         return message_id
 
@@ -258,8 +274,7 @@ _NEW: Final = {
     "failures": 0,
     "unresolved": 0,
 }
-_INSERT: Final = insert(_T)
-_HASTEN: Final = update(_T).where(_T.c.message_id == bindparam("message")).values(run_at=bindparam("at"))
+_HASTEN: Final = Statement(update(_T).where(_T.c.message_id == bindparam("message")).values(run_at=bindparam("at")))
 
 
 def lock_queue(transaction: Transaction, run_id: str | None) -> None:
@@ -273,18 +288,23 @@ def lock_queue(transaction: Transaction, run_id: str | None) -> None:
 
 def pending_replay(transaction: Transaction, run_id: str, *, besides: str) -> str | None:
     """Return the id of a pending message that will replay the run, other than ``besides``."""
-    row = transaction.execute(_PENDING_REPLAY, {"run": run_id, "besides": besides}).first()
-    return None if row is None else str(row.message_id)
+    row = _PENDING_REPLAY.first(transaction.connection, {"run": run_id, "besides": besides})
+    return None if row is None else str(row["message_id"])
 
 
 def hasten(transaction: Transaction, message_id: str, run_at: int) -> None:
     """Have a message delivered at ``run_at``."""
-    transaction.execute(_HASTEN, {"message": message_id, "at": run_at})
+    _HASTEN.run(transaction.connection, {"message": message_id, "at": run_at})
 
 
 def flow_queue(workflow_name: str) -> str:
     """Return the name of the queue of a workflow (source: ``@workflow/core`` 4.8.9)."""
     return f"__wkf_workflow_{workflow_name}"
+
+
+def step_of(queue_name: str) -> str:
+    """Return the step that a queue is for."""
+    return _workflow_of(queue_name)
 
 
 def _kind(params: Publish) -> Kind:
@@ -304,4 +324,4 @@ def _workflow_of(queue_name: str) -> str:
 def _is_finished_step(connection: Connection, run_id: str, step_id: str | None) -> bool:
     if step_id is None:
         return False
-    return connection.execute(_STEP_STATUS, {"run": run_id, "step": step_id}).scalar() in TERMINAL
+    return _STEP_STATUS.scalar(connection, {"run": run_id, "step": step_id}) in TERMINAL

@@ -16,6 +16,7 @@ from workflow_studio.worker.store import StoreError, StoreValueError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from workflow_studio.worker.engine.batches import Batches
     from workflow_studio.worker.engine.deliveries import Deliveries
     from workflow_studio.worker.engine.encryption import Keyring
     from workflow_studio.worker.engine.environments import Environments
@@ -32,6 +33,7 @@ class World:
     """Implements :class:`workflow_studio.worker.ports.WorldHandler`.
 
     Args:
+        batches: Writes several things at once.
         deliveries: Hears which of them wait.
         environments: Which deployment is active.
         events: Appends events.
@@ -41,9 +43,10 @@ class World:
         keyring: The keys of runs.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # named, and each is a part of its own
         self,
         *,
+        batches: Batches,
         deliveries: Deliveries,
         environments: Environments,
         events: Events,
@@ -52,6 +55,7 @@ class World:
         streams: Streams,
         keyring: Keyring,
     ) -> None:
+        self._batches = batches
         self._deliveries = deliveries
         self._environments = environments
         self._events = events
@@ -91,6 +95,8 @@ class World:
             if method == "queue.publish":
                 wanted = p.parse(p.Publish, params)
                 return await self._queue.publish(wanted, context.idempotency, environment=environment)
+            if method == "batch" and context.executor_id is not None:
+                return await self._batches.write(p.parse(p.Batch, params), context, environment)
             if method == "deployments.current":
                 return {"deploymentId": await self._environments.active_id_for_world(environment)}
             handler = self._methods.get(method)

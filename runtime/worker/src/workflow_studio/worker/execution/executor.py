@@ -37,6 +37,7 @@ logger = logging.getLogger("workflow_studio.worker.execution")
 
 _POLLS: Final = frozenset({"runs.get", "streams.read"})
 """Methods that may wait, and have no effect when they are given up."""
+_WRITES_EVENTS: Final = frozenset({"events.create", "batch"})
 _TICK: Final = 1.0
 """Seconds between looks at an executor; its heartbeats come as often."""
 _EOF_GRACE: Final = 2.0
@@ -173,6 +174,12 @@ class Executor:
             "body": delivery.body,
             "headers": dict(delivery.headers),
         }
+        if delivery.first is not None:
+            frame["first"] = {
+                "eventType": delivery.first.event_type,
+                "correlationId": delivery.first.correlation_id,
+                "answer": delivery.first.answer,
+            }
         self._printed.begin(delivery)
         try:
             outcome: Outcome = await self._ask(f"delivery {delivery.id}", frame)
@@ -377,7 +384,7 @@ class Executor:
         if f"delivery {delivery_id}" not in self._answers:
             # It is over, or it is another executor's: what is said in its name would count as said by that replay.
             delivery_id = None
-        if method == "events.create":
+        if method in _WRITES_EVENTS:
             await self._printed.settled(delivery_id)
         value = await self._world.call(method, params, CallContext(self.id, delivery_id))
         return {"t": "result", "value": value}

@@ -133,12 +133,17 @@ class NodeExecutorPool:
             if delivery.message_id in self._suspects:
                 outcome = await self._deliver_alone(delivery)
             else:
-                executor = await self._executor(delivery.deployment_id, patience=_PATIENCE)
+                executor = self._chosen(delivery) or await self._executor(delivery.deployment_id, patience=_PATIENCE)
                 outcome = await executor.deliver(delivery)
         except ExecutorUnavailableError as error:
             return Undelivered(str(error))
         self._suspects.note(delivery.message_id, outcome)
         return outcome
+
+    def _chosen(self, delivery: Delivery) -> Executor | None:
+        """Return the executor that the message was leased for, if it is still there."""
+        usable = self._group(delivery.deployment_id).usable()
+        return next((executor for executor in usable if executor.id == delivery.executor_id), None)
 
     async def _deliver_alone(self, delivery: Delivery) -> Outcome:
         """Run a delivery in an executor of its own, which no other has to share its fate with.
@@ -182,6 +187,18 @@ class NodeExecutorPool:
         """
         executor = await self._executor(deployment_id)
         return await executor.request(request)
+
+    def ready(self, delivery: Delivery) -> str | None:
+        """Return the id of the executor that could run a delivery at once, if there is one. Any thread may ask."""
+        group = self._groups.get(delivery.deployment_id)
+        if group is None or self._closing or delivery.message_id in self._suspects:
+            return None
+        usable = group.usable()
+        # With more processes to come, the one that is started next is the better choice.
+        if len(usable) < self._options.processes_per_deployment:
+            usable = [executor for executor in usable if executor.in_flight == 0]
+        choice = min(usable, key=lambda executor: executor.in_flight, default=None)
+        return None if choice is None else choice.id
 
     def status(self) -> list[ExecutorStatus]:
         """Return what each executor is doing, by deployment and age."""

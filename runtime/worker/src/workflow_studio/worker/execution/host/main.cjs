@@ -9,7 +9,9 @@
 
 const path = require('node:path');
 const { loadArtifact, readSdk } = require('./artifact.cjs');
+const { createCalls } = require('./calls.cjs');
 const { openConnection } = require('./connection.cjs');
+const { createLogs } = require('./logs.cjs');
 const { createPositions } = require('./positions.cjs');
 const {
   providePort,
@@ -57,9 +59,23 @@ function main(settings) {
     },
     die,
   );
+  const logs = createLogs();
   const work = createWork({
     artifact: () => artifact,
     send: connection.send,
+    callsOf: (frame) =>
+      createCalls(
+        frame,
+        (method, params, signal) => {
+          /** @param {Record<string, any>} sent */
+          const call = (sent) =>
+            connection.call(method, sent, frame.delivery, signal);
+          return isReplayBegin(method, params)
+            ? logs.begin(call, params)
+            : call(params);
+        },
+        errors.errorFromWire,
+      ),
     shown: positions.inText,
     onDrained: () => void connection.flush().then(() => process.exit(0)),
   });
@@ -77,12 +93,11 @@ function main(settings) {
           if (params.event.eventType === 'step_completed') await work.flushed();
           sent = { ...params, event: positions.inEvent(params.event) };
         }
-        const answered = connection.call(
-          method,
-          sent,
-          work.currentDelivery(),
-          eitherOf(signal, work.currentSignal()),
-        );
+        const given = eitherOf(signal, work.currentSignal());
+        const calls = work.currentCalls();
+        const answered = calls
+          ? calls.call(method, sent, given)
+          : connection.call(method, sent, undefined, given);
         if (STREAM_WRITES.has(method)) work.writes(answered);
         return answered;
       },
@@ -121,6 +136,14 @@ function main(settings) {
     const rss = process.memoryUsage.rss();
     connection.send({ t: 'heartbeat', rss, inFlight: work.inFlight() });
   }, HEARTBEAT_MS);
+}
+
+/**
+ * @param {string} method
+ * @param {Record<string, any>} params
+ */
+function isReplayBegin(method, params) {
+  return method === 'events.create' && params.event.eventType === 'run_started';
 }
 
 /**

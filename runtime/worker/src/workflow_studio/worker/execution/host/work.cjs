@@ -4,6 +4,7 @@
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { MAX_FRAME_SIZE } = require('./connection.cjs');
 const { createBackground } = require('./background.cjs');
+const { createCalls } = require('./calls.cjs');
 const { createOutput } = require('./output.cjs');
 
 const MAX_MESSAGE_LENGTH = 4000;
@@ -14,6 +15,7 @@ const SERVER_ERROR = Object.freeze({
 });
 
 /** @typedef {ReturnType<typeof import('./artifact.cjs').loadArtifact>} Artifact */
+/** @typedef {ReturnType<typeof createCalls>} Calls */
 
 /**
  * @param {unknown} error
@@ -29,10 +31,11 @@ function describe(error) {
  * @param {object} options
  * @param {() => Artifact} options.artifact
  * @param {(frame: Record<string, unknown>) => boolean} options.send
+ * @param {(frame: any) => Calls} options.callsOf Makes the World calls of a delivery.
  * @param {(text: string) => string} options.shown Makes what is printed fit to be read.
  * @param {() => void} options.onDrained Called once nothing is left after a drain.
  */
-function createWork({ artifact, send, shown, onDrained }) {
+function createWork({ artifact, send, callsOf, shown, onDrained }) {
   /**
    * What the calling code prints to. It names the delivery, too.
    *
@@ -55,6 +58,8 @@ function createWork({ artifact, send, shown, onDrained }) {
   const requests = new Map();
   /** @type {WeakMap<object, ReturnType<typeof createBackground>>} */
   const backgrounds = new WeakMap();
+  /** @type {WeakMap<object, Calls>} */
+  const callers = new WeakMap();
   const currentBackground = () => {
     const printout = currentPrintout.getStore();
     return printout && backgrounds.get(printout);
@@ -90,6 +95,11 @@ function createWork({ artifact, send, shown, onDrained }) {
     inFlight: () => inFlight,
     /** The delivery in whose course the calling code runs. */
     currentDelivery: () => currentPrintout.getStore()?.delivery,
+    /** Its World calls. */
+    currentCalls: () => {
+      const printout = currentPrintout.getStore();
+      return printout && callers.get(printout);
+    },
     /** Send what the delivery has printed in whose course the calling code runs. */
     flushOutput: () => output.flush(currentPrintout.getStore()),
     outputStored: output.stored,
@@ -101,10 +111,16 @@ function createWork({ artifact, send, shown, onDrained }) {
     async deliver(frame) {
       const { delivery, kind } = frame;
       const printout = output.open(delivery, kind === 'workflow');
+      const calls = callsOf(frame);
       backgrounds.set(printout, createBackground());
+      callers.set(printout, calls);
       count(1);
       const outcome = await currentPrintout
-        .run(printout, () => artifact().deliver(frame))
+        .run(printout, async () => {
+          const handled = await artifact().deliver(frame);
+          await calls.settled();
+          return handled;
+        })
         .catch((error) => ({ error: describe(error) }));
       output.end(printout);
       send({ t: 'delivered', delivery, ...outcome });

@@ -1,0 +1,84 @@
+"""Several writes of one delivery in one transaction.
+
+An executor sends an event together with the message that follows it: that there is a step with the step's own message,
+how a step ended with the wake-up of its run. Neither is stored without the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.engine.params import EventsCreate, Publish, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workflow_studio.worker.engine.events import Events
+    from workflow_studio.worker.engine.leases import Leases
+    from workflow_studio.worker.engine.params import Batch, BatchedCall
+    from workflow_studio.worker.engine.queue import Queue
+    from workflow_studio.worker.ports import CallContext
+    from workflow_studio.worker.store import Database, Transaction
+
+_STEP_ENDS: Final = frozenset({"step_completed", "step_failed"})
+
+
+class Batches:
+    """Writes batches."""
+
+    def __init__(self, database: Database, events: Events, queue: Queue, leases: Leases) -> None:
+        self._database = database
+        self._events = events
+        self._queue = queue
+        self._leases = leases
+
+    async def write(self, batch: Batch, context: CallContext, environment: str) -> dict[str, Any]:
+        """Make the calls of a batch one after the other, in one transaction.
+
+        Args:
+            batch: The calls. One that is refused has no effect; those after it are made all the same.
+            context: Who makes them.
+            environment: Where they are made.
+
+        Returns:
+            ``results``: ``{"value": ...}`` or ``{"error": ...}`` for each call, in order.
+        """
+        ends_delivery = self._ends_delivery(batch, context)
+
+        def work(transaction: Transaction) -> dict[str, Any]:
+            results = [self._attempt(call, context, environment, transaction) for call in batch.calls]
+            if ends_delivery and not any("error" in result for result in results):
+                self._leases.acknowledge(transaction, context.delivery_id or "")
+            return {"results": results}
+
+        return await self._database.write(work)
+
+    def _attempt(
+        self, call: BatchedCall, context: CallContext, environment: str, transaction: Transaction
+    ) -> dict[str, Any]:
+        # A refusal comes before anything has been changed.
+        try:
+            return {"value": self._writing(call, context, environment)(transaction)}
+        except WorldError as error:
+            return {"error": error.to_wire()}
+
+    def _writing(
+        self, call: BatchedCall, context: CallContext, environment: str
+    ) -> Callable[[Transaction], dict[str, Any]]:
+        if call.method == "queue.publish":
+            return self._queue.writing(parse(Publish, call.params), environment)
+        return self._events.writing(parse(EventsCreate, call.params), context, environment)
+
+    def _ends_delivery(self, batch: Batch, context: CallContext) -> bool:
+        """Whether nothing of a step's delivery is left to be done: its step has ended, and the run will hear of it."""
+        events = [call.params for call in batch.calls if call.method == "events.create"]
+        wakes = {call.params.get("runId") for call in batch.calls if call.params.get("isWake")}
+        for params in events:
+            event = params.get("event")
+            if not isinstance(event, dict) or event.get("eventType") not in _STEP_ENDS:
+                continue
+            run_id, step_id = params.get("runId"), event.get("correlationId")
+            if run_id in wakes and self._leases.deliveries.executes(context.delivery_id, run_id, step_id):
+                return True
+        return False

@@ -1,0 +1,95 @@
+'use strict';
+/**
+ * The logs of the runs that were replayed last, so that a replay has only what
+ * is new sent to it. A log is only ever appended to, and its slots are dense.
+ */
+
+/** What all logs together may hold. */
+const MAX_SIZE = 32 * 1024 * 1024;
+
+/** What an event holds beside its payload, more or less. */
+const EVENT_SIZE = 500;
+
+/** @typedef {{ events: any[], size: number }} Log */
+
+/** @param {any} value */
+function sizeOf(value) {
+  if (typeof value === 'string') return value.length;
+  return value?.byteLength ?? 0;
+}
+
+/** @param {any} event */
+function eventSize({ eventData }) {
+  let size = EVENT_SIZE;
+  for (const value of Object.values(eventData ?? {})) size += sizeOf(value);
+  return size;
+}
+
+/** @param {number} [maxSize] In bytes. */
+function createLogs(maxSize = MAX_SIZE) {
+  /** Those used last come last. @type {Map<string, Log>} */
+  const logs = new Map();
+  let total = 0;
+
+  /** @param {string} runId */
+  const forget = (runId) => {
+    total -= logs.get(runId)?.size ?? 0;
+    logs.delete(runId);
+  };
+
+  return {
+    /**
+     * Make the call that begins a replay.
+     *
+     * @param {(params: Record<string, any>) => Promise<any>} call
+     * @param {Record<string, any>} params Of `events.create`.
+     * @returns {Promise<any>} The answer, with the whole log.
+     */
+    begin: async (call, params) => {
+      const { runId } = params;
+      const known = logs.get(runId);
+      if (!known) {
+        const answer = await call(params);
+        if (answer.events) {
+          const { events } = answer;
+          /** @type {Log} */
+          const log = { events, size: 0 };
+          for (const event of events) log.size += eventSize(event);
+          keep(runId, log);
+        }
+        return answer;
+      }
+      const answer = await call({ ...params, knownSlot: known.events.length });
+      if (!answer.events) {
+        forget(runId);
+        return answer;
+      }
+      /** @type {Log} */
+      const log = {
+        events: [...known.events, ...answer.events],
+        size: known.size,
+      };
+      for (const event of answer.events) log.size += eventSize(event);
+      keep(runId, log);
+      return { ...answer, events: log.events };
+    },
+    forget,
+  };
+
+  /**
+   * @param {string} runId
+   * @param {Log} log
+   */
+  function keep(runId, log) {
+    forget(runId);
+    if (log.size > maxSize) return;
+    logs.set(runId, log);
+    total += log.size;
+    for (const oldest of logs.keys()) {
+      if (total <= maxSize) break;
+      forget(oldest);
+    }
+  }
+}
+
+module.exports = { createLogs };

@@ -1,0 +1,125 @@
+"""Batches: an event and the message that follows it, in one transaction."""
+
+from __future__ import annotations
+
+import pytest
+
+from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.ports import CallContext
+from workflow_studio.worker.store import tables
+
+STEP_QUEUE = "__wkf_step_add"
+
+
+def step_created(run_id, step_id="step_1"):
+    event = {"eventType": "step_created", "correlationId": step_id, "specVersion": 3, "eventData": {"stepName": "add"}}
+    return {"method": "events.create", "params": {"runId": run_id, "event": event}}
+
+
+def step_ended(run_id, kind="step_completed", step_id="step_1"):
+    event = {"eventType": kind, "correlationId": step_id, "specVersion": 3, "eventData": {"stepName": "add"}}
+    return {"method": "events.create", "params": {"runId": run_id, "event": event}}
+
+
+def step_message(run_id, step_id="step_1"):
+    envelope = {"queueName": STEP_QUEUE, "body": b"step", "runId": run_id, "stepId": step_id, "idempotencyKey": step_id}
+    return {"method": "queue.publish", "params": envelope}
+
+
+def wake(world, run_id):
+    envelope = {"queueName": f"__wkf_workflow_{world.workflow}", "body": b"wake", "runId": run_id, "isWake": True}
+    return {"method": "queue.publish", "params": envelope}
+
+
+class Executor:
+    """Makes calls as an executor does."""
+
+    def __init__(self, world):
+        self.world = world
+
+    async def batch(self, *calls, delivery=None):
+        context = CallContext("exec-1", delivery)
+        return (await self.world.call("batch", calls=list(calls), context=context))["results"]
+
+
+@pytest.fixture
+def executor(world):
+    return Executor(world)
+
+
+async def running_step(world, executor):
+    """Return a run whose step is being delivered, and the delivery."""
+    run_id = await world.new_run()
+    await executor.batch(step_created(run_id), step_message(run_id))
+    delivery = await world.claim_one()
+    await world.create(run_id, "step_started", "step_1", context=CallContext("exec-1", delivery.id))
+    return run_id, delivery
+
+
+async def test_a_step_is_created_and_queued(world, executor):
+    run_id = await world.new_run()
+    created, queued = await executor.batch(step_created(run_id), step_message(run_id))
+    assert created["value"]["event"]["eventType"] == "step_created"
+    assert (await world.claim_one()).message_id == queued["value"]["messageId"]
+
+
+async def test_a_refusal_has_no_effect_and_stops_nothing(world, executor):
+    run_id = await world.new_run()
+    await executor.batch(step_created(run_id), step_message(run_id))
+    again, queued = await executor.batch(step_created(run_id), step_message(run_id))
+    assert again["error"]["name"] == "EntityConflictError"
+    assert (await world.claim_one()).message_id == queued["value"]["messageId"]
+    assert (await world.log(run_id)).count("step_created") == 1
+
+
+async def test_what_makes_no_sense_is_refused_by_itself(world, executor):
+    run_id = await world.new_run()
+    nonsense = {"method": "queue.publish", "params": {"queueName": "jobs", "body": b""}}
+    created, refused = await executor.batch(step_created(run_id), nonsense)
+    assert "value" in created
+    assert refused["error"]["status"] == 400
+
+
+async def test_the_end_of_a_step_ends_its_delivery(world, executor):
+    run_id, delivery = await running_step(world, executor)
+    await executor.batch(step_ended(run_id), wake(world, run_id), delivery=delivery.id)
+    assert await world.engine.queue.depth() == {"ready": 1, "leased": 0, "dead": 0}
+    assert await world.engine.leases.complete(delivery.id)
+    assert (await world.claim_one()).kind == "workflow"
+
+
+async def test_a_failure_after_the_end_of_a_step_brings_nothing_back(world, executor):
+    run_id, delivery = await running_step(world, executor)
+    await executor.batch(step_ended(run_id, "step_failed"), wake(world, run_id), delivery=delivery.id)
+    assert not await world.engine.leases.fail(delivery.id, "the process died", executor_lost=True)
+    assert [found.kind for found in await world.claim()] == ["workflow"]
+
+
+@pytest.mark.parametrize("missing", ["wake", "end"])
+async def test_a_delivery_goes_on_as_long_as_half_of_its_end_is_missing(world, executor, missing):
+    run_id, delivery = await running_step(world, executor)
+    calls = [step_ended(run_id), wake(world, run_id)]
+    await executor.batch(calls[0 if missing == "wake" else 1], delivery=delivery.id)
+    assert (await world.engine.queue.depth())["leased"] == 1
+
+
+async def test_the_end_of_another_step_ends_no_delivery(world, executor):
+    run_id, delivery = await running_step(world, executor)
+    await executor.batch(step_created(run_id, "step_2"), step_message(run_id, "step_2"))
+    await executor.batch(step_ended(run_id, step_id="step_2"), wake(world, run_id), delivery=delivery.id)
+    assert (await world.engine.queue.depth())["leased"] == 1
+
+
+async def test_the_end_of_a_run_ends_its_replay(world, database):
+    run_id = await world.new_run()
+    await world.wake(run_id)
+    delivery = await world.claim_one()
+    await world.create(run_id, "run_completed", context=CallContext("exec-1", delivery.id), output=b"1")
+    assert not any((await world.engine.queue.depth()).values())
+    replayed = await database.read(lambda connection: connection.execute(tables.runs.select()).one().replayed_slot)
+    assert replayed == 2
+
+
+async def test_apps_cannot_send_batches(world):
+    with pytest.raises(WorldError, match="no method"):
+        await world.call("batch", calls=[])

@@ -1,0 +1,211 @@
+"""What a run costs: World calls, frames, bytes, commits and deliveries, counted where SQLite and real bundles are used.
+
+Times depend on the machine; these numbers do not, and they are what the times follow from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ulid import ULID
+
+from tests.support.sdk import build_artifact
+from tests.worker.engine.conftest import make_manifest
+from workflow_studio.worker.engine import Engine
+from workflow_studio.worker.execution.connection import Connection
+from workflow_studio.worker.execution.options import ExecutorOptions
+from workflow_studio.worker.execution.pool import NodeExecutorPool
+from workflow_studio.worker.ports import CallContext
+from workflow_studio.worker.store import Database, _sqlite
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from workflow_studio.worker.ports import Delivery, Outcome
+
+pytestmark = pytest.mark.node
+
+SOURCE = """
+async function add(n: number) {
+  'use step';
+  return n + 1;
+}
+export async function sequential(n: number) {
+  'use workflow';
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum = await add(sum);
+  return sum;
+}
+export async function parallel(n: number) {
+  'use workflow';
+  const all = await Promise.all(Array.from({ length: n }, (_, i) => add(i)));
+  return all.length;
+}
+"""
+WORKFLOWS = tuple(f"workflow//./workflows/app//{name}" for name in ("sequential", "parallel"))
+
+
+@dataclass
+class Costs:
+    """What was counted."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    frames: int = 0
+    bytes: int = 0
+    commits: int = 0
+    deliveries: Counter[str] = field(default_factory=Counter)
+
+
+class CountedPool(NodeExecutorPool):
+    """A pool that counts deliveries by kind."""
+
+    costs: Costs
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        self.costs.deliveries[delivery.kind] += 1
+        return await super().deliver(delivery)
+
+
+class Worker:
+    """An engine, its dispatcher and a pool, without HTTP."""
+
+    def __init__(self, engine: Engine, deployment_id: str, costs: Costs) -> None:
+        self.engine = engine
+        self.deployment_id = deployment_id
+        self.costs = costs
+
+    async def run(self, workflow: str, n: int) -> Any:
+        """Run a workflow to its end and return the run."""
+        run_id = f"wrun_{ULID()}"
+        name = f"workflow//./workflows/app//{workflow}"
+        data = {"deploymentId": self.deployment_id, "workflowName": name, "input": f"devl[[1],{n}]".encode()}
+        event = {"eventType": "run_created", "eventData": data, "specVersion": 3}
+        world, context = self.engine.world, CallContext()
+        await world.call("events.create", {"runId": run_id, "event": event}, context)
+        message = {"queueName": f"__wkf_workflow_{name}", "runId": run_id, "isWake": True}
+        body = b"\xa1\x65runId\x78\x1f" + run_id.encode()
+        await world.call("queue.publish", {**message, "body": body}, context)
+        run = await world.call("runs.get", {"runId": run_id, "waitMs": 25_000}, context)
+        assert run["status"] == "completed", run
+        return run
+
+    async def cost_of(self, workflow: str, n: int) -> Costs:
+        """Count what a run costs once everything is warm, its very end included."""
+        await self.run(workflow, 1)
+        await self.settled()
+        before = _copy(self.costs)
+        await self.run(workflow, n)
+        await self.settled()
+        return Costs(
+            self.costs.calls - before.calls,
+            self.costs.frames - before.frames,
+            self.costs.bytes - before.bytes,
+            self.costs.commits - before.commits,
+            self.costs.deliveries - before.deliveries,
+        )
+
+    async def settled(self) -> None:
+        """Wait until no message is left."""
+        async with asyncio.timeout(30):
+            while any((await self.engine.queue.depth()).values()):  # noqa: ASYNC110 - the dispatcher tells nobody
+                await asyncio.sleep(0.02)
+
+
+def _copy(costs: Costs) -> Costs:
+    return Costs(costs.calls.copy(), costs.frames, costs.bytes, costs.commits, costs.deliveries.copy())
+
+
+@pytest.fixture
+def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
+    counted = Costs()
+    send, receive, commit = Connection.send, Connection.receive, _sqlite.commit
+
+    async def counted_send(self: Connection, frame: Any) -> None:
+        counted.frames += 1
+        counted.bytes += _size(frame)
+        await send(self, frame)
+
+    async def counted_receive(self: Connection) -> Any:
+        frame = await receive(self)
+        if frame is not None and frame["t"] != "heartbeat":
+            counted.frames += 1
+            counted.bytes += _size(frame)
+        return frame
+
+    def counted_commit(connection: Any) -> None:
+        counted.commits += 1
+        commit(connection)
+
+    monkeypatch.setattr(Connection, "send", counted_send)
+    monkeypatch.setattr(Connection, "receive", counted_receive)
+    monkeypatch.setattr(_sqlite, "commit", counted_commit)
+    return counted
+
+
+def _size(value: Any) -> int:
+    """Return roughly how many bytes a value takes on the wire."""
+    if isinstance(value, dict):
+        return sum(_size(key) + _size(entry) for key, entry in value.items())
+    if isinstance(value, list | tuple):
+        return sum(map(_size, value))
+    return len(value) if isinstance(value, str | bytes) else 4
+
+
+@pytest.fixture
+async def worker(tmp_path: Path, costs: Costs, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worker]:
+    artifact = await asyncio.to_thread(build_artifact, SOURCE)
+    database = Database.open(tmp_path / "worker.db")
+    engine = Engine(database)
+    call = engine.world.call
+
+    async def counted_call(method: str, params: Any, context: CallContext) -> Any:
+        if context.executor_id is not None:
+            costs.calls[method] += 1
+        return await call(method, params, context)
+
+    monkeypatch.setattr(engine.world, "call", counted_call)
+    deployment, _ = await engine.deployments.register(make_manifest(workflows=WORKFLOWS))
+    pool = CountedPool(world=engine.world, artifact_path=lambda _: artifact, options=ExecutorOptions())
+    pool.costs = costs
+    dispatcher = engine.dispatcher(pool)
+    await dispatcher.start()
+    yield Worker(engine, deployment.id, costs)
+    await dispatcher.stop(grace=5)
+    await pool.close(grace=5)
+    await database.close()
+
+
+async def test_a_sequential_step_costs_three_calls_and_three_commits(worker: Worker) -> None:
+    steps = 20
+    cost = await worker.cost_of("sequential", steps)
+    assert cost.deliveries == {"step": steps, "workflow": steps + 1}
+    # A replay loads what is new and stores the next step with its message; a step stores its end with the wake-up.
+    assert cost.calls == {"events.create": steps + 2, "batch": 2 * steps, "encryption.key": 1}
+    # A step's record, message and start are one commit; its end, the wake-up and the next replay's lease another; the
+    # end of the replay is the third. Some fall together.
+    assert cost.commits <= 3 * steps + 8
+    assert cost.frames <= 10 * steps + 12
+
+
+async def test_the_cost_of_a_step_does_not_grow_with_the_log(worker: Worker) -> None:
+    few = await worker.cost_of("sequential", 10)
+    many = await worker.cost_of("sequential", 40)
+    assert many.bytes / 40 <= 1.1 * few.bytes / 10
+    assert many.frames / 40 <= 1.1 * few.frames / 10
+    assert many.commits / 40 <= 1.3 * few.commits / 10
+
+
+async def test_a_hundred_parallel_steps_take_few_replays_and_commits(worker: Worker) -> None:
+    cost = await worker.cost_of("parallel", 100)
+    assert cost.deliveries["step"] == 100
+    assert cost.deliveries["workflow"] <= 12
+    # That there are steps, and their messages, in frames of many; the end of each in one of its own.
+    assert cost.calls["batch"] <= 110
+    assert cost.calls["events.create"] <= 12 + 1
+    assert cost.calls["queue.publish"] == 0
+    assert cost.commits <= 120
