@@ -190,5 +190,10 @@ def _memory(report: Report) -> str:
 
 
 def _troubles(report: Report) -> str:
-    rows = [[title_of(trouble.world), trouble.shape, trouble.problem[:200]] for trouble in report.troubles]
+    rows = [[title_of(trouble.world), trouble.shape, _cell(trouble.problem)] for trouble in report.troubles]
     return table(["World", "shape", "problem"], rows)
+
+
+def _cell(text: str) -> str:
+    """Return a text so that it fits into a cell, whatever it holds."""
+    return " ".join(text.split()).replace("|", "\\|")[:200]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bench.compare import compare
-from bench.results import Report
+from bench.results import Report, Trouble
 from bench.table import BEGIN, END, put_into, render
 from tests.bench.reports import Medians, report
 
@@ -53,6 +53,12 @@ def test_a_world_that_is_too_slow_is_no_gap_in_the_table() -> None:
     text = render(report({"memory": {"parallel-500": 9.0}, "local": {}}, late={"local": "parallel-500"}))
     assert "| 500 parallel steps | 9.00 ms | more than 180 s |" in text
     assert "| world-local | parallel-500 | it takes too long |" in text
+
+
+def test_a_problem_stays_in_its_cell() -> None:
+    trouble = Trouble(world="local", shape="hook", problem="it failed\n\n| badly |\n", is_late=False)
+    text = render(report(FOUND, troubles=(trouble,)))
+    assert "| world-local | hook | it failed \\| badly \\| |" in text
 
 
 def test_tables_go_between_the_markers_of_a_page() -> None:
