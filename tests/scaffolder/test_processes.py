@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from tests.support.lives import lives
 from workflow_studio.scaffolder.processes import (
     Child,
     ProcessError,
@@ -54,16 +55,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
         child.stop()
 
 
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A zombie that its adoptive parent has not reaped yet is not alive.
-    with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
-        return stat.read().rpartition(")")[2].split()[0] != "Z"
-
-
 def wait_for(probe: Callable[[], object]) -> None:
     deadline = time.monotonic() + 20
     while not probe():
@@ -80,7 +71,7 @@ def test_stopping_ends_the_processes_it_started_too(start: Start) -> None:
     child = start(PARENT.format(child=SLEEP, then=SLEEP))
     grandchild = int(said(child)[0])
     child.stop()
-    assert not alive(grandchild)
+    assert not lives(grandchild)
     child.stop()  # again does no harm
 
 
@@ -89,7 +80,7 @@ def test_stopping_ends_what_a_finished_process_left_behind(start: Start) -> None
     grandchild = int(said(child)[0])
     child.wait()
     child.stop()
-    assert not alive(grandchild)
+    assert not lives(grandchild)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux gives orphans in other sessions to an ancestor.")
@@ -99,7 +90,7 @@ def test_a_deaf_helper_in_a_session_of_its_own_is_ended(start: Start, first: str
     child = start(PARENT.format(child=helper, then=SLEEP if first == "the helper" else ""), grace=0.3)
     pid = int(said(child)[0])
     child.stop()
-    assert not alive(pid)
+    assert not lives(pid)
 
 
 def test_nothing_survives_a_command_that_is_killed(tmp_path: Path) -> None:
@@ -115,14 +106,14 @@ def test_nothing_survives_a_command_that_is_killed(tmp_path: Path) -> None:
         wait_for(lambda: log.exists() and log.read_text().strip())
         command.kill()
     grandchild = int(log.read_text())
-    wait_for(lambda: not alive(grandchild))
+    wait_for(lambda: not lives(grandchild))
 
 
 def test_a_keeper_that_is_asked_to_end_ends_its_program(start: Start) -> None:
     child = start(PARENT.format(child=SLEEP, then=SLEEP))
     grandchild = int(said(child)[0])
     os.kill(child.pid, signal.SIGTERM)
-    wait_for(lambda: not alive(grandchild))
+    wait_for(lambda: not lives(grandchild))
     with pytest.raises(ProcessError, match=r"The child failed \(exit status 143\)"):
         child.wait()
 
@@ -131,7 +122,7 @@ def test_a_process_that_does_not_listen_is_killed(start: Start) -> None:
     child = start(DEAF, grace=0.3)
     assert said(child) == ["deaf"]
     child.stop()
-    assert not alive(child.pid)
+    assert not lives(child.pid)
 
 
 def test_a_failed_process_shows_its_last_words(start: Start) -> None:

@@ -14,6 +14,7 @@ import httpx
 
 from tests.e2e.support import STUDIO, clean_environment, descendants, free_port, run, wait_until
 from tests.support.json_process import JsonProcess
+from tests.support.lives import lives
 from workflow_studio.client import ComputeClient
 
 if TYPE_CHECKING:
@@ -169,14 +170,7 @@ def save(file: Path, text: str) -> None:
 
 def gone(pids: set[int]) -> bool:
     """Whether none of the processes lives."""
-    return not any(_lives(pid) for pid in pids)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    return not any(lives(pid) for pid in pids)
 
 
 def pid_of(pids: set[int], word: str) -> int:

@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.lives import lives
 from workflow_studio.scaffolder.cli import main
 from workflow_studio.scaffolder.demo.demo import Demo
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # `npm` of the tests: remembers its process and then does what the test says.
 NPM = """#!/bin/sh
@@ -49,13 +53,6 @@ def npm_that(machine: Path, does: str) -> None:
 def leftovers(machine: Path) -> list[str]:
     """Names of what is left in the temporary folder."""
     return [path.name for path in (machine / "tmp").iterdir()]
-
-
-def gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def test_a_failed_stage_shows_its_output_and_leaves_nothing(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +114,7 @@ def test_an_interrupted_demo_leaves_nothing(machine: Path, number: signal.Signal
     assert studio.returncode == 130
     assert said.splitlines()[-1] == "Error: Interrupted."
     assert "Traceback" not in said
-    assert all(gone(pid) for pid in pids)
+    assert not any(lives(pid) for pid in pids)
     assert leftovers(machine) == []
 
 

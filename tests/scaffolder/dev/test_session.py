@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.json_process import JsonProcess
+from tests.support.lives import lives
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,16 +66,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 def wait_until_gone(pids: list[int]) -> None:
     deadline = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() and not is_zombie(pid) for pid in pids):
+    while any(lives(pid) for pid in pids):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-def is_zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -84,7 +78,7 @@ def test_asked_to_end_it_ends_everything(start: Callable[..., Running], number: 
     session.wait_for(lambda line: line["type"] == "broken")
     session.process.send_signal(number)
     assert session.ended() == 0
-    assert all(is_zombie(pid) for pid in pids), "gone already"
+    assert not any(lives(pid) for pid in pids), "gone already"
 
 
 def test_what_a_session_tells(start: Callable[..., Running]) -> None:
@@ -106,7 +100,7 @@ def test_the_end_of_the_app_is_the_end_of_the_session(start: Callable[..., Runni
     pids = session.pids_of("worker") + session.pids_of("app")
     assert session.ended() == 3
     assert {"source": "app", "text": "ended (exit status 3)"}.items() <= session.seen[-2].items()
-    assert all(is_zombie(pid) for pid in pids)
+    assert not any(lives(pid) for pid in pids)
 
 
 def test_a_worker_that_is_killed_is_started_again(start: Callable[..., Running]) -> None:
@@ -115,12 +109,12 @@ def test_a_worker_that_is_killed_is_started_again(start: Callable[..., Running])
     app = session.pids_of("app")
     os.kill(first, signal.SIGKILL)
     second = session.pids_of("worker")
-    assert is_zombie(its_child)
-    assert not any(is_zombie(pid) for pid in app)
+    assert not lives(its_child)
+    assert all(lives(pid) for pid in app)
     session.wait_for(lambda line: line["type"] == "ready")
     session.process.send_signal(signal.SIGINT)
     assert session.ended() == 0
-    assert all(is_zombie(pid) for pid in [*second, *app])
+    assert not any(lives(pid) for pid in [*second, *app])
 
 
 def test_a_worker_that_ends_again_and_again_ends_the_session(start: Callable[..., Running]) -> None:
@@ -132,7 +126,7 @@ def test_a_worker_that_ends_again_and_again_ends_the_session(start: Callable[...
     assert error["code"] == "worker_failed"
     assert error["message"] == "The worker ended again and again (exit status 5)."
     assert error["hint"].endswith("so sad")
-    assert all(is_zombie(pid) for pid in app)
+    assert not any(lives(pid) for pid in app)
 
 
 def test_a_worker_that_cannot_start(start: Callable[..., Running]) -> None:
@@ -161,6 +155,6 @@ def test_changed_variables_reach_the_workflows(start: Callable[..., Running], tm
     (tmp_path / ".env").write_text("WHO='b'\n")
     session.pids_of("worker")
     session.wait_for(lambda line: line.get("text") == "WHO='b'")
-    assert all(is_zombie(pid) for pid in first)
-    assert not any(is_zombie(pid) for pid in app)
+    assert not any(lives(pid) for pid in first)
+    assert all(lives(pid) for pid in app)
     assert not any(line["type"] == "lost" for line in session.seen)
