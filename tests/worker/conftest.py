@@ -9,10 +9,13 @@ import pytest
 
 from tests.support.databases import KINDS, PostgresPlace, SqlitePlace, make_template
 from tests.support.postgres import postgres_server
+from workflow_studio.worker.store import _sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from tests.support.databases import Place
 
@@ -69,3 +72,17 @@ def bare_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place
     place = PostgresPlace(request.getfixturevalue("postgres"), f"bare_{next(_NUMBERS)}")
     yield place
     place.drop()
+
+
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> list[Connection]:
+    """Return a list that gets an item at every commit of an SQLite database."""
+    made: list[Connection] = []
+    commit = _sqlite.commit
+
+    def counted(connection: Connection) -> None:
+        made.append(connection)
+        commit(connection)
+
+    monkeypatch.setattr(_sqlite, "commit", counted)
+    return made

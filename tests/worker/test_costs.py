@@ -20,10 +20,10 @@ from workflow_studio.worker.execution.connection import Connection
 from workflow_studio.worker.execution.options import ExecutorOptions
 from workflow_studio.worker.execution.pool import NodeExecutorPool
 from workflow_studio.worker.ports import CallContext
-from workflow_studio.worker.store import Database, _sqlite
+from workflow_studio.worker.store import Database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sized
     from pathlib import Path
 
     from workflow_studio.worker.ports import Delivery, Outcome
@@ -57,8 +57,8 @@ class Costs:
     calls: Counter[str] = field(default_factory=Counter)
     frames: int = 0
     bytes: int = 0
-    commits: int = 0
     deliveries: Counter[str] = field(default_factory=Counter)
+    commits: int = 0
 
 
 class CountedPool(NodeExecutorPool):
@@ -74,10 +74,11 @@ class CountedPool(NodeExecutorPool):
 class Worker:
     """An engine, its dispatcher and a pool, without HTTP."""
 
-    def __init__(self, engine: Engine, deployment_id: str, costs: Costs) -> None:
+    def __init__(self, engine: Engine, deployment_id: str, costs: Costs, commits: Sized) -> None:
         self.engine = engine
         self.deployment_id = deployment_id
         self.costs = costs
+        self.commits = commits
 
     async def run(self, workflow: str, n: int) -> Any:
         """Run a workflow to its end and return the run."""
@@ -98,15 +99,15 @@ class Worker:
         """Count what a run costs once everything is warm, its very end included."""
         await self.run(workflow, 1)
         await self.settled()
-        before = _copy(self.costs)
+        before, commits = _copy(self.costs), len(self.commits)
         await self.run(workflow, n)
         await self.settled()
         return Costs(
             self.costs.calls - before.calls,
             self.costs.frames - before.frames,
             self.costs.bytes - before.bytes,
-            self.costs.commits - before.commits,
             self.costs.deliveries - before.deliveries,
+            len(self.commits) - commits,
         )
 
     async def settled(self) -> None:
@@ -117,13 +118,13 @@ class Worker:
 
 
 def _copy(costs: Costs) -> Costs:
-    return Costs(costs.calls.copy(), costs.frames, costs.bytes, costs.commits, costs.deliveries.copy())
+    return Costs(costs.calls.copy(), costs.frames, costs.bytes, costs.deliveries.copy())
 
 
 @pytest.fixture
 def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
     counted = Costs()
-    send, receive, commit = Connection.send, Connection.receive, _sqlite.commit
+    send, receive = Connection.send, Connection.receive
 
     async def counted_send(self: Connection, frame: Any) -> None:
         counted.frames += 1
@@ -137,13 +138,8 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
             counted.bytes += _size(frame)
         return frame
 
-    def counted_commit(connection: Any) -> None:
-        counted.commits += 1
-        commit(connection)
-
     monkeypatch.setattr(Connection, "send", counted_send)
     monkeypatch.setattr(Connection, "receive", counted_receive)
-    monkeypatch.setattr(_sqlite, "commit", counted_commit)
     return counted
 
 
@@ -157,7 +153,9 @@ def _size(value: Any) -> int:
 
 
 @pytest.fixture
-async def worker(tmp_path: Path, costs: Costs, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worker]:
+async def worker(
+    tmp_path: Path, costs: Costs, commits: Sized, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Worker]:
     artifact = await asyncio.to_thread(build_artifact, SOURCE)
     database = Database.open(tmp_path / "worker.db")
     engine = Engine(database)
@@ -174,7 +172,7 @@ async def worker(tmp_path: Path, costs: Costs, monkeypatch: pytest.MonkeyPatch) 
     pool.costs = costs
     dispatcher = engine.dispatcher(pool)
     await dispatcher.start()
-    yield Worker(engine, deployment.id, costs)
+    yield Worker(engine, deployment.id, costs, commits)
     await dispatcher.stop(grace=5)
     await pool.close(grace=5)
     await database.close()

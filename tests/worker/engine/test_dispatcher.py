@@ -274,19 +274,6 @@ async def test_the_capacity_of_steps_does_not_hold_up_replays(world, start, pool
     await until(lambda: {delivery.kind for delivery in pool.deliveries} == {"workflow", "step"})
 
 
-@pytest.fixture
-def commits(monkeypatch):
-    made = []
-    commit = _sqlite.commit
-
-    def counted(connection):
-        made.append(1)
-        commit(connection)
-
-    monkeypatch.setattr(_sqlite, "commit", counted)
-    return made
-
-
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_what_a_write_makes_due_is_claimed_in_its_commit(world, start, pool, commits):
     run_id = await world.new_run()

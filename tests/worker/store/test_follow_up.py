@@ -18,19 +18,6 @@ async def database(tmp_path):
     await opened.close()
 
 
-@pytest.fixture
-def commits(monkeypatch):
-    made = []
-    commit = _sqlite.commit
-
-    def counted(connection):
-        made.append(1)
-        commit(connection)
-
-    monkeypatch.setattr(_sqlite, "commit", counted)
-    return made
-
-
 class Outcomes:
     """What follow-ups came to."""
 
