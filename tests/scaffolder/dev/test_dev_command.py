@@ -101,7 +101,7 @@ def test_a_session_with_a_worker_of_its_own(app: Path, sessions: Sessions) -> No
     (session,) = sessions.begun
     assert session.worker is not None
     assert session.environment is None
-    assert session.worker.data_dir == app / ".workflow-studio/dev/worker"
+    assert session.worker.data_dir == app / ".workflow-studio/dev/.cache/worker"
     assert session.connection.url == f"http://localhost:{session.worker.port}"
     assert session.app is not None
     assert session.app.command == ["/n/npm", "run", "--silent", "dev"]
@@ -132,7 +132,7 @@ def test_the_key_stays_and_only_its_owner_reads_it(app: Path, sessions: Sessions
 
 
 def test_runs_of_earlier_sessions_are_forgotten_on_request_only(app: Path, sessions: Sessions) -> None:
-    database = app / ".workflow-studio/dev/worker/worker.db"
+    database = app / ".workflow-studio/dev/.cache/worker/worker.db"
     database.parent.mkdir(parents=True)
     database.touch()
     assert main(["dev"]) == 0

@@ -225,7 +225,9 @@ def _local_worker(
     app: App, state: Path, port: int | None, *, fresh: bool, env_file: Path | None, display: Display
 ) -> LocalWorker:
     worker_command()  # says at once if there is none
-    data_dir = state / "worker"
+    # The SDK looks for workflows in every folder but some, and this is one of them.
+    data_dir = state / ".cache" / "worker"
+    data_dir.parent.mkdir(exist_ok=True)
     if fresh:
         shutil.rmtree(data_dir, ignore_errors=True)
     chosen = port or free_port(_USUAL_PORT)

@@ -33,6 +33,9 @@ _READY: Final = "The worker is ready at "
 _END_SECONDS: Final = 2
 """What work in progress gets when the worker stops; what is not done by then is done in the next session."""
 
+_IDLE_SECONDS: Final = 60
+"""Each save makes a deployment, whose executor is of no use after the next one."""
+
 _GRACE_SECONDS: Final = 5.0
 
 
@@ -95,6 +98,7 @@ class LocalWorker:
             "data_dir": self.data_dir,
             "env_file": self._variables_path,
             "shutdown_grace": _END_SECONDS,
+            "idle_timeout": _IDLE_SECONDS,
             "node": self.node.node,
         }
         return LiveProcess(
