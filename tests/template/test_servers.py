@@ -26,7 +26,7 @@ const nitro = (routes, more = {}) => {
   const options = {dev: true, preset: 'node-server', rootDir: process.cwd(), buildDir: process.cwd() + '/.nitro',
     plugins: [], handlers: [], devHandlers: [], virtual: {}, routes, output: {serverDir: process.cwd() + '/out'},
     ...more};
-  return {options, hooks: {hook() {}}};
+  return {options, hooks: {hook() {}, async callHook() {}}};
 };
 const setUp = (config, given) => {
   for (const module of config.modules) if (typeof module !== 'string') module.setup(given);
