@@ -127,6 +127,8 @@ def said(path):
     return Counter((entry.requirement, entry.is_editable, entry.constraint, str(entry.options)) for entry in found)
 
 
+# The pip of Python 3.11 still asks setuptools for its environment.
+@pytest.mark.filterwarnings("ignore:pkg_resources is deprecated:DeprecationWarning")
 @pytest.mark.parametrize(
     ("kind", "file"), [param for param in params(refused=False) if param.values[0] == "requirements"]
 )
