@@ -14,7 +14,7 @@ from sqlalchemy import func, select, text, update
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import Authenticator
-from workflow_studio.worker.engine import ApiKey, housekeeping, leases, log
+from workflow_studio.worker.engine import ApiKey, claims, housekeeping, leases, log
 from workflow_studio.worker.engine.deliveries import Deliveries
 from workflow_studio.worker.engine.environments import active_id
 from workflow_studio.worker.engine.leases import Leases
@@ -121,12 +121,12 @@ def quiet_runs_are_taken_for_orphans(monkeypatch):
 
 def messages_go_to_the_active_deployment(monkeypatch):
     active = _noting_the_active_deployment(monkeypatch)
-    monkeypatch.setattr(leases, "_deployment", lambda row: active[-1])
+    monkeypatch.setattr(claims, "_deployment", lambda row: active[-1])
 
 
 def messages_go_where_their_sender_says(monkeypatch):
     active = _noting_the_active_deployment(monkeypatch)
-    monkeypatch.setattr(leases, "_deployment", lambda row: row["deployment_id"] or active[-1])
+    monkeypatch.setattr(claims, "_deployment", lambda row: row["deployment_id"] or active[-1])
 
 
 def _noting_the_active_deployment(monkeypatch):

@@ -8,7 +8,8 @@ import pytest
 
 from workflow_studio.compute import wire
 from workflow_studio.compute.world_errors import WorldError
-from workflow_studio.worker.engine.leases import MAX_FAILURES, UNRESOLVED_MS, backoff_ms
+from workflow_studio.worker.engine.claims import UNRESOLVED_MS
+from workflow_studio.worker.engine.leases import MAX_FAILURES, backoff_ms
 from workflow_studio.worker.ports import CallContext
 
 

@@ -18,16 +18,17 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from workflow_studio.worker.engine.leases import Executors
+from workflow_studio.worker.engine.claims import Executors
 from workflow_studio.worker.ports import Failed, Outcome, Undelivered
 from workflow_studio.worker.store import StoreError, StoreLockedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from workflow_studio.worker.engine.claims import Begin, Claim
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.housekeeping import Housekeeping
-    from workflow_studio.worker.engine.leases import Begin, Claim, Leases
+    from workflow_studio.worker.engine.leases import Leases
     from workflow_studio.worker.engine.queue import Kind, Queue
     from workflow_studio.worker.engine.recovery import Recovery
     from workflow_studio.worker.ports import Delivery, ExecutorPool

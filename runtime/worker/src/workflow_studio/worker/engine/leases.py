@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
-from workflow_studio.compute import wire
-from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
-from workflow_studio.worker.engine.clock import new_id
-from workflow_studio.worker.engine.deliveries import InFlight
-from workflow_studio.worker.engine.queue import IS_REPLAY, LEASED, READY, hasten, lock_queue, pending_replay
-from workflow_studio.worker.ports import Delivery
+from workflow_studio.worker.engine.claims import Claims, is_replay
+from workflow_studio.worker.engine.queue import LEASED, hasten, lock_queue, pending_replay
 from workflow_studio.worker.store import tables
 from workflow_studio.worker.store.statements import Row, Statement
 
@@ -22,67 +17,19 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from workflow_studio.worker.engine.claims import Claim, Executors
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.deliveries import Deliveries
     from workflow_studio.worker.engine.queue import Kind, Queue
-    from workflow_studio.worker.ports import FirstCall
     from workflow_studio.worker.store import Database, Transaction
 
 MAX_FAILURES: Final = 50
 """Failed deliveries in a row after which a message is dead. The SDK's handlers give up by themselves after 48."""
 
-UNRESOLVED_MS: Final = 24 * 60 * 60 * 1000
-"""How long a message waits for its deployment before it is dead."""
-
 _MAX_BACKOFF_SECONDS: Final = 900
 _MAX_LOST_BACKOFF_SECONDS: Final = 60
 _JITTER: Final = 0.25
 _T: Final = tables.messages
-_OTHER: Final = tables.messages.alias("other")
-
-
-def _is_replayed_now() -> ColumnElement[bool]:
-    same_run = and_(_OTHER.c.run_id == _T.c.run_id, _OTHER.c.kind == "workflow", _OTHER.c.step_id.is_(None))
-    return exists().where(same_run, _OTHER.c.status == "leased")
-
-
-_NEXT: Final = Statement(
-    select(
-        _T,
-        tables.runs.c.deployment_id.label("run_deployment_id"),
-        tables.runs.c.environment.label("run_environment"),
-        tables.runs.c.last_slot,
-        tables.runs.c.status.label("run_status"),
-        tables.runs.c.spec_version.label("run_spec_version"),
-        tables.environments.c.deployment_id.label("active_deployment"),
-        tables.deployments.c.id.label("known_deployment"),
-    )
-    .select_from(
-        _T.outerjoin(tables.runs, tables.runs.c.run_id == _T.c.run_id)
-        .outerjoin(tables.environments, tables.environments.c.name == _T.c.environment)
-        .outerjoin(
-            tables.deployments,
-            tables.deployments.c.id
-            == func.coalesce(tables.runs.c.deployment_id, _T.c.deployment_id, tables.environments.c.deployment_id),
-        )
-    )
-    .where(READY, _T.c.kind == bindparam("of_kind"))
-    .where(~and_(IS_REPLAY, _T.c.run_id.is_not(None), _is_replayed_now()))
-    .order_by(_T.c.run_at, _T.c.message_id)
-    .limit(bindparam("rows"))
-    .with_for_update(of=_T, skip_locked=True)
-)
-_LEASE: Final = Statement(
-    update(_T)
-    .where(_T.c.message_id == bindparam("message"))
-    .values(
-        status="leased",
-        attempt=bindparam("number"),
-        lease_id=bindparam("delivery"),
-        lease_owner=bindparam("owner"),
-        leased_at=bindparam("now"),
-    )
-)
 _LEASED: Final = Statement(select(_T).where(_T.c.lease_id == bindparam("delivery"), LEASED).with_for_update())
 _DELETE: Final = Statement(delete(_T).where(_T.c.message_id == bindparam("message")))
 _RELEASED: Final[dict[str, Any]] = {"status": "ready", "lease_id": None, "lease_owner": None, "leased_at": None}
@@ -96,38 +43,6 @@ _REPLAYED: Final = Statement(
     .where(tables.runs.c.run_id == bindparam("run"), tables.runs.c.replayed_slot < bindparam("seen"))
     .values(replayed_slot=bindparam("seen"))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a claim found.
-
-    Attributes:
-        deliveries: To be made now; each must be completed, deferred or failed.
-        next_at: When the next message becomes ready (epoch milliseconds), or None.
-        is_limited: Whether there may be more that is due.
-    """
-
-    deliveries: tuple[Delivery, ...]
-    next_at: int | None
-    is_limited: bool = False
-
-
-Begin: TypeAlias = "Callable[[Transaction, Delivery, Row, str, str], FirstCall | None]"
-"""Makes the first World call of a delivery to an executor; None if there is none to be made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Executors:
-    """What a claim may know of the executors.
-
-    Attributes:
-        ready: Names the executor that could run a delivery at once, if there is one.
-        begin: Makes the first World call of a delivery to that executor.
-    """
-
-    ready: Callable[[Delivery], str | None]
-    begin: Begin
 
 
 class Leases:
@@ -149,7 +64,7 @@ class Leases:
         self._queue = queue
         self.deliveries = deliveries
         self._clock = clock
-        self._owner = owner
+        self._claims = Claims(deliveries, clock, owner)
 
     async def claim(self, limits: Mapping[Kind, int]) -> Claim:
         """Lease messages that are due.
@@ -185,91 +100,8 @@ class Leases:
     def claim_within(
         self, transaction: Transaction, limits: Mapping[Kind, int], executors: Executors | None = None
     ) -> Claim:
-        """Lease messages that are due.
-
-        Args:
-            transaction: Leases them.
-            limits: How many of each kind at most.
-            executors: The executors, where the first World call of a delivery can be made in the same transaction.
-        """
-        now = self._clock()
-        claimed: list[Delivery] = []
-        next_times: list[int] = []
-        is_limited = False
-        for kind, limit in limits.items():
-            found, upcoming = self._claim_kind(transaction, kind, limit, now=now, executors=executors)
-            claimed += found
-            is_limited = is_limited or len(found) >= limit
-            if upcoming is not None:
-                next_times.append(upcoming)
-        return Claim(tuple(claimed), min(next_times, default=None), is_limited)
-
-    def _claim_kind(
-        self, transaction: Transaction, kind: Kind, limit: int, *, now: int, executors: Executors | None
-    ) -> tuple[list[Delivery], int | None]:
-        """Lease messages of a kind, and tell when the next one becomes ready."""
-        claimed: list[Delivery] = []
-        replayed: set[str] = set()
-        while len(claimed) < limit:
-            wanted = limit - len(claimed) + 1
-            rows = list(_NEXT.rows(transaction.connection, {"of_kind": kind, "rows": wanted}))
-            for row in rows:
-                if row["run_at"] > now:
-                    return claimed, row["run_at"]
-                if len(claimed) >= limit or (_is_replay(row) and row["run_id"] in replayed):
-                    continue
-                deployment = _deployment(row)
-                if deployment is None:
-                    self._put_off(transaction, row, now)
-                    continue
-                if _is_replay(row):
-                    replayed.add(row["run_id"])
-                claimed.append(self._lease(transaction, row, deployment, now, executors))
-            if len(rows) < wanted:
-                break
-            # What was passed over is not due any more; others may be behind it.
-        return claimed, None
-
-    def _lease(
-        self, transaction: Transaction, row: Row, deployment: str, now: int, executors: Executors | None
-    ) -> Delivery:
-        delivery_id = new_id("dlv", now)
-        attempt = row["attempt"] + 1
-        key = {"message": row["message_id"], "number": attempt, "delivery": delivery_id, "owner": self._owner}
-        _LEASE.run(transaction.connection, {**key, "now": now})
-        environment = row["run_environment"] or row["environment"] or DEFAULT_ENVIRONMENT
-        in_flight = InFlight(environment=environment)
-        if _is_replay(row):
-            # Whatever the replay loads, it has no less of the log than there is now.
-            in_flight = InFlight(row["run_id"], row["last_slot"], environment)
-        elif row["kind"] == "step":
-            in_flight = InFlight(environment=environment, step=(row["run_id"], row["step_id"]))
-        transaction.after_commit(lambda: self.deliveries.begin(delivery_id, in_flight))
-        delivery = Delivery(
-            id=delivery_id,
-            message_id=row["message_id"],
-            kind=row["kind"],
-            queue_name=row["queue_name"],
-            deployment_id=deployment,
-            attempt=attempt,
-            body=row["body"],
-            run_id=row["run_id"],
-            step_id=row["step_id"],
-            headers=wire.decode(row["headers"]) if row["headers"] else {},
-        )
-        executor_id = executors.ready(delivery) if executors is not None else None
-        if executors is None or executor_id is None:
-            return delivery
-        first = executors.begin(transaction, delivery, row, executor_id, environment)
-        return replace(delivery, executor_id=executor_id, first=first)
-
-    def _put_off(self, transaction: Transaction, row: Row, now: int) -> None:
-        """Keep a message whose run or deployment is not here yet; this is no attempt, nothing was delivered."""
-        times = row["unresolved"] + 1
-        values: dict[str, Any] = {"unresolved": times, "run_at": now + min(250 * 2 ** min(times - 1, 20), 60_000)}
-        if now - row["created_at"] > UNRESOLVED_MS:
-            values = {"status": "dead", "last_error": "The deployment that should run it never arrived."}
-        transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
+        """Lease messages that are due in a transaction; see :meth:`.Claims.make`."""
+        return self._claims.make(transaction, limits, executors)
 
     def acknowledge(self, transaction: Transaction, delivery_id: str) -> None:
         """Delete the message of a delivery that the transaction completes: what it asked for is in the log."""
@@ -319,7 +151,7 @@ class Leases:
             self._note_replay(transaction, row, delivery_id)
             lock_queue(transaction, row["run_id"])
             run_at = self._clock() + int(min(max(timeout_seconds, 0), 10 * 366 * 86400) * 1000)
-            if _is_replay(row):
+            if is_replay(row):
                 waits_until = _EARLIEST_WAIT.scalar(transaction.connection, {"run": row["run_id"]})
                 run_at = run_at if waits_until is None else min(run_at, waits_until)
                 other = pending_replay(transaction, row["run_id"], besides=row["message_id"])
@@ -402,7 +234,7 @@ class Leases:
 
     def _note_replay(self, transaction: Transaction, row: Row, delivery_id: str) -> None:
         seen = self.deliveries.seen_slot(delivery_id)
-        if seen is not None and _is_replay(row):
+        if seen is not None and is_replay(row):
             _REPLAYED.run(transaction.connection, {"run": row["run_id"], "seen": seen})
 
 
@@ -427,24 +259,9 @@ def _want_follow_up(transaction: Transaction) -> None:
     transaction.wants_follow_up = True
 
 
-def _deployment(row: Row) -> str | None:
-    """Return where to run a message: a run stays on its deployment; what has no run goes where the sender said.
-
-    None: it cannot be told yet, because neither the run nor the deployment is here.
-    """
-    wanted = row["run_deployment_id"] or row["deployment_id"]
-    if wanted is None and row["run_id"] is None:
-        wanted = row["active_deployment"]
-    return wanted if wanted is not None and row["known_deployment"] == wanted else None
-
-
 def _noted(error: str) -> str:
     """Return what is kept of an error: code that people wrote says all sorts of things."""
     return error[:2000].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-
-
-def _is_replay(row: Row) -> bool:
-    return row["kind"] == "workflow" and row["step_id"] is None and row["run_id"] is not None
 
 
 def _leased(connection: Connection, delivery_id: str) -> Row | None:
