@@ -15,6 +15,7 @@ from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.auth import Authenticator
 from workflow_studio.worker.engine import ApiKey, claims, housekeeping, leases, log
+from workflow_studio.worker.engine.claims import Claims
 from workflow_studio.worker.engine.deliveries import Deliveries
 from workflow_studio.worker.engine.environments import active_id
 from workflow_studio.worker.engine.leases import Leases
@@ -171,14 +172,14 @@ def whoever_waits_takes_a_place(monkeypatch):
 
 def leased_messages_of_anybody_take_places(monkeypatch):
     """Count what the table says is in flight, and trust that."""
-    claim = Leases._claim_kind
+    claim = Claims._claim_kind
 
     def counted(self, transaction, kind, limit, **options):
         messages = tables.messages
         count = select(func.count()).where(messages.c.status == "leased", messages.c.kind == kind)
         return claim(self, transaction, kind, max(0, limit - transaction.execute(count).scalar()), **options)
 
-    monkeypatch.setattr(Leases, "_claim_kind", counted)
+    monkeypatch.setattr(Claims, "_claim_kind", counted)
     leases_outlive_their_worker(monkeypatch)
 
 

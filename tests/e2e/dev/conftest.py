@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tests.e2e.dev.support import DevApp
 
 HERE = Path(__file__).parent
-ROTATING = ("hono", "nextjs", "sveltekit")
-"""One of them runs besides Nitro, whose app other suites need as well."""
+ROTATING = ("endings", "hono", "nextjs", "nitro", "sveltekit")
+"""One of them runs in an ordinary run."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -81,6 +81,7 @@ def test_nothing_is_left_of_a_session_that_is_killed_and_the_next_one_begins_at_
     first.start()
     pids = first.processes() - {first.process.pid}
     first.process.kill()
+    first.process.wait()
     second = begin(folders[0], "--no-app")
     second.wait_for(lambda line: line["type"] == "deployed", seconds=120)
     assert gone(pids)

@@ -41,7 +41,7 @@ def test_help_lists_every_command_with_its_summary(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
     for name, spec in COMMANDS.items():
-        assert f"  {name:<11}  {spec.summary}\n" in out
+        assert f"  {name:<12}  {spec.summary}\n" in out
 
 
 def test_no_arguments_is_help(capsys):

@@ -59,14 +59,14 @@ COMMANDS: dict[str, CommandSpec] = {
     "scaffold": CommandSpec("scaffold.command", "Add Workflow Studio to an app, or make a new app."),
     "update": CommandSpec("scaffold.update.command", "Bring an app forward to this version of Workflow Studio."),
     "remove": CommandSpec("scaffold.remove.command", "Take Workflow Studio out of an app again."),
-    "dev": CommandSpec("dev.command", "Run this app with a worker, and deploy its workflows at every change."),
+    "dev": CommandSpec("dev.command", "Run this app with a worker, and deploy at every change."),
     "build": CommandSpec("build.command", "Build this app's workflows into an artifact."),
     "deploy": CommandSpec("deploy.command", "Build, upload and activate this app's workflows."),
     "rollback": CommandSpec("deploy.command", "Activate an earlier deployment again."),
     "runs": CommandSpec("operate.runs", "Look at runs, watch, cancel, rerun and wake them."),
     "deployments": CommandSpec("operate.deployments", "What is deployed, and which deployment new runs use."),
     "environments": CommandSpec(
-        "operate.environments", "The environments of the worker, each with an active deployment of its own."
+        "operate.environments", "The environments of the worker, and what is active in each."
     ),
     "keys": CommandSpec("operate.keys", "Make, list, rotate and revoke API keys."),
     "audit": CommandSpec("operate.audit", "Who changed what on the worker."),

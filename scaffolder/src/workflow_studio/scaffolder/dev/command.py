@@ -103,7 +103,7 @@ def dev(  # noqa: PLR0913 - one parameter per option of the command line
     api_key: KeyOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON objects, one a line.")] = False,  # noqa: ARG001 - read before the command runs
 ) -> int:
-    """Run this app with a worker, and deploy its workflows at every change.
+    """Run this app with a worker, and deploy at every change.
 
     Starts the app's own server for development and a worker on this machine, builds and deploys the workflows at every
     change of them, and shows what happens in runs. Ctrl-C ends all of it. With --json every line is a JSON object.

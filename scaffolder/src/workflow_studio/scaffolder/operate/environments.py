@@ -16,7 +16,7 @@ from workflow_studio.scaffolder.output import get_output
 def register(app: typer.Typer) -> None:
     """Add ``studio environments`` and its commands."""
     group = typer.Typer(
-        help="The environments of the worker, each with an active deployment of its own.",
+        help="The environments of the worker, and what is active in each.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )

@@ -46,6 +46,7 @@ FIELDS: Final[dict[str, str]] = {
     "isHealthCheck": "Whether the message only asks whether the queue works.",
     "isWake": "Whether the message only has the run replayed, so that one of several is enough.",
     "keyId": "The key's id; it is no secret.",
+    "knownSlot": "How much of the run's log is known already; the answer to `run_started` begins after it.",
     "lastUsedAt": "When the key was last accepted, to the minute.",
     "limit": "The longest page wanted.",
     "name": "Its name.",
