@@ -70,7 +70,7 @@ COMMANDS: dict[str, CommandSpec] = {
     ),
     "keys": CommandSpec("operate.keys", "Make, list, rotate and revoke API keys."),
     "audit": CommandSpec("operate.audit", "Who changed what on the worker."),
-    "compute": CommandSpec("deploy.compute_command", "The single steps of a deployment, and who executes workflows."),
+    "compute": CommandSpec("deploy.compute_command", "Single steps of a deployment, and who executes workflows."),
     "worker": CommandSpec("worker.command", "Run a worker on this machine."),
     "test-worker": CommandSpec("testing.command", "Run a worker for tests, with this app's workflows deployed."),
     "doctor": CommandSpec("doctor.command", "Say what is wrong with this machine, app or worker."),

@@ -15,7 +15,7 @@ from workflow_studio.scaffolder.operate.deployments import list_deployments
 from workflow_studio.scaffolder.options import complete_deployments, with_connection
 from workflow_studio.scaffolder.output import get_output
 
-_HELP = "The single steps of a deployment, and who executes workflows."
+_HELP = "Single steps of a deployment, and who executes workflows."
 
 
 def register(app: typer.Typer) -> None:
