@@ -1,4 +1,5 @@
 import asyncio
+import inspect
 import io
 import logging
 import re
@@ -16,6 +17,7 @@ from workflow_studio.worker.auth import Needs
 from workflow_studio.worker.engine import NewKey
 from workflow_studio.worker.gate import WEBHOOK_PREFIX
 from workflow_studio.worker.origin import name_requests_in_log
+from workflow_studio.worker.routes.world import LANE
 
 READ = {"name": "nothing-in-it-yet", "waitMs": 20_000}
 
@@ -93,6 +95,22 @@ async def test_every_route_but_health_and_webhooks_names_the_scope_it_needs(work
     public = {name for name, scope in found.items() if scope is None}
     assert all(is_public(path) for _, path in public), public
     assert {name: scope for name, scope in found.items() if scope is not None} == SCOPES
+
+
+def test_the_world_lane_is_answered_without_a_search_for_the_route():
+    assert set(LANE) == {(endpoint.verb, endpoint.path) for endpoint in wire.ENDPOINTS}
+
+
+async def test_no_request_waits_for_a_thread_to_learn_what_its_route_is_given(worker):
+    def of(dependant):
+        for dependency in dependant.dependencies:
+            yield dependency.call
+            yield from of(dependency)
+
+    for route in routes_of(worker.app):
+        for call in of(route.dependant):
+            known = call if inspect.isfunction(call) else type(call).__call__
+            assert inspect.iscoroutinefunction(known), (route.path, call)
 
 
 async def test_no_address_answers_without_a_key_but_health_and_webhooks(tmp_path):

@@ -93,6 +93,7 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI
         app.include_router(router)
     app.add_middleware(
         Gate,
+        direct=world.LANE,
         authenticator=Authenticator(lambda: app.state.services.engine.keys),
         limits=RateLimits(settings.rate_limit_per_minute, settings.failed_logins_per_minute),
         audit=lambda: app.state.services.engine.audit,

@@ -66,12 +66,16 @@ def _unauthorized(message: str, recovery: str | None) -> Problem:
     return problem(401, ErrorCode.UNAUTHORIZED, message, recovery, headers={"www-authenticate": "Bearer"})
 
 
-def caller(request: Request) -> ApiKey:
+async def caller(request: Request) -> ApiKey:
     """Return the key that the gate found.
 
     Raises:
         Problem: If the gate let the request through without one, which it does for public routes only.
     """
+    return _key_of(request)
+
+
+def _key_of(request: Request) -> ApiKey:
     key: ApiKey | None = request.scope.get("workflow_studio.key")
     if key is None:
         raise _unauthorized("This address needs an API key.", "Send the header `Authorization: Bearer <key>`.")
@@ -88,13 +92,17 @@ class Needs:
     def __init__(self, scope: ComputeScope) -> None:
         self.scope = scope
 
-    def __call__(self, request: Request) -> ApiKey:
+    async def __call__(self, request: Request) -> ApiKey:
+        """Return the caller's key, as :meth:`check` does. FastAPI has a thread call what is not asynchronous."""
+        return self.check(request)
+
+    def check(self, request: Request) -> ApiKey:
         """Return the caller's key.
 
         Raises:
             Problem: If the key lacks the scope.
         """
-        key = caller(request)
+        key = _key_of(request)
         if not self.scope.granted_by(key.scopes):
             raise problem(
                 403,

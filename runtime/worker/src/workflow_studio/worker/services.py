@@ -164,16 +164,32 @@ def environment_of(request: Request) -> str:
     return _named_environment(request) or DEFAULT_ENVIRONMENT
 
 
-def _services(request: Request) -> Services:
+def services_of(request: Request) -> Services:
+    """Return what the worker works with that got a request."""
     services: Services = request.app.state.services
     return services
+
+
+# FastAPI has a thread call what is not asynchronous, and a request would wait for that each time.
+
+
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
+async def _environment(request: Request) -> str:
+    return environment_of(request)
+
+
+async def _caller(request: Request) -> Caller | None:
+    return caller_of(request)
 
 
 Worker = Annotated[Services, Depends(_services)]
 """The services, as a route's parameter."""
 
-In = Annotated[str, Depends(environment_of)]
+In = Annotated[str, Depends(_environment)]
 """The environment that the request is about, as a route's parameter."""
 
-By = Annotated[Caller | None, Depends(caller_of)]
+By = Annotated[Caller | None, Depends(_caller)]
 """Whose request it is, as a route's parameter."""
