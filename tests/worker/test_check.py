@@ -107,6 +107,7 @@ class TestWarnings:
 def set_revision(path, revision):
     connection = sqlite3.connect(path)
     connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    connection.execute("UPDATE schema_serves SET revision = ?", (revision,))
     connection.commit()
     connection.close()
 

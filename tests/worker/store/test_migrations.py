@@ -26,6 +26,22 @@ def engine(bare_place, tmp_path):
     engine.dispose()
 
 
+def migrate(engine, revision):
+    with _migrate._transaction(engine) as connection:
+        _migrate._migrate(connection, "upgrade", revision)
+
+
+def differences(engine):
+    """Return where the database is not what the tables describe."""
+
+    def is_ours(name, kind, _):
+        return kind != "table" or name != _migrate.SERVED.name
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False, "include_name": is_ours})
+        return compare_metadata(context, tables.metadata)
+
+
 def details(engine):
     """Return what the comparison of Alembic leaves out."""
     with engine.connect() as connection:
@@ -45,11 +61,9 @@ def names(engine):
 
 
 def test_the_migrations_make_exactly_the_described_tables(engine):
-    _migrate._migrate(engine, "upgrade", "head")
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": False})
-        assert compare_metadata(context, tables.metadata) == []
-    assert names(engine) == {*tables.metadata.tables, "alembic_version"}
+    migrate(engine, _migrate.HEAD)
+    assert differences(engine) == []
+    assert names(engine) == {*tables.metadata.tables, "alembic_version", "schema_serves"}
 
 
 def test_a_new_database_is_the_same_as_a_migrated_one(engine):
@@ -68,11 +82,9 @@ def test_the_newest_revision_is_the_one_that_is_stamped(engine):
 
 
 def test_a_database_of_an_older_worker_is_brought_up_to_date(engine):
-    _migrate._migrate(engine, "upgrade", "0001")
+    migrate(engine, "0001")
     _migrate.upgrade(engine)
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": False})
-        assert compare_metadata(context, tables.metadata) == []
+    assert differences(engine) == []
 
 
 def run(engine, *statements):
@@ -86,7 +98,7 @@ def rows(engine, query):
 
 
 def test_what_was_active_is_active_in_the_default_environment_and_comes_back(engine):
-    _migrate._migrate(engine, "upgrade", "0004")
+    migrate(engine, "0004")
     message = (
         "INSERT INTO messages (message_id, kind, queue_name, body, status, run_at, attempt, failures, unresolved, "
     )
@@ -132,13 +144,13 @@ def test_upgrading_twice_changes_nothing(engine):
 def test_downgrading_takes_everything_back_and_up_again(engine):
     _migrate.upgrade(engine)
     _migrate.downgrade(engine, "base")
-    assert names(engine) == {"alembic_version"}
+    assert names(engine) == {"alembic_version", "schema_serves"}
     _migrate.upgrade(engine)
     assert set(tables.metadata.tables) < names(engine)
 
 
 def test_a_failing_migration_leaves_nothing_behind(engine, monkeypatch):
-    _migrate._migrate(engine, "upgrade", "0001")
+    migrate(engine, "0001")
     before = names(engine)
     upgrade = command.upgrade
 
@@ -161,6 +173,7 @@ async def test_a_database_of_a_newer_worker_is_refused_and_left_alone(place):
     )
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.exec_driver_sql("UPDATE schema_serves SET revision = '9999'")
     try:
         for _ in range(2):  # the lock was let go, so a newer worker can open it
             with pytest.raises(StoreVersionError, match="does not know"):

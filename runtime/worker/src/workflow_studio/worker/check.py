@@ -220,6 +220,7 @@ def _database(settings: WorkerSettings, facts: dict[str, Any]) -> Iterator[Findi
         if not isinstance(storage, CanLook):
             return
         state = storage.look()
+        state.schema.check()
     except StoreError as error:
         yield from (_error(refusal) for refusal in explained(error))
         return

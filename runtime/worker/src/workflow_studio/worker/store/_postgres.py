@@ -217,17 +217,20 @@ def _take(session: psycopg.Connection[Any]) -> None:
         raise _locked()
 
 
-def look_at(url: str) -> tuple[str | None, bool]:
-    """Return the revision of the schema, if there is one, and whether a worker uses the database."""
+def look_at(url: str) -> tuple[str | None, str | None, bool]:
+    """Return the revision of the schema, the oldest one it serves, and whether a worker uses the database."""
     with _first_session(_for_psycopg(url)) as session:
         try:
-            found = session.execute("SELECT to_regclass('alembic_version')").fetchone()
-            known = found is not None and found[0] is not None
-            row = session.execute("SELECT version_num FROM alembic_version").fetchone() if known else None
+            known = [
+                session.execute("SELECT to_regclass(%s)", (table,)).fetchone() != (None,)
+                for table in ("alembic_version", "schema_serves")
+            ]
+            row = session.execute("SELECT version_num FROM alembic_version").fetchone() if known[0] else None
+            serves = session.execute("SELECT revision FROM schema_serves").fetchone() if known[1] else None
             free = session.execute(f"SELECT pg_try_advisory_lock({_KEY})").fetchone()  # let go of with the session
         except psycopg.Error as error:
             raise StoreError(f"The database cannot be read: {_reason(error)}", _RECOVERY) from error
-        return (str(row[0]) if row else None), not (free and free[0])
+        return (str(row[0]) if row else None), (str(serves[0]) if serves else None), not (free and free[0])
 
 
 def _for_psycopg(url: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
-from workflow_studio.worker.store._migrate import HEAD
+from workflow_studio.worker.store._migrate import Schema, read_schema
 from workflow_studio.worker.store.database import is_postgres, path_of
-from workflow_studio.worker.store.errors import StoreError, StoreVersionError
+from workflow_studio.worker.store.errors import StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +23,22 @@ class DatabaseState:
     Attributes:
         revision: The schema's; None if there is none yet.
         in_use: Whether a worker has it open now.
+        serves: The oldest revision whose workers can use the schema, if the database says so.
     """
 
     revision: str | None = None
     in_use: bool = False
+    serves: str | None = None
+
+    @property
+    def schema(self) -> Schema:
+        """The schema, for those who migrate it."""
+        return Schema(self.revision, self.serves)
 
     @property
     def outdated(self) -> bool:
         """Whether the next start migrates it."""
-        return self.revision is not None and self.revision < HEAD
+        return self.schema.is_outdated
 
 
 def look_at(location: str | Path) -> DatabaseState:
@@ -39,36 +48,33 @@ def look_at(location: str | Path) -> DatabaseState:
         location: As :meth:`workflow_studio.worker.store.Database.open` takes it.
 
     Raises:
-        StoreVersionError: If a newer worker wrote it.
         StoreError: If it cannot be opened.
     """
     if is_postgres(location):
         # Imported only where it is used: psycopg is an extra.
         from workflow_studio.worker.store import _postgres  # noqa: PLC0415
 
-        state = DatabaseState(*_postgres.look_at(str(location)))
-    else:
-        path = path_of(location)
-        state = DatabaseState(_revision(path), _is_locked(path)) if path.exists() else DatabaseState()
-    if state.revision is not None and state.revision > HEAD:
-        raise StoreVersionError(
-            f"The database has the schema {state.revision}, which this worker does not know.",
-            "Run the worker version that wrote it, or a newer one.",
-        )
-    return state
+        revision, serves, in_use = _postgres.look_at(str(location))
+        return DatabaseState(revision, in_use, serves)
+    path = path_of(location)
+    if not path.exists():
+        return DatabaseState()
+    schema = _schema(path)
+    return DatabaseState(schema.revision, _is_locked(path), schema.serves)
 
 
-def _revision(path: Path) -> str | None:
+def _schema(path: Path) -> Schema:
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            found = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if found else None
-    except sqlite3.Error as error:
+        with create_engine("sqlite://", creator=connect, poolclass=NullPool).connect() as connection:
+            return read_schema(connection)
+    except DBAPIError as error:
         raise StoreError(
-            f"The database {path} cannot be read: {error}.",
+            f"The database {path} cannot be read: {error.orig}.",
             "Check that it is a database of this worker and may be read, or restore a copy of it.",
         ) from error
-    return str(row[0]) if row else None
 
 
 def _is_locked(path: Path) -> bool:

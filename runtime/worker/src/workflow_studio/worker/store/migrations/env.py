@@ -6,10 +6,10 @@ from alembic import context
 
 from workflow_studio.worker.store.tables import metadata
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+attributes = context.config.attributes
+if context.is_offline_mode():
+    context.configure(dialect_name=attributes["dialect"], target_metadata=metadata, literal_binds=True)
+else:
     # SQLite cannot alter most things in place: Alembic copies the table instead.
-    render_as_batch=True,
-)
+    context.configure(connection=attributes["connection"], target_metadata=metadata, render_as_batch=True)
 context.run_migrations()

@@ -9,6 +9,7 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+additive = False  # True if workers of the revision before may go on: see docs/operations/database.md
 
 
 def upgrade() -> None:

@@ -11,6 +11,7 @@ revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+additive = False
 
 _KEPT = ("lines", "size", "dropped")
 _PRINTED = ("last_position", "workflow_lines")

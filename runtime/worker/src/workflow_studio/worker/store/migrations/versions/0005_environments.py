@@ -11,6 +11,7 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+additive = False
 
 _DEFAULT = "production"
 _SETTINGS = sa.table("settings", sa.column("key"), sa.column("value"))
@@ -52,7 +53,7 @@ def upgrade() -> None:
     op.execute(sa.insert(_ACTIVATIONS).from_select([column.name for column in _ACTIVATIONS.c], activated))
     op.execute(sa.delete(_SETTINGS).where(_ACTIVE))
     nowhere = (_MESSAGES.c.run_id.is_(None), _MESSAGES.c.deployment_id.is_(None))
-    op.execute(sa.update(_MESSAGES).where(*nowhere).values(environment=_DEFAULT))
+    op.execute(sa.update(_MESSAGES).where(*nowhere).values(environment=default))
 
 
 def downgrade() -> None:
