@@ -18,6 +18,7 @@ const {
   provideWaitUntil,
   provideWorld,
 } = require('./surroundings.cjs');
+const { consumeOnce } = require('./ticks.cjs');
 const { startWatchdog } = require('./watchdog.cjs');
 const { createWork, describe } = require('./work.cjs');
 
@@ -111,6 +112,7 @@ function main(settings) {
   survive();
   work.watchOutput();
   positions.watchScripts();
+  consumeOnce();
 
   try {
     artifact = loadArtifact(folder);
