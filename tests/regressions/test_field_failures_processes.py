@@ -19,7 +19,7 @@ from tests.support.postgres import database_url, running_server
 from tests.template.support import App
 from workflow_studio.worker.engine import Capacity, Engine, recovery
 from workflow_studio.worker.engine.clock import system_clock
-from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
+from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_nodes
 from workflow_studio.worker.ports import Handled
 from workflow_studio.worker.store import Database
 from workflow_studio.worker.store._postgres import PostgresBackend
@@ -143,7 +143,7 @@ async def real(database, clock, tmp_path, helpers):
     engine = Engine(database)
     deployment, _ = await engine.deployments.register(make_manifest())
     await engine.deployments.activate(deployment.id)
-    options = ExecutorOptions(node=find_node(), hang_timeout=2)
+    options = ExecutorOptions(nodes=find_nodes(), hang_timeout=2)
     pool = NodeExecutorPool(world=engine.world, artifact_path=lambda name: tmp_path / name, options=options)
     dispatcher = engine.dispatcher(pool)
     await dispatcher.start()

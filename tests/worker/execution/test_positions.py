@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.node import newer_node
-from workflow_studio.worker.execution import executor, find_node
+from workflow_studio.worker.execution import executor, find_node, find_nodes
 from workflow_studio.worker.ports import Handled, Undelivered
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ PRELUDE_LINES = 2
 FIRST_LINE = 101
 """The line of the user's file that the first line of a bundle is mapped to."""
 
-NODES = [pytest.param(find_node, id="system"), pytest.param(lambda: find_node(newer_node()), id="newer")]
+NODES = [
+    pytest.param(lambda: find_nodes()[-1:], id="system"),
+    pytest.param(lambda: find_nodes(newer_node()), id="newer"),
+]
 
 
 class Sink:
@@ -69,9 +72,9 @@ def sink() -> Sink:
 def run(make_pool: Any, artifact: Any, delivery: Any, sink: Sink) -> Callable[..., Any]:
     """Runs one step, or a replay, of the bundles that are given."""
 
-    async def run_one(kind: str = "step", node: Any = None, **bundles: str) -> Any:
+    async def run_one(kind: str = "step", nodes: Any = None, **bundles: str) -> Any:
         artifact(**bundles)
-        options = {} if node is None else {"node": node}
+        options = {} if nodes is None else {"nodes": nodes}
         message = delivery(kind, run_id="wrun_1", step_id=None if kind == "workflow" else "step_1")
         return await make_pool(output=sink, **options).deliver(message)
 
@@ -99,11 +102,11 @@ module.exports.POST = async () => {
 """
 
 
-@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize("nodes", NODES)
 async def test_an_errors_stack_names_the_users_lines_where_it_is_recorded_and_printed(
-    run: Any, world: Any, sink: Sink, node: Callable[[], Any]
+    run: Any, world: Any, sink: Sink, nodes: Callable[[], Any]
 ) -> None:
-    assert await run(step=with_map(FAILING), node=node()) == Handled()
+    assert await run(step=with_map(FAILING), nodes=nodes()) == Handled()
     here, from_here = line_of(FAILING, "// here"), line_of(FAILING, "// from here")
     step_failed, run_failed = (call["event"]["eventData"] for call in world.made("events.create"))
     for stack in (step_failed["stack"], run_failed["error"]["stack"], sink.text):

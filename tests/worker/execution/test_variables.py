@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
+from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_nodes
 from workflow_studio.worker.ports import ExecutorUnavailableError, Failed, Handled, Undelivered
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def pool(world: Any, tmp_path: Path, variables: Variables) -> AsyncIterato
     made = NodeExecutorPool(
         world=world,
         artifact_path=lambda deployment: tmp_path / "artifacts" / deployment,
-        options=ExecutorOptions(node=find_node(), env={"A": "file", "B": "file"}),
+        options=ExecutorOptions(nodes=find_nodes(), env={"A": "file", "B": "file"}),
         variables=variables,
     )
     yield made

@@ -133,11 +133,11 @@ async def test_a_worker_with_another_database_leaves_the_artifacts_in_its_data_f
 
 
 async def test_a_worker_refuses_code_for_another_nodejs(worker):
-    worker.services.artifacts._node = (20, 20, 0)
+    worker.services.artifacts._nodes = [(24, 1, 0), (20, 20, 0)]
     refused = await worker.post("/v1/deployments", content=artifact(manifest=redigested(manifest_of(node=">=22 <23"))))
     assert code_of(refused, 400) == "unsupported_artifact"
     assert ">=22 <23" in refused.json()["message"]
-    assert "20.20.0" in refused.json()["message"]
+    assert "24.1.0 or 20.20.0" in refused.json()["message"]
 
 
 # Variables

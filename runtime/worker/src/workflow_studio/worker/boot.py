@@ -31,7 +31,7 @@ from workflow_studio.worker.engine.doorbell import InProcessDoorbell
 from workflow_studio.worker.engine.keys import new_secret
 from workflow_studio.worker.engine.stream_rows import DatabaseStreams
 from workflow_studio.worker.env_file import read_env_file
-from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_node
+from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_nodes
 from workflow_studio.worker.limits import StreamLimit
 from workflow_studio.worker.ports import ExecutorUnavailableError
 from workflow_studio.worker.services import Services
@@ -88,9 +88,9 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         engine = _engine_of(settings, database, doorbell, streams)
         builtin = BuiltinCompute(engine, settings.external_url)
         compute = choose(COMPUTE, settings, lambda: builtin)
-        node = runner.node if isinstance(runner, ExecutorOptions) else None
+        nodes = runner.nodes if isinstance(runner, ExecutorOptions) else ()
         artifacts = ArtifactStore(
-            settings.artifact_dir, settings.artifact_limits, node=None if node is None else node.version
+            settings.artifact_dir, settings.artifact_limits, nodes=[node.version for node in nodes]
         )
         await artifacts.open(await engine.identity(), engine.deployments.is_known)
         await _provide_keys(engine, settings)
@@ -176,7 +176,7 @@ def executor_options(settings: WorkerSettings) -> ExecutorOptions:
     """
     env = {} if settings.env_file is None else read_env_file(settings.env_file)
     return ExecutorOptions(
-        node=find_node(settings.node),
+        nodes=find_nodes(settings.node),
         env=env,
         public_url=settings.external_url,
         processes_per_deployment=settings.processes_per_deployment,

@@ -22,7 +22,7 @@ from pydantic_settings import SettingsError
 from workflow_studio.worker.announce import Refusal, explained
 from workflow_studio.worker.composition import COMPUTE, KINDS, choose, path_of, stand_in, storage_of
 from workflow_studio.worker.env_file import EnvFileError, read_env_file
-from workflow_studio.worker.execution import NodeNotFoundError, find_node
+from workflow_studio.worker.execution import NodeNotFoundError, find_nodes
 from workflow_studio.worker.loading import BUILT_IN, PartError, abilities
 from workflow_studio.worker.parts import CanLook
 from workflow_studio.worker.settings import ENV_PREFIX, WorkerSettings, load_settings
@@ -157,11 +157,12 @@ def _unknown_settings(settings_file: Path | None) -> Iterator[Finding]:
 
 def _node(settings: WorkerSettings, facts: dict[str, Any]) -> Iterator[Finding]:
     try:
-        node = find_node(settings.node)
+        node, *others = find_nodes(settings.node)
     except NodeNotFoundError as error:
         yield from (_error(refusal) for refusal in explained(error))
         return
-    facts["node"] = {"path": str(node.path), "version": ".".join(map(str, node.version))}
+    facts["node"] = {"path": str(node.path), "version": node.version_text}
+    facts["otherNodes"] = [{"path": str(other.path), "version": other.version_text} for other in others]
 
 
 def _env_file(settings: WorkerSettings, facts: dict[str, Any]) -> Iterator[Finding]:

@@ -37,7 +37,8 @@ def worker_command(*arguments: str) -> list[str]:
 def worker_environment(settings: Mapping[str, object], base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a worker's process.
 
-    The worker gets the Node.js this command would use, unless one is set for it already.
+    The worker gets the Node.js that ``STUDIO_NODE`` names, unless one is set for it already. Otherwise it looks for the
+    newest there is by itself.
 
     Args:
         settings: By name, such as ``data_dir``; ``None`` leaves one to the environment.
@@ -49,5 +50,7 @@ def worker_environment(settings: Mapping[str, object], base: Mapping[str, str] |
     environment = dict(os.environ if base is None else base)
     environment |= {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in settings.items() if value is not None}
     if not environment.get(f"{ENV_PREFIX}NODE"):
-        environment[f"{ENV_PREFIX}NODE"] = str(find_node(environment).node)
+        found = find_node(environment)
+        if environment.get("STUDIO_NODE"):
+            environment[f"{ENV_PREFIX}NODE"] = str(found.node)
     return environment

@@ -14,6 +14,8 @@ from workflow_studio.compute.manifest import FORMAT_VERSION, Manifest
 from workflow_studio.worker.artifacts.errors import REBUILD, ArtifactError, too_large
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workflow_studio.worker.artifacts.limits import ArtifactLimits
 
 SPEC_VERSIONS: Final = frozenset({3})
@@ -29,13 +31,13 @@ NodeVersion = tuple[int, int, int]
 """Major, minor and patch of a Node.js."""
 
 
-def read_manifest(content: bytes, limits: ArtifactLimits, node: NodeVersion | None = None) -> Manifest:
+def read_manifest(content: bytes, limits: ArtifactLimits, nodes: Sequence[NodeVersion] = ()) -> Manifest:
     """Return the manifest that ``content`` holds.
 
     Args:
         content: The manifest as JSON.
         limits: How large what it describes may be.
-        node: The Node.js that there is to run it; None if that does not matter.
+        nodes: The Node.js that there are to run it; none if that does not matter.
 
     Raises:
         ArtifactError: If it is malformed, contradicts itself, wants more than this worker can give, or describes files
@@ -54,8 +56,8 @@ def read_manifest(content: bytes, limits: ArtifactLimits, node: NodeVersion | No
         raise _explained(error) from error
     _refuse_large(manifest, limits)
     _refuse_colliding([file.path for file in manifest.files])
-    if node is not None:
-        _refuse_other_node(manifest.node, ".".join(map(str, node)))
+    if nodes:
+        _refuse_other_node(manifest.node, [".".join(map(str, node)) for node in nodes])
     return manifest
 
 
@@ -91,13 +93,13 @@ def _explained(error: ValidationError) -> ArtifactError:
     return _invalid(f"The manifest is wrong{f' at {place}' if place else ''}: {message}.")
 
 
-def _refuse_other_node(wanted: str, version: str) -> None:
+def _refuse_other_node(wanted: str, versions: list[str]) -> None:
     if len(wanted) > _MAX_RANGE or nodesemver.valid_range(wanted, loose=False) is None:
         raise _invalid(f"The manifest is wrong at node: {_short(wanted)} is not a range of versions.")
-    if not nodesemver.satisfies(version, wanted, loose=False):
+    if not any(nodesemver.satisfies(version, wanted, loose=False) for version in versions):
         raise ArtifactError(
             ErrorCode.UNSUPPORTED_ARTIFACT,
-            f"The artifact wants Node.js {_short(wanted)}; this worker runs {version}.",
+            f"The artifact wants Node.js {_short(wanted)}; this worker runs {' or '.join(versions)}.",
             "Give the worker such a Node.js (its setting `node`), or build the app for the one it has.",
         )
 

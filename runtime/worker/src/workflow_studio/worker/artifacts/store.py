@@ -32,7 +32,7 @@ from workflow_studio.worker.artifacts.limits import ArtifactLimits
 from workflow_studio.worker.artifacts.manifests import PACKAGE_FILE, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
     from typing import BinaryIO
 
     from workflow_studio.worker.artifacts.manifests import NodeVersion
@@ -58,15 +58,15 @@ class ArtifactStore:
     Args:
         directory: Where they are kept; made if it is missing.
         limits: How large they may be.
-        node: The version of the Node.js that will run them; what needs another is refused. None takes them all.
+        nodes: The versions of Node.js that can run them; what needs another is refused. Without any, none is.
     """
 
     def __init__(
-        self, directory: Path, limits: ArtifactLimits | None = None, *, node: NodeVersion | None = None
+        self, directory: Path, limits: ArtifactLimits | None = None, *, nodes: Sequence[NodeVersion] = ()
     ) -> None:
         self.directory = directory
         self.limits = limits or ArtifactLimits()
-        self._node = node
+        self._nodes = nodes
         self._turn = anyio.Semaphore(_RECEIVED_AT_ONCE)
         self._changing = anyio.Lock()
         self._held: Counter[str] = Counter()
@@ -265,7 +265,7 @@ class ArtifactStore:
             raise invalid(f"The archive does not begin with {MANIFEST_NAME}.")
         if first.size > self.limits.manifest:
             raise too_large("The manifest", self.limits.manifest, "bytes")
-        manifest = read_manifest(b"".join(first.chunks()), self.limits, self._node)
+        manifest = read_manifest(b"".join(first.chunks()), self.limits, self._nodes)
         awaited = {file.path: file for file in manifest.files}
         for member in archive:
             file = awaited.pop(member.name, None)

@@ -4,8 +4,16 @@
 ``host/``.
 """
 
-from workflow_studio.worker.execution.node import NodeNotFoundError, NodeRuntime, find_node
+from workflow_studio.worker.execution.node import NodeNotFoundError, NodeRuntime, find_node, find_nodes
 from workflow_studio.worker.execution.options import ExecutorOptions
 from workflow_studio.worker.execution.pool import ExecutorStatus, NodeExecutorPool
 
-__all__ = ["ExecutorOptions", "ExecutorStatus", "NodeExecutorPool", "NodeNotFoundError", "NodeRuntime", "find_node"]
+__all__ = [
+    "ExecutorOptions",
+    "ExecutorStatus",
+    "NodeExecutorPool",
+    "NodeNotFoundError",
+    "NodeRuntime",
+    "find_node",
+    "find_nodes",
+]

