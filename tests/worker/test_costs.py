@@ -179,15 +179,15 @@ async def worker(
     await database.close()
 
 
-async def test_a_sequential_step_costs_three_calls_and_three_commits(worker: Worker) -> None:
+async def test_a_sequential_step_costs_three_calls_and_two_commits(worker: Worker) -> None:
     steps = 20
     cost = await worker.cost_of("sequential", steps)
     assert cost.deliveries == {"step": steps, "workflow": steps + 1}
     # A replay loads what is new and stores the next step with its message; a step stores its end with the wake-up.
     assert cost.calls == {"events.create": steps + 2, "batch": 2 * steps, "encryption.key": 1}
-    # A step's record, message and start are one commit; its end, the wake-up and the next replay's lease another; the
-    # end of the replay is the third. Some fall together.
-    assert cost.commits <= 3 * steps + 8
+    # A step's record, message and start are one commit; its end, the wake-up, the end of the replay before and the
+    # lease of the next one another. Where a machine is slow, the end of a replay does not wait for so long.
+    assert cost.commits <= 2.5 * steps + 8
     assert cost.frames <= 10 * steps + 12
 
 

@@ -12,7 +12,7 @@ from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import Capacity, Engine
 from workflow_studio.worker.engine.dispatcher import Places
 from workflow_studio.worker.ports import Failed, Handled, Undelivered
-from workflow_studio.worker.store import StoreError, _sqlite
+from workflow_studio.worker.store import StoreError, _sqlite, _writer
 
 
 class Pool:
@@ -195,11 +195,11 @@ async def test_a_failing_database_delays_deliveries_and_outcomes_but_loses_none(
     write = type(world.engine.leases._database).write
     failures = []
 
-    async def unreliable(self, work):
+    async def unreliable(self, work, **how):
         if len(failures) < 4:
             failures.append(work)
             raise StoreError("no disk")
-        return await write(self, work)
+        return await write(self, work, **how)
 
     await start()
     run_id = await world.new_run()
@@ -211,6 +211,37 @@ async def test_a_failing_database_delays_deliveries_and_outcomes_but_loses_none(
     await until(lambda: len(failures) == 4)
     await drained(world)
     assert len(pool.deliveries) == 1
+
+
+@pytest.fixture
+def patience(monkeypatch):
+    """Have writes wait for others for as long as it takes."""
+    monkeypatch.setattr(_writer, "_PATIENCE_SECONDS", 3600.0)
+
+
+@pytest.mark.usefixtures("patience")
+async def test_a_replay_that_others_wait_for_ends_at_once(world, start, pool):
+    await start()
+    run_id = await world.new_run()
+    pool.gate.clear()
+    await world.wake(run_id)
+    await until(lambda: pool.deliveries)
+    await world.wake(run_id)
+    pool.gate.set()
+    await until(lambda: len(pool.deliveries) == 2)
+    await world.new_run()  # the last one waits for a commit to share
+
+
+@pytest.mark.usefixtures("patience")
+async def test_a_replay_that_has_ended_is_acknowledged_when_another_one_is_wanted(world, start, pool):
+    dispatcher = await start()
+    run_id = await world.new_run()
+    for deliveries in range(1, 4):
+        await world.wake(run_id)
+        await until(lambda wanted=deliveries: len(pool.deliveries) == wanted)
+    await world.new_run()
+    await until(lambda: dispatcher.in_flight == 0)
+    await drained(world)
 
 
 async def test_a_pool_that_raises_counts_as_a_failed_delivery(world, start, pool, caplog):

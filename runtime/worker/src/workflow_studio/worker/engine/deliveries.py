@@ -27,6 +27,7 @@ class InFlight:
         environment: The environment of its run; where the message was published, if it has none.
         step: The run and the step that it executes; None for any other delivery.
         is_acknowledged: Whether its message is gone, since nothing of it is left to be done.
+        is_awaited: Whether another replay of the run has been asked for, which has to wait for the end of this one.
     """
 
     replays: str | None = None
@@ -34,6 +35,7 @@ class InFlight:
     environment: str = DEFAULT_ENVIRONMENT
     step: tuple[str, str] | None = None
     is_acknowledged: bool = False
+    is_awaited: bool = False
 
 
 class Deliveries:
@@ -45,6 +47,7 @@ class Deliveries:
 
     def __init__(self) -> None:
         self._in_flight: dict[str, InFlight] = {}
+        self._replays: dict[str, InFlight] = {}
         self._waits: Counter[str] = Counter()
         self._on_waiting: list[Callable[[], None]] = []
 
@@ -89,10 +92,27 @@ class Deliveries:
     def begin(self, delivery_id: str, delivery: InFlight) -> None:
         """Note a delivery."""
         self._in_flight[delivery_id] = delivery
+        if delivery.replays is not None:
+            self._replays[delivery.replays] = delivery
 
     def end(self, delivery_id: str) -> None:
         """Forget a delivery."""
-        self._in_flight.pop(delivery_id, None)
+        ended = self._in_flight.pop(delivery_id, None)
+        if ended is not None and ended.replays is not None and self._replays.get(ended.replays) is ended:
+            del self._replays[ended.replays]
+
+    def await_replay(self, run_id: str) -> bool:
+        """Note that another replay of a run has been asked for; tell whether it has to wait for one in flight."""
+        replay = self._replays.get(run_id)
+        if replay is None:
+            return False
+        replay.is_awaited = True
+        return True
+
+    def is_awaited(self, delivery_id: str) -> bool:
+        """Tell whether another replay waits for the end of this one."""
+        found = self._in_flight.get(delivery_id)
+        return found is not None and found.is_awaited
 
     def is_replay_of(self, delivery_id: str | None, run_id: str) -> bool:
         """Tell whether the delivery is a replay of the run."""

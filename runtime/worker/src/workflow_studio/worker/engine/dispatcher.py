@@ -275,11 +275,11 @@ class Dispatcher:
     async def _deliver(self, delivery: Delivery) -> None:
         try:
             outcome = await self._run(delivery)
-            await self._record(delivery, outcome)
         finally:
             del self._in_flight[delivery.id]
             self._places.give_back(Counter((delivery.kind,)))
             self._lend()
+        await self._record(delivery, outcome)
 
     async def _run(self, delivery: Delivery) -> Outcome:
         try:
@@ -290,25 +290,33 @@ class Dispatcher:
 
     async def _record(self, delivery: Delivery, outcome: Outcome) -> None:
         """Record an outcome, however long the database fails: the message is leased until then."""
-        report = before_sleep_log(_LOG, logging.ERROR)
-        async for attempt in AsyncRetrying(retry=retry_if_exception_type(), wait=_RETRY, before_sleep=report):
-            with attempt:
-                if isinstance(outcome, Failed):
-                    _LOG.warning(
-                        "Delivery %s of message %s failed at attempt %d: %s",
-                        delivery.id,
-                        delivery.message_id,
-                        delivery.attempt,
-                        outcome.message,
-                    )
-                    await self._leases.fail(delivery.id, outcome.message, executor_lost=outcome.executor_lost)
-                elif isinstance(outcome, Undelivered):
-                    _LOG.warning("Message %s could not be delivered: %s", delivery.message_id, outcome.message)
-                    await self._leases.give_back(delivery.id, outcome.message)
-                elif outcome.timeout_seconds is None:
-                    await self._leases.complete(delivery.id)
-                else:
-                    await self._leases.defer(delivery.id, outcome.timeout_seconds)
+        if isinstance(outcome, Failed):
+            _LOG.warning(
+                "Delivery %s of message %s failed at attempt %d: %s",
+                delivery.id,
+                delivery.message_id,
+                delivery.attempt,
+                outcome.message,
+            )
+        elif isinstance(outcome, Undelivered):
+            _LOG.warning("Message %s could not be delivered: %s", delivery.message_id, outcome.message)
+        try:
+            await self._note(delivery, outcome)
+        except Exception:  # noqa: BLE001  # the message is leased for ever unless it is tried again
+            _LOG.exception("The outcome of delivery %s could not be recorded; trying again.", delivery.id)
+            report = before_sleep_log(_LOG, logging.ERROR)
+            again = AsyncRetrying(retry=retry_if_exception_type(), wait=_RETRY, before_sleep=report)
+            await again(self._note, delivery, outcome)
+
+    async def _note(self, delivery: Delivery, outcome: Outcome) -> None:
+        if isinstance(outcome, Failed):
+            await self._leases.fail(delivery.id, outcome.message, executor_lost=outcome.executor_lost)
+        elif isinstance(outcome, Undelivered):
+            await self._leases.give_back(delivery.id, outcome.message)
+        elif outcome.timeout_seconds is None:
+            await self._leases.complete(delivery.id, may_wait=not self._is_limited)
+        else:
+            await self._leases.defer(delivery.id, outcome.timeout_seconds)
 
 
 def _kinds(claim: Claim) -> Counter[Kind]:

@@ -65,6 +65,7 @@ class Leases:
         self.deliveries = deliveries
         self._clock = clock
         self._claims = Claims(deliveries, clock, owner)
+        queue.on_replay_wanted(self._replay_wanted)
 
     async def claim(self, limits: Mapping[Kind, int]) -> Claim:
         """Lease messages that are due.
@@ -114,8 +115,12 @@ class Leases:
         self._queue.announce(transaction)
         transaction.after_commit(lambda: self.deliveries.acknowledged(delivery_id))
 
-    async def complete(self, delivery_id: str) -> bool:
+    async def complete(self, delivery_id: str, *, may_wait: bool = False) -> bool:
         """Acknowledge a delivery: its message is gone.
+
+        Args:
+            delivery_id: The delivery.
+            may_wait: Whether nothing else waits for the message to be gone, so that this may share the next commit.
 
         Returns:
             False if the lease was lost.
@@ -132,7 +137,7 @@ class Leases:
             _DELETE.run(transaction.connection, {"message": row["message_id"]})
             return True
 
-        return await self._end(delivery_id, work)
+        return await self._end(delivery_id, work, may_wait=may_wait and not self.deliveries.is_awaited(delivery_id))
 
     async def defer(self, delivery_id: str, timeout_seconds: float) -> bool:
         """Acknowledge a delivery whose handler wants the message again.
@@ -222,7 +227,11 @@ class Leases:
 
         return await self._end(delivery_id, work)
 
-    async def _end(self, delivery_id: str, work: Any) -> bool:
+    def _replay_wanted(self, run_id: str) -> None:
+        if self.deliveries.await_replay(run_id):
+            self._database.hurry()
+
+    async def _end(self, delivery_id: str, work: Any, *, may_wait: bool = False) -> bool:
         def ended(transaction: Transaction) -> bool:
             # Another message of the run may have waited for this delivery, or become ready by it.
             self._queue.announce(transaction)
@@ -230,7 +239,7 @@ class Leases:
             held: bool = work(transaction)
             return held
 
-        return await self._database.write(ended)
+        return await self._database.write(ended, may_wait=may_wait)
 
     def _note_replay(self, transaction: Transaction, row: Row, delivery_id: str) -> None:
         seen = self.deliveries.seen_slot(delivery_id)

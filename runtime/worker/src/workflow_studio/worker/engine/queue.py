@@ -93,6 +93,11 @@ class Queue:
         self._idempotency = idempotency
         self._admission = admission
         self._doorbell = doorbell
+        self._on_replay_wanted: Callable[[str], None] | None = None
+
+    def on_replay_wanted(self, callback: Callable[[str], None]) -> None:
+        """Have ``callback`` called with the id of a run whenever a commit has asked for a replay of it."""
+        self._on_replay_wanted = callback
 
     def on_ready(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called whenever a commit has made messages ready, or ready earlier."""
@@ -206,6 +211,7 @@ class Queue:
                 hasten(transaction, pending["message_id"], run_at)
             # A claim may have passed over it while it was locked.
             self.announce(transaction, min(run_at, pending["run_at"]))
+            self._tell_of_replay(transaction, run_id)
             return str(pending["message_id"])
         if envelope is not None:
             return self._insert(transaction, "workflow", envelope, now=now, run_at=run_at)
@@ -247,7 +253,14 @@ class Queue:
         row = {"message_id": message_id, "status": "ready", "run_at": run_at, "created_at": now, **_NEW, **values}
         insert_row(transaction.connection, _T, row)
         self.announce(transaction, run_at)
+        if values["kind"] == "workflow":
+            self._tell_of_replay(transaction, values["run_id"])
         return message_id
+
+    def _tell_of_replay(self, transaction: Transaction, run_id: str | None) -> None:
+        tell = self._on_replay_wanted
+        if tell is not None and run_id is not None:
+            transaction.after_commit(lambda: tell(run_id))
 
     def retry_unresolved(self, transaction: Transaction) -> None:
         """Look again, now, at the messages that had no executor to go to."""

@@ -120,13 +120,16 @@ class PostgresBackend:
             session.close()
             raise
 
-    def submit(self, work: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
+    def submit(self, work: Callable[[Transaction], Any], *, may_wait: bool = False) -> asyncio.Future[Any]:  # noqa: ARG002  # here each write has a commit of its own
         """Queue a write."""
         if self._closed:
             raise StoreError("The database is closed.")
         job, future = Job.of_caller(work)
         self._threads.submit(self._run, job)
         return future
+
+    def hurry(self) -> None:
+        """Do nothing: no write waits for others."""
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run reads that see one state, on the calling thread; once more if the connection turns out to be dead."""

@@ -113,4 +113,4 @@ def rollback_to_savepoint(connection: Connection) -> None:
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:
-    return cast("sqlite3.Connection", connection.connection.driver_connection)
+    return cast("sqlite3.Connection", connection.connection.dbapi_connection)

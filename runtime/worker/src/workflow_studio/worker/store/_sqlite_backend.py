@@ -59,9 +59,13 @@ class SqliteBackend:
             lock.release()
             raise
 
-    def submit(self, work: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
+    def submit(self, work: Callable[[Transaction], Any], *, may_wait: bool = False) -> asyncio.Future[Any]:
         """Queue a write."""
-        return self._writer.submit(work)
+        return self._writer.submit(work, may_wait=may_wait)
+
+    def hurry(self) -> None:
+        """Have the writes done now that wait for others."""
+        self._writer.hurry()
 
     def follow_up(self, make_job: Callable[[], Job]) -> None:
         """Have a job done at the end of every commit with a write that wants it."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import deque
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
@@ -25,6 +27,15 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _MAX_BATCH = 256
+_PATIENCE_SECONDS = 0.01
+"""How long a write that may wait does so for others to share a commit with."""
+
+
+class _Signal(Enum):
+    """What the thread is told beside what it is to do."""
+
+    LOOK = auto()
+    END = auto()
 
 
 class Writer:
@@ -32,15 +43,20 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | _Signal] = queue.SimpleQueue()
+        self._patient: deque[Job] = deque()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._connection: Connection | None = None
         self._closed = False
         self._make_follow_up: Callable[[], Job] | None = None
         self._thread.start()
 
-    def submit(self, work: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
+    def submit(self, work: Callable[[Transaction], Any], *, may_wait: bool = False) -> asyncio.Future[Any]:
         """Queue a write; the future resolves after the commit.
+
+        Args:
+            work: The write.
+            may_wait: Whether it may wait a moment for a write that may not, to be committed together with it.
 
         Raises:
             StoreError: If the writer is closed.
@@ -48,8 +64,21 @@ class Writer:
         if self._closed:
             raise StoreError("The database is closed.")
         job, future = Job.of_caller(work)
-        self._jobs.put(job)
+        if may_wait:
+            self._patient.append(job)
+            job.loop.call_later(_PATIENCE_SECONDS, self._end_patience, job)
+        else:
+            self._jobs.put(job)
         return future
+
+    def hurry(self) -> None:
+        """Have the writes done now that wait for others."""
+        if self._patient:
+            self._jobs.put(_Signal.LOOK)
+
+    def _end_patience(self, job: Job) -> None:
+        if job.transaction is None:  # it has not been begun
+            self.hurry()
 
     def follow_up(self, make_job: Callable[[], Job]) -> None:
         """Have a job done at the end of every commit with a write that wants it."""
@@ -59,16 +88,15 @@ class Writer:
         """Finish the writes that are queued, and end the thread."""
         if not self._closed:
             self._closed = True
-            self._jobs.put(None)
+            self._jobs.put(_Signal.END)
         self._thread.join()
 
     def _run(self) -> None:
-        last = False
-        while not last:
-            first = self._jobs.get()
-            if first is None:
-                break
-            batch, last = self._gather(first)
+        is_last = False
+        while not is_last:
+            batch, is_last = self._gather(self._jobs.get())
+            if not batch:
+                continue
             try:
                 self._commit(batch)
             except Exception as error:  # noqa: BLE001  # the callers must hear of it, whatever it is
@@ -77,17 +105,24 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
 
-    def _gather(self, first: Job) -> tuple[list[Job], bool]:
-        batch = [first]
-        while len(batch) < _MAX_BATCH:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                return batch, True
-            batch.append(job)
-        return batch, False
+    def _gather(self, first: Job | _Signal) -> tuple[list[Job], bool]:
+        """Return what is to be done by now, and whether it is the last."""
+        found: list[Job] = []
+        is_last = False
+        try:
+            while not is_last:
+                if isinstance(first, Job):
+                    found.append(first)
+                is_last = first is _Signal.END
+                if len(found) == _MAX_BATCH:
+                    break
+                first = self._jobs.get_nowait()
+        except queue.Empty:
+            pass
+        patient = []
+        while self._patient:
+            patient.append(self._patient.popleft())
+        return patient + found, is_last
 
     def _commit(self, batch: list[Job]) -> None:
         connection = self._connection

@@ -42,8 +42,11 @@ class Backend(Protocol):
     in_order: ClassVar[bool]
     lost: concurrent.futures.Future[StoreLockedError]
 
-    def submit(self, work: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
-        """Queue a write; the future resolves after the commit."""
+    def submit(self, work: Callable[[Transaction], Any], *, may_wait: bool = False) -> asyncio.Future[Any]:
+        """Queue a write; the future resolves after the commit. It may wait a moment for others to be committed with."""
+
+    def hurry(self) -> None:
+        """Have the writes done now that wait for others."""
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run reads that see one state, on the calling thread."""
@@ -118,7 +121,7 @@ class Database:
         """
         return cls(open_backend(location))
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T], *, may_wait: bool = False) -> T:
         """Run ``work`` in a transaction and return its result once it is durable.
 
         An exception undoes this write alone, whatever it is committed together with. If the caller is cancelled, the
@@ -126,16 +129,27 @@ class Database:
         another, so it must have no effect outside; :meth:`Transaction.after_commit` is for those. It sees the caller's
         context variables.
 
+        Args:
+            work: Writes.
+            may_wait: Whether this write may wait some milliseconds for one that may not, so that both share a commit;
+                not for longer than until :meth:`hurry`.
+
         Raises:
             StoreValueError: If the database cannot hold a value.
             StoreError: If the database fails or is closed.
         """
         context = copy_context()
         try:
-            result: T = await self._backend.submit(lambda transaction: context.run(self._do, work, transaction))
+            result: T = await self._backend.submit(
+                lambda transaction: context.run(self._do, work, transaction), may_wait=may_wait
+            )
         except DBAPIError as error:
             raise self._backend.failure(error) from error
         return result
+
+    def hurry(self) -> None:
+        """Have the writes committed now that wait for others."""
+        self._backend.hurry()
 
     @property
     def in_order(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import bindparam, insert, update
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect, Executable, Insert, Select, Table, Update
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.sql.schema import ScalarElementColumnDefault
-
-    Processor = Callable[[Any], Any] | None
 
 Row = dict[str, Any]
 
@@ -43,9 +42,7 @@ class Statement:
         if cursor is None:
             yield from (dict(row) for row in connection.execute(self.element, parameters).mappings())
             return
-        columns = cast("_Compiled", self._compiled).columns
-        for values in cursor:
-            yield _row(columns, values)
+        yield from map(cast("_Compiled", self._compiled).row, cursor)
 
     def first(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> Row | None:
         """Execute a query and return its first row, if there is one."""
@@ -55,7 +52,7 @@ class Statement:
             return None if row is None else dict(row)
         values = cursor.fetchone()
         cursor.close()
-        return None if values is None else _row(cast("_Compiled", self._compiled).columns, values)
+        return None if values is None else cast("_Compiled", self._compiled).row(values)
 
     def scalar(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> Any:
         """Execute a query and return the first value of its first row; None without a row."""
@@ -72,7 +69,7 @@ class Statement:
 
     def _execute(self, connection: Connection, parameters: Mapping[str, Any] | None) -> sqlite3.Cursor | None:
         """Execute it directly; None where SQLAlchemy is to do it."""
-        driver = connection.connection.driver_connection
+        driver = connection.connection.dbapi_connection
         if not isinstance(driver, sqlite3.Connection):
             return None
         compiled = self._compiled
@@ -96,28 +93,44 @@ class _Compiled:
         if compiled.post_compile_params:
             raise ValueError(f"Lists of values are not known before they are executed: {compiled}")
         self.text = str(compiled)
-        self._names = tuple(compiled.positiontup or ())
+        names = tuple(compiled.positiontup or ())
         self._constants = {
             name: value for name, value in compiled.params.items() if not compiled.binds.get(name, _REQUIRED).required
         }
         for column in compiled.insert_prefetch if element.is_insert else ():
             self._constants[column.key] = cast("ScalarElementColumnDefault", column.default).arg
-        self._processors: dict[str, Processor] = {
-            name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()
-        }
+        binds = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()}
+        self._bound = [(name, process) for name, process in binds.items() if process is not None]
+        self._in_order = _getter(names)
         selected = getattr(element, "selected_columns", ())
-        self.columns: tuple[tuple[str, Processor], ...] = tuple(
+        self._columns = tuple(column.key for column in selected)
+        results = [
             (column.key, column.type.dialect_impl(dialect).result_processor(dialect, None)) for column in selected
-        )
+        ]
+        self._read = [(name, process) for name, process in results if process is not None]
 
     def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-        constants, processors = self._constants, self._processors
-        values = []
-        for name in self._names:
-            value = parameters[name] if name in parameters else constants[name]
-            process = processors.get(name)
-            values.append(value if process is None else process(value))
-        return tuple(values)
+        """Return what is to be handed over with the text."""
+        if self._constants or self._bound:
+            parameters = {**self._constants, **parameters}
+            for name, process in self._bound:
+                parameters[name] = process(parameters[name])
+        return self._in_order(parameters)
+
+    def row(self, values: tuple[Any, ...]) -> Row:
+        """Return what was found by the names of the columns."""
+        row = dict(zip(self._columns, values, strict=True))
+        for name, process in self._read:
+            row[name] = process(row[name])
+        return row
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return what takes the values of these names, in their order."""
+    if len(names) > 1:
+        several: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*names)
+        return several
+    return lambda parameters: tuple(parameters[name] for name in names)
 
 
 class _Required:
@@ -125,13 +138,6 @@ class _Required:
 
 
 _REQUIRED: Any = _Required()
-
-
-def _row(columns: tuple[tuple[str, Processor], ...], values: tuple[Any, ...]) -> Row:
-    return {
-        name: value if process is None else process(value)
-        for (name, process), value in zip(columns, values, strict=True)
-    }
 
 
 @cache
