@@ -180,7 +180,7 @@ class TestCheckConfig:
 
     def test_without_settings_all_parts_are_built_in(self, capsys):
         parts = self.check(capsys, 0)["settings"]["parts"]
-        assert parts == dict.fromkeys(("storage", "queue", "streams", "compute"), "built-in")
+        assert parts == dict.fromkeys(("storage", "queue", "streams", "objects", "compute"), "built-in")
 
     def test_custom_parts_are_made_and_shown_and_nothing_is_started(self, capsys, guide, tmp_path):
         self.set("COMPUTE", "shop_compute:ShopCompute")

@@ -14,6 +14,7 @@ from workflow_studio.worker.engine import EngineError
 from workflow_studio.worker.env_file import EnvFileError
 from workflow_studio.worker.execution import NodeNotFoundError
 from workflow_studio.worker.loading import PartError
+from workflow_studio.worker.objects import ObjectStoreError
 from workflow_studio.worker.store import StoreError, StoreLockedError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def explained(error: Exception) -> list[Refusal]:
 
 
 def _explained(error: Exception) -> Refusal:
-    if isinstance(error, EngineError | PartError):
+    if isinstance(error, EngineError | PartError | ObjectStoreError):
         return Refusal(str(error.code), error.message, error.recovery)
     if isinstance(error, StoreError):
         code = "database_in_use" if isinstance(error, StoreLockedError) else "database_failed"

@@ -15,6 +15,7 @@ from workflow_studio.compute import interface
 from workflow_studio.compute.interface import Compute
 from workflow_studio.worker import parts
 from workflow_studio.worker.loading import BUILT_IN, Kind, PartError, check, load, methods
+from workflow_studio.worker.objects import open_objects
 from workflow_studio.worker.parts import FactoryContext
 from workflow_studio.worker.store import Database
 from workflow_studio.worker.store.database import Backend, open_backend
@@ -32,6 +33,7 @@ T = TypeVar("T")
 STORAGE: Final = Kind("storage", parts.Storage, (parts.CanLook,))  # type: ignore[type-abstract]
 QUEUE: Final = Kind("queue", parts.Doorbell)  # type: ignore[type-abstract]
 STREAMS: Final = Kind("streams", parts.Streams)  # type: ignore[type-abstract]
+OBJECTS: Final = Kind("objects", parts.ObjectStore)  # type: ignore[type-abstract]
 COMPUTE: Final = Kind(
     "compute",
     Compute,  # type: ignore[type-abstract]
@@ -45,7 +47,7 @@ COMPUTE: Final = Kind(
         interface.CanClose,
     ),
 )
-KINDS: Final[tuple[Kind[Any], ...]] = (STORAGE, QUEUE, STREAMS, COMPUTE)
+KINDS: Final[tuple[Kind[Any], ...]] = (STORAGE, QUEUE, STREAMS, OBJECTS, COMPUTE)
 _LEAST_SECONDS: Final = 1.0
 """What a part gets for its end, however late it is."""
 
@@ -123,6 +125,16 @@ def storage_of(settings: WorkerSettings) -> parts.Storage:
         PartError: If there is no such part, or it is not what it must be.
     """
     return choose(STORAGE, settings, lambda: DatabaseStorage(settings.database))
+
+
+def objects_of(settings: WorkerSettings) -> parts.ObjectStore:
+    """Return the object store that the settings choose.
+
+    Raises:
+        PartError: If there is no such part, or it is not what it must be.
+        ObjectStoreError: If the store cannot be used.
+    """
+    return choose(OBJECTS, settings, lambda: open_objects(settings.objects_url, settings.object_dir))
 
 
 def open_database(storage: parts.Storage, settings: WorkerSettings) -> Database:

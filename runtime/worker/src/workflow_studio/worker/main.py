@@ -23,6 +23,7 @@ from workflow_studio.worker.engine import EngineError
 from workflow_studio.worker.env_file import EnvFileError
 from workflow_studio.worker.execution import NodeNotFoundError
 from workflow_studio.worker.loading import PartError
+from workflow_studio.worker.objects import ObjectStoreError
 from workflow_studio.worker.origin import name_requests_in_log
 from workflow_studio.worker.settings import ENV_PREFIX, WorkerSettings, load_settings
 from workflow_studio.worker.store import StoreError
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
                 lost = runner.run(_serve(_Server(config, settings, as_json=as_json), listener))
-    except (StoreError, NodeNotFoundError, EnvFileError, EngineError, PartError, OSError) as error:
+    except (StoreError, NodeNotFoundError, EnvFileError, EngineError, PartError, ObjectStoreError, OSError) as error:
         refuse(error, as_json=as_json)
         return _FAILED
     if lost is not None:

@@ -1,8 +1,8 @@
 """The parts of a worker that can be exchanged, and what each of them must do.
 
-A worker is put together of a storage, a queue's doorbell, streams and a Compute. Each has a built-in form, and each can
-be replaced by a *factory*: a function or class that a setting names as ``package.module:factory``. It is called once,
-with a :class:`FactoryContext`, and returns the part::
+A worker is put together of a storage, a queue's doorbell, streams, an object store and a Compute. Each has a built-in
+form, and each can be replaced by a *factory*: a function or class that a setting names as ``package.module:factory``.
+It is called once, with a :class:`FactoryContext`, and returns the part::
 
     def make(context: FactoryContext[Streams]) -> Streams:
         return FileStreams(Path(context.env["STREAMS_DIR"]))
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from workflow_studio.worker.store import Transaction
@@ -218,4 +218,72 @@ class Streams(Protocol):
 
         Whoever waits for the stream looks at it then. A call too many does no harm; without one a reader waits until
         its time is up, which is half a minute at most.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What an object is like.
+
+    Attributes:
+        name: Its name.
+        size: In bytes.
+        modified_at: When it was stored, in epoch milliseconds.
+    """
+
+    name: str
+    size: int
+    modified_at: int
+
+
+class ObjectStore(Protocol):
+    """Where artifacts and large payloads are kept, by names that follow from their content.
+
+    A name is ``[a-z0-9_]`` and slashes, and says what the content is: it never changes, and two who store the same
+    store it once. All workers of a service see the same store. The worker itself verifies what it reads.
+    """
+
+    async def put(self, name: str, content: bytes | Path, /) -> bool:
+        """Store an object, completely or not at all. Durable on return.
+
+        One that is there stays as it is; if several store it at once, one of them does.
+
+        Args:
+            name: Its name.
+            content: The content, or a file of it that nobody changes.
+
+        Returns:
+            Whether it is new.
+
+        Raises:
+            ObjectStoreError: If it cannot be stored.
+        """
+
+    def read(self, name: str, /) -> AsyncIterator[bytes]:
+        """Return an object's content, in pieces.
+
+        Raises:
+            ObjectMissingError: If it is not there, when the first piece is asked for.
+            ObjectStoreError: If it cannot be read.
+        """
+
+    async def look(self, name: str, /) -> StoredObject | None:
+        """Return what an object is like; None if it is not there.
+
+        Raises:
+            ObjectStoreError: If that cannot be told.
+        """
+
+    async def delete(self, name: str, /) -> None:
+        """Remove an object; one that is not there is no error.
+
+        Raises:
+            ObjectStoreError: If it cannot be removed.
+        """
+
+    def list(self, prefix: str, /) -> AsyncIterator[StoredObject]:
+        """Return the objects whose names begin with a prefix, in any order.
+
+        Raises:
+            ObjectStoreError: If they cannot be told.
         """

@@ -19,6 +19,7 @@ from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.artifacts import ArtifactLimits
 from workflow_studio.worker.artifacts.limits import MIB
 from workflow_studio.worker.loading import BUILT_IN
+from workflow_studio.worker.objects import SCHEMES
 
 ENV_PREFIX: Final = "WORKFLOW_STUDIO_WORKER_"
 _MASTER_KEY_SIZE: Final = 32
@@ -66,6 +67,9 @@ class WorkerSettings(BaseSettings):
         storage: The part that keeps the state: ``built-in`` or the import path of a factory.
         queue: The part that tells of messages that are due, likewise.
         streams: The part that keeps the chunks of streams, likewise.
+        objects: The part that keeps artifacts and large payloads, likewise.
+        objects_url: ``s3://…``, ``gs://…``, ``az://…`` or ``file:///…``, to keep objects there rather than in the data
+            folder.
         compute: The part that takes what callers ask for, likewise.
         public_url: The worker's address as others see it, for webhook addresses.
         require_https: Refuse what did not come over HTTPS, by itself or by ``x-forwarded-proto``.
@@ -111,6 +115,8 @@ class WorkerSettings(BaseSettings):
     storage: Part = BUILT_IN
     queue: Part = BUILT_IN
     streams: Part = BUILT_IN
+    objects: Part = BUILT_IN
+    objects_url: str | None = None
     compute: Part = BUILT_IN
     public_url: str = ""
     require_https: bool = False
@@ -163,6 +169,20 @@ class WorkerSettings(BaseSettings):
             raise ValueError("must be postgresql://user@host/database or sqlite:///path/to/file")
         return url
 
+    @field_validator("objects_url")
+    @classmethod
+    def _is_an_object_store(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in SCHEMES or not (parts.netloc or parts.path):
+            raise ValueError("must be s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or file:///folder")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("must hold no credentials: the cloud's own variables, such as AWS_ACCESS_KEY_ID, do")
+        if parts.scheme == "file" and (parts.netloc or not parts.path.startswith("/")):
+            raise ValueError("must name a folder by its whole path: file:///folder")
+        return url
+
     @field_validator("master_key")
     @classmethod
     def _is_a_master_key(cls, key: SecretStr | None) -> SecretStr | None:
@@ -190,6 +210,11 @@ class WorkerSettings(BaseSettings):
     def artifact_dir(self) -> Path:
         """Where artifacts are unpacked."""
         return self.data_dir / "artifacts"
+
+    @property
+    def object_dir(self) -> Path:
+        """Where objects are kept if no other place is set."""
+        return self.data_dir / "objects"
 
     @property
     def api_key_path(self) -> Path:

@@ -150,3 +150,41 @@ class Idempotency(Base, table=True):
     request_hash: str
     answer: bytes = Field(sa_type=LargeBinary)
     created_at: int = Field(sa_type=BigInteger)
+
+
+class StoredObject(Base, table=True):
+    """An object that is in the object store, or is about to be, or to go.
+
+    Attributes:
+        digest: The SHA-256 of its content, in hexadecimal digits.
+        size: In bytes.
+        touched_at: When somebody stored it last, or was about to; it is not deleted soon after.
+        deleting: Whether it is being removed from the store, so that nobody can refer to it.
+    """
+
+    __tablename__ = "objects"
+
+    digest: str = Field(primary_key=True)
+    size: int = Field(sa_type=BigInteger)
+    touched_at: int = Field(sa_type=BigInteger)
+    deleting: bool = False
+
+
+class ObjectRef(Base, table=True):
+    """That a run or a deployment has an object. ``owner`` is its id."""
+
+    __tablename__ = "object_refs"
+    __table_args__ = (Index("ix_object_refs_digest", "digest"),)
+
+    owner: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+
+
+class Turn(Base, table=True):
+    """Which worker does something that one of them does at a time, and until when it may be relied on to do it."""
+
+    __tablename__ = "turns"
+
+    name: str = Field(primary_key=True)
+    owner: str
+    until: int = Field(sa_type=BigInteger)
