@@ -1,4 +1,4 @@
-"""A worker version that does not exist yet: this one with a migration more."""
+"""Databases of earlier versions, and a version that does not exist yet: this one with a migration more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from workflow_studio.worker.store import _migrate
+from workflow_studio.worker.store import _migrate, _sqlite
 
 if TYPE_CHECKING:
     import io
@@ -68,3 +68,12 @@ def newer_worker(folder: Path, *, additive: bool) -> Iterator[None]:
         patch.object(_migrate, "SERVES", serves),
     ):
         yield
+
+
+def old_database(path: Path, revision: str) -> None:
+    """Make an SQLite database as a worker of an earlier version has made it."""
+    path.parent.mkdir(exist_ok=True)
+    engine = _sqlite.engine(path)
+    with _migrate._transaction(engine) as connection:
+        _migrate._migrate(connection, "upgrade", revision)
+    engine.dispose()

@@ -19,8 +19,12 @@ ENV_PREFIX: Final = "WORKFLOW_STUDIO_WORKER_"
 _MODULE: Final = "workflow_studio.worker"
 
 
-def worker_command(*arguments: str) -> list[str]:
+def worker_command(*arguments: str, module: str = _MODULE) -> list[str]:
     """Return the command line that runs the worker.
+
+    Args:
+        arguments: What follows.
+        module: Another module of the worker that can be run.
 
     Raises:
         WorkerError: If the worker is not installed.
@@ -31,7 +35,7 @@ def worker_command(*arguments: str) -> list[str]:
             code="worker_not_installed",
             hint="Run: pip install 'workflow-studio[worker]'",
         )
-    return [sys.executable, "-m", _MODULE, *arguments]
+    return [sys.executable, "-m", module, *arguments]
 
 
 def worker_environment(settings: Mapping[str, object], base: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -20,6 +20,7 @@ import logging
 import threading
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 import psycopg
@@ -41,7 +42,7 @@ from workflow_studio.worker.store.errors import StoreError, StoreLockedError, St
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection, Engine
 
@@ -105,7 +106,7 @@ class PostgresBackend:
         url = _for_psycopg(url)
         session = _first_session(url)
         try:
-            _take(session)
+            take(session)
             _migrate(url)
             owner = uuid.uuid4().hex
             session.execute(_SET_OWNER, (_OWNER, owner))
@@ -203,7 +204,19 @@ def _connect(url: str) -> psycopg.Connection[Any]:
     return connection
 
 
-def _take(session: psycopg.Connection[Any]) -> None:
+@contextmanager
+def session_and_engine(url: str) -> Iterator[tuple[psycopg.Connection[Any], Engine]]:
+    """Connect to a database for work on it that is no worker's."""
+    url = _for_psycopg(url)
+    with _first_session(url) as session:
+        engine = _plain_engine(url)
+        try:
+            yield session, engine
+        finally:
+            engine.dispose()
+
+
+def take(session: psycopg.Connection[Any]) -> None:
     """Get the lock for this session alone."""
 
     def attempt() -> bool:
@@ -292,13 +305,17 @@ def _engine(connect: Callable[[], psycopg.Connection[Any]], size: int) -> Engine
     )
 
 
-def _migrate(url: str) -> None:
+def _plain_engine(url: str) -> Engine:
     def connect() -> psycopg.Connection[Any]:
         connection = _connect(url)
         connection.autocommit = False
         return connection
 
-    engine = _engine(connect, 1)
+    return _engine(connect, 1)
+
+
+def _migrate(url: str) -> None:
+    engine = _plain_engine(url)
     try:
         upgrade(engine)
     finally:

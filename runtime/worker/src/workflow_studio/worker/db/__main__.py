@@ -1,0 +1,129 @@
+"""``python -m workflow_studio.worker.db``: the commands behind ``studio db``.
+
+Each prints JSON lines (see :mod:`.lines`) and ends with 0 (done), 1 (failed), 2 (wrong settings) or, for ``check``, 4
+(an upgrade is needed).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from workflow_studio.worker.announce import explained
+from workflow_studio.worker.db import schema
+from workflow_studio.worker.db.lines import ended_by_signals, say
+from workflow_studio.worker.loading import BUILT_IN
+from workflow_studio.worker.settings import load_settings
+from workflow_studio.worker.store import StoreError
+from workflow_studio.worker.store.database import is_postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DONE: Final = 0
+FAILED: Final = 1
+MISUSED: Final = 2
+UPGRADE_NEEDED: Final = 4
+_NEEDS_WORK: Final = frozenset({"empty", "outdated"})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what a command says; return the exit code."""
+    logging.basicConfig(level=logging.WARNING)
+    options = _parser().parse_args(arguments)
+    try:
+        with ended_by_signals():
+            code, document = options.run(options)
+    except (ValidationError, SettingsError) as error:
+        return _refused(error, MISUSED)
+    except (StoreError, OSError) as error:
+        return _refused(error, FAILED)
+    say({"ok": code in {DONE, UPGRADE_NEEDED}, **document})
+    return int(code)
+
+
+def _refused(error: Exception, code: int) -> int:
+    refusals = explained(error)
+    message = "\n".join(refusal.message for refusal in refusals)
+    hint = refusals[0].hint
+    say({"ok": False, "error": {"code": refusals[0].code, "message": message, **({"hint": hint} if hint else {})}})
+    return code
+
+
+def _location(options: argparse.Namespace) -> str | Path:
+    """Return where the settings keep the database."""
+    settings = load_settings(options.settings, data_dir=options.data_dir, database_url=options.database_url)
+    if settings.storage != BUILT_IN:
+        raise StoreError(
+            "The worker's settings choose a storage of their own.",
+            "These commands are for the built-in one; leave the setting STORAGE out, or name the database.",
+        )
+    return with_driver(settings.database)
+
+
+def with_driver(location: str | Path) -> str | Path:
+    """Return a location whose driver is installed.
+
+    Raises:
+        StoreError: If it is not.
+    """
+    if is_postgres(location) and importlib.util.find_spec("psycopg") is None:
+        raise StoreError(
+            "The driver for PostgreSQL is not installed.", "Run: pip install 'workflow-studio-worker[postgres]'"
+        )
+    return location
+
+
+def _current(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
+    return DONE, schema.current(_location(options))
+
+
+def _check(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
+    document = schema.current(_location(options))
+    if document["status"] == "refused":
+        return FAILED, _as_error(document)
+    return (UPGRADE_NEEDED if document["status"] in _NEEDS_WORK else DONE), document
+
+
+def _upgrade(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
+    location = _location(options)
+    if options.dry_run:
+        return DONE, {**schema.current(location), "sql": schema.statements(location)}
+    return DONE, schema.upgrade(location)
+
+
+def _as_error(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "error": {"code": "database_failed", "message": document["reason"], "hint": document["hint"]},
+        **document,
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workflow_studio.worker.db", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    chosen = argparse.ArgumentParser(add_help=False)
+    chosen.add_argument("--data-dir", type=Path, help="the worker's data folder")
+    chosen.add_argument("--database-url", help="the database, where it is not in the data folder")
+    chosen.add_argument("--settings", type=Path, help="a file of variables with the worker's settings")
+    for name, run, text in (
+        ("current", _current, "say which schema the database has"),
+        ("check", _check, "say whether an upgrade is needed; then the exit code is 4"),
+        ("upgrade", _upgrade, "apply the migrations that are missing"),
+    ):
+        command = commands.add_parser(name, parents=[chosen], help=text)
+        command.set_defaults(run=run)
+        if name == "upgrade":
+            command.add_argument("--dry-run", action="store_true", help="only say what it would do, with its SQL")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""``studio db``: work on a worker's database."""
+
+# Typer reads the annotations when the command runs, so they are not postponed here.
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from workflow_studio.scaffolder.cli import JsonFlag, add
+from workflow_studio.scaffolder.db.process import ask_database, location_arguments
+from workflow_studio.scaffolder.injection import Shared, inject
+from workflow_studio.scaffolder.output import Output, get_output
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker keeps its database, as options say it.
+
+    Attributes:
+        arguments: For the command line of the worker's code.
+        database_url: The database, where an option names it.
+    """
+
+    arguments: tuple[str, ...]
+    database_url: str | None
+
+    def ask(self, output: Output, command: str, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """Run a command on the database; return its exit code and its document."""
+        return ask_database(output, command, *self.arguments, *arguments, database_url=self.database_url)
+
+
+_PLACE: Final = (
+    Shared(
+        "data_dir",
+        Annotated[Path | None, typer.Option("--data-dir", help="The worker's data folder; .workflow-studio/worker.")],
+    ),
+    Shared(
+        "database_url",
+        Annotated[
+            str | None,
+            typer.Option("--database-url", help="The database, where it is not in the data folder.", metavar="URL"),
+        ],
+    ),
+    Shared(
+        "settings_file",
+        Annotated[
+            Path | None,
+            typer.Option("--settings", exists=True, dir_okay=False, help="The file with the worker's settings."),
+        ],
+    ),
+    Shared("json", JsonFlag, default=False),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``studio db`` and its commands."""
+    group = typer.Typer(
+        help="Upgrade, check and move a worker's database.", no_args_is_help=True, rich_markup_mode=None
+    )
+    add(
+        group,
+        "current",
+        with_place(current),
+        examples=("studio db current", "studio db current --database-url postgresql://studio@db/studio"),
+    )
+    add(group, "check", with_place(check), examples=("studio db check --settings /etc/workflow-studio.env",))
+    add(group, "upgrade", with_place(upgrade), examples=("studio db upgrade --dry-run", "studio db upgrade"))
+    app.add_typer(group, name="db")
+
+
+def with_place(command: Any) -> Any:
+    """Give a command the options that say where the database is, as its argument ``place``."""
+    return inject(command, ("place",), _PLACE, _choose)
+
+
+def _choose(
+    *,
+    data_dir: Path | None,
+    database_url: str | None,
+    settings_file: Path | None,
+    json: bool,  # noqa: ARG001 - read before the command runs
+) -> dict[str, Any]:
+    return {"place": Place(tuple(location_arguments(data_dir, settings_file)), database_url)}
+
+
+def current(*, place: Place) -> None:
+    """Say which schema the database has, and what is missing."""
+    output = get_output()
+    _, document = place.ask(output, "current")
+    _show(output, document)
+    output.document(document)
+
+
+def check(*, place: Place) -> int:
+    """Say whether the database needs an upgrade.
+
+    Exit codes: 0 up to date, 1 this version cannot use it, 4 an upgrade is needed.
+    """
+    output = get_output()
+    code, document = place.ask(output, "check")
+    _show(output, document)
+    output.document(document)
+    return code
+
+
+def upgrade(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the SQL.")] = False,
+    place: Place,
+) -> None:
+    """Apply the migrations that are missing.
+
+    A worker does the same when it starts. Migrations that are additive are applied beside running workers; others
+    need the database for themselves, and are refused while a worker uses it.
+    """
+    output = get_output()
+    _, document = place.ask(output, "upgrade", *(["--dry-run"] if dry_run else []))
+    if dry_run:
+        output.print(document["sql"] or "-- Nothing to do.")
+    else:
+        _show(output, document)
+        for step in document["applied"]:
+            output.print(f"Applied {step['revision']}: {step['title']}")
+    output.document(document)
+
+
+def _show(output: Output, document: dict[str, Any]) -> None:
+    known = document["knows"]
+    output.print(
+        {
+            "empty": "The database has no schema yet.",
+            "current": f"The database has the schema {document['schema']}, the newest.",
+            "newer": f"The database has the schema {document['schema']}; this version knows {known} and can use it.",
+            "outdated": f"The database has the schema {document['schema']}; the newest is {known}.",
+            "refused": document.get("reason", ""),
+        }[document["status"]]
+    )
+    for step in document["pending"]:
+        beside = "beside running workers" if step["additive"] else "with all workers stopped"
+        output.print(f"  {step['revision']}  {step['title']} ({beside})")

@@ -1,0 +1,53 @@
+"""``studio db``: what the worker's code says, shown to a person."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.newer_schema import old_database
+from workflow_studio.scaffolder.cli import main
+from workflow_studio.worker.store._migrate import HEAD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WORKFLOW_STUDIO_WORKER_DATABASE_URL", raising=False)
+    return tmp_path
+
+
+def run(capsys: Capture, *arguments: str, expect: int = 0) -> list[str]:
+    code = main(["db", *arguments])
+    out, err = capsys.readouterr()
+    assert (code, err) == (expect, "")
+    return out.splitlines()
+
+
+def test_an_old_database_is_found_upgraded_and_found_to_be_new(folder: Path, capsys: Capture) -> None:
+    old_database(folder / "data/worker.db", "0003")
+    title = "How much of its output a run has printed, beside how much of it is kept."
+    assert run(capsys, "check", "--data-dir", "data", expect=4)[:2] == [
+        f"The database has the schema 0003; the newest is {HEAD}.",
+        f"  0004  {title} (with all workers stopped)",
+    ]
+    assert run(capsys, "upgrade", "--data-dir", "data")[:2] == [
+        f"The database has the schema {HEAD}, the newest.",
+        f"Applied 0004: {title}",
+    ]
+    document = json.loads("\n".join(run(capsys, "check", "--data-dir", "data", "--json")))
+    assert document["status"] == "current"
+
+
+def test_a_refusal_of_the_worker_is_an_error_with_its_code(capsys: Capture) -> None:
+    assert main(["db", "check", "--database-url", "mysql://me:hush@here", "--json"]) == 2
+    answer = capsys.readouterr().out
+    assert json.loads(answer)["error"]["code"] == "invalid_settings"
+    assert "hush" not in answer
