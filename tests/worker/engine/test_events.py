@@ -381,7 +381,7 @@ async def test_a_stale_snapshot_is_no_reason_to_refuse(world):
 async def test_steps_and_events_remember_their_executor_but_the_world_lane_does_not_show_it(world):
     run_id = await world.new_run()
     await world.create(run_id, "step_created", "step_1", stepName="add")
-    context = CallContext(executor_id="exec-7", delivery_id="dlv_x")
+    context = CallContext(executor_id="exec-7")
     result = await world.create(run_id, "step_started", "step_1", context=context)
     assert "executorId" not in result["step"]
     steps = await world.engine.runs.steps(OfRun(run_id=run_id))

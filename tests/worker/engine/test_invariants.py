@@ -196,7 +196,7 @@ OF_QUEUE = {
     "two sleeps of a run": ([AGAIN], "has several messages"),
     "two messages of a step": ([AGAIN], "2 messages of the step step_1 are to be delivered"),
     "two replays at a time": (
-        [AGAIN, "UPDATE messages SET status = 'leased', lease_id = message_id"],
+        [AGAIN, "DROP INDEX uq_messages_replayed", "UPDATE messages SET status = 'leased', lease_id = message_id"],
         "more than one of its replays is in flight",
     ),
 }

@@ -48,6 +48,9 @@ class FakePool:
     async def refresh(self, deployment_id):
         self.refreshed.append(deployment_id)
 
+    def abandon(self):
+        self.deliveries.clear()
+
     def status(self):
         return [ExecutorStatus("exe_1", "dep_" + "0" * 32, 42, 1_700_000_000.5, 1, 1000)]
 

@@ -177,7 +177,13 @@ async def test_foreign_keys_wal_and_full_synchronous_are_on(file_database):
     assert await file_database.read(pragmas) == [1, "wal", 2]
 
 
-async def test_a_second_worker_is_told_that_the_database_is_in_use(database, place):
+async def test_a_second_worker_is_told_that_a_file_is_in_use_and_takes_part_in_a_database_server(database, place):
+    if database.is_shared:
+        second = place.open()
+        await second.write(put("of-the-second"))
+        await second.close()
+        assert await keys(database) == {"of-the-second"}
+        return
     with pytest.raises(StoreLockedError, match="Another worker is using the") as refusal:
         place.open()
     assert "of its own" in refusal.value.recovery

@@ -181,5 +181,6 @@ async def test_a_database_of_a_newer_worker_is_refused_and_left_alone(place):
     finally:
         with engine.begin() as connection:
             connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{_migrate.HEAD}'")
+            connection.exec_driver_sql(f"UPDATE schema_serves SET revision = '{_migrate.SERVES}'")
         engine.dispose()
     await place.open().close()

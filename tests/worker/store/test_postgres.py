@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from tests.support.databases import PostgresPlace
+from tests.support.until import until
 from workflow_studio.worker.store import LAZILY, Database, StoreError, StoreLockedError, StoreValueError
 from workflow_studio.worker.store.tables import settings
 
@@ -119,9 +121,6 @@ async def test_ended_sessions_are_replaced_without_the_caller_noticing(database,
     await asyncio.gather(*(database.write(put(f"again{number}")) for number in range(20)))
     for _ in range(10):
         assert await database.read(lambda connection: value_of(connection, "again1")) == "x"
-    # The lock was shared by the sessions that ended; the new ones hold it, too.
-    with pytest.raises(StoreLockedError):
-        place.open()
 
 
 async def test_a_commit_that_may_have_happened_is_not_repeated(database, place):
@@ -137,29 +136,64 @@ async def test_a_commit_that_may_have_happened_is_not_repeated(database, place):
     assert len(runs) == 1
 
 
-async def test_a_worker_that_lost_its_sessions_to_a_successor_is_locked_out(database, place):
+async def test_who_opens_the_database_waits_for_a_migration_that_needs_it_alone(place):
+    holder = psycopg.connect(place.location, autocommit=True)
+    holder.execute("SELECT pg_advisory_lock(hashtextextended('workflow-studio ' || current_schema(), 0))")
+    opening = asyncio.ensure_future(asyncio.to_thread(place.open))
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE %s"
+    shares = ("SELECT pg_try_advisory_lock_shared%",)
+    await until(lambda: holder.execute(waiting, shares).fetchone() != (0,))
+    assert not opening.done()
+    holder.close()
+    await (await opening).close()
+
+
+async def test_a_migration_does_not_get_the_database_alone_while_a_worker_uses_it(database, place):
+    alone = "SELECT pg_try_advisory_lock(hashtextextended('workflow-studio ' || current_schema(), 0))"
+    place._end_sessions()
     await database.write(put("k"))
-    successor = place.crash()
+    with psycopg.connect(place.location, autocommit=True) as migration:
+        assert migration.execute(alone).fetchone() == (False,)
+    await database.close()
+    with psycopg.connect(place.location, autocommit=True) as migration:
+        assert migration.execute(alone).fetchone() == (True,)
+
+
+async def test_a_worker_learns_for_good_that_the_schema_does_not_serve_it_any_more(postgres):
+    place = PostgresPlace(postgres, "outgrown")
+    database = place.open()
     try:
-        with pytest.raises(StoreLockedError):
-            await database.write(put("late"))
+        waiting = asyncio.ensure_future(database.wait_until_lost())
+        await database.write(put("k"))
+        assert not database.is_lost
+        with psycopg.connect(place.location) as migration:
+            migration.execute("UPDATE schema_serves SET revision = '9999'")
+        place._end_sessions()
         with pytest.raises(StoreLockedError):
             await database.read(lambda connection: value_of(connection, "k"))
-        await successor.write(put("k2"))
+        error = await asyncio.wait_for(waiting, 5)
+        assert "9999" in error.message
+        assert error.recovery
+        assert database.is_lost
     finally:
-        await successor.close()
-    # Even when the successor is gone: who knows what it has done meanwhile.
-    with pytest.raises(StoreLockedError):
-        await database.write(put("k3"))
+        await database.close()
+        place.drop()
 
 
-async def test_the_next_worker_waits_a_moment_for_the_sessions_of_one_that_was_killed(place):
-    holder = psycopg.connect(place.location, autocommit=True)
-    holder.execute("SELECT pg_advisory_lock_shared(hashtextextended('workflow-studio ' || current_schema(), 0))")
-    ending = threading.Timer(0.5, holder.close)
-    ending.start()
-    await (await asyncio.to_thread(place.open)).close()
-    ending.join()
+async def test_many_that_open_an_empty_database_at_once_make_its_tables_once(postgres):
+    place = PostgresPlace(postgres, "opened_by_many")
+    try:
+        opened = await asyncio.gather(*(asyncio.to_thread(place.open) for _ in range(4)))
+        await asyncio.gather(*(database.write(put(f"k{number}")) for number, database in enumerate(opened)))
+        for database in opened:
+            await database.close()
+    finally:
+        place.drop()
+
+
+async def test_a_session_that_stands_still_in_a_transaction_does_not_keep_others_waiting_for_ever(database):
+    timeout = text("SHOW idle_in_transaction_session_timeout")
+    assert await database.write(lambda transaction: transaction.execute(timeout).scalar()) == "15s"
 
 
 async def test_two_schemas_of_a_database_are_two_databases(database, place):
@@ -210,27 +244,33 @@ async def test_rows_that_may_be_large_are_fetched_as_they_are_read(database):
     assert await database.read(look) is psycopg.ServerCursor
 
 
-async def test_a_worker_learns_for_good_that_another_took_its_database(database, place):
-    waiting = asyncio.ensure_future(database.wait_until_lost())
-    await database.write(put("k"))
-    assert not database.is_lost
-    successor = place.crash()
-    await successor.close()
-    with pytest.raises(StoreLockedError):
-        await database.read(lambda connection: value_of(connection, "k"))
-    error = await asyncio.wait_for(waiting, 5)
-    assert "taken over" in error.message
-    assert error.recovery
-    assert database.is_lost
+async def test_what_is_told_in_a_transaction_is_heard_once_it_is_committed_by_everybody(database, place):
+    other = place.open()
+    said = [database.listen(), other.listen()]
+    try:
+        assert [await anext(listener) for listener in said] == [None, None]
+
+        def undone(transaction):
+            database.tell(transaction, "never")
+            raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await database.write(undone)
+        await database.write(lambda transaction: database.tell(transaction, "hello"))
+        assert [await anext(listener) for listener in said] == ["hello", "hello"]
+    finally:
+        for listener in said:
+            await listener.aclose()
+        await other.close()
 
 
-async def test_who_is_about_to_take_the_database_over_has_not_done_so_yet(database, place):
-    place._end_sessions()
-    with psycopg.connect(place.location, autocommit=True) as other:
-        key = "hashtextextended('workflow-studio ' || current_schema(), 0)"
-        other.execute(f"SELECT pg_advisory_lock({key})")
-        with pytest.raises(StoreLockedError):
-            await database.write(put("k"))
-        assert not database.is_lost
-        other.execute(f"SELECT pg_advisory_unlock({key})")
-    await database.write(put("k"))
+async def test_who_listens_learns_that_something_may_have_been_missed(database, place):
+    listener = database.listen()
+    try:
+        assert await anext(listener) is None
+        place._end_sessions()
+        assert await anext(listener) is None
+        await database.write(lambda transaction: database.tell(transaction, "again"))
+        assert await anext(listener) == "again"
+    finally:
+        await listener.aclose()

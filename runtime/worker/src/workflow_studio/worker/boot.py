@@ -99,6 +99,7 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         async with (
             alive(QUEUE, doorbell, settings, stopping.left),
             alive(STREAMS, streams, settings, stopping.left),
+            engine.workers.registered(),
             _delivering(engine, database, executors, settings, stopping),
             serving(engine, builtin, compute, settings, stopping.left) as computing,
             kept_up(engine, artifacts),
@@ -129,6 +130,7 @@ def _engine_of(
         output_limits=OutputLimits(lines=settings.output_lines_per_run, size=settings.output_bytes_per_run),
         doorbell=doorbell,
         streams=streams,
+        lease_seconds=settings.lease_seconds,
     )
 
 
@@ -150,6 +152,7 @@ async def _delivering(
     capacity = Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)
     dispatcher = engine.dispatcher(executors, capacity)
     stopping.at_once(dispatcher.pause)
+    engine.workers.on_lost(executors.abandon)
     try:
         await dispatcher.start()
         for deployment_id in await engine.environments.last_activated(settings.warm_deployments):

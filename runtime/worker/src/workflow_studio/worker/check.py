@@ -228,7 +228,7 @@ def _database(settings: WorkerSettings, facts: dict[str, Any]) -> Iterator[Findi
     except PartError:
         return  # said already
     facts["schema"] = state.revision
-    if state.in_use:
+    if state.in_use and _kind_of_database(settings) == "sqlite":
         hint = "It may be the one that runs with these settings now: end it before you start another."
         yield Finding(Level.WARNING, "database_in_use", "A worker uses this database now.", hint)
     if state.outdated:

@@ -39,6 +39,9 @@ class Pool(ExecutorPool, Protocol):
     def warm(self, deployment_id: str) -> None:
         """Have an executor of a deployment ready before there is something to do; it is started in the background."""
 
+    def abandon(self) -> None:
+        """Give up all that is in flight, since others do it now: kill the executors that have it."""
+
     async def refresh(self, deployment_id: str) -> None:
         """Replace the executors of a deployment; those that run finish what they have."""
 

@@ -96,6 +96,7 @@ class WorkerSettings(BaseSettings):
         idle_timeout: Seconds without work after which an executor is retired.
         hang_timeout: Seconds without a sign of life after which an executor is killed.
         concurrency: Deliveries worked on at the same time.
+        lease_seconds: Seconds without a sign of life after which other workers take over what a worker has in flight.
         shutdown_grace: Seconds that work in progress gets when the worker stops.
     """
 
@@ -145,6 +146,7 @@ class WorkerSettings(BaseSettings):
     idle_timeout: float = Field(default=300, gt=0)
     hang_timeout: float = Field(default=120, gt=0)
     concurrency: int = Field(default=64, ge=1, le=10_000)
+    lease_seconds: float = Field(default=15, ge=1, le=600)
     shutdown_grace: float = Field(default=20, ge=0)
 
     @field_validator("public_url")

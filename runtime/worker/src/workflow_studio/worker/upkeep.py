@@ -36,7 +36,8 @@ async def put_in_order(engine: Engine, artifacts: ArtifactStore) -> None:
         StoreError: If the database fails.
         OSError: If the artifacts cannot be looked at.
     """
-    await engine.retirement.settle()
+    if engine.workers.leads:
+        await engine.retirement.settle()
     removed = await artifacts.sweep(engine.deployments.is_known)
     if removed:
         logger.info("Removed %d artifacts that belonged to no deployment.", removed)

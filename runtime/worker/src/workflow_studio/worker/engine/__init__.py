@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Final
 
 from workflow_studio.worker.engine.activity import Activity
@@ -22,6 +21,7 @@ from workflow_studio.worker.engine.environment import Environment, VariableKeys
 from workflow_studio.worker.engine.environments import Environments
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.events import Events
+from workflow_studio.worker.engine.fencing import Fence
 from workflow_studio.worker.engine.following import Following
 from workflow_studio.worker.engine.housekeeping import Housekeeping
 from workflow_studio.worker.engine.idempotency import IdempotencyKeys
@@ -41,6 +41,7 @@ from workflow_studio.worker.engine.skipping import TimeSkipping
 from workflow_studio.worker.engine.starts import Starts
 from workflow_studio.worker.engine.stream_rows import DatabaseStreams
 from workflow_studio.worker.engine.streams import Streams
+from workflow_studio.worker.engine.workers import DEFAULT_LEASE_SECONDS, WorkerInfo, Workers
 from workflow_studio.worker.engine.world import World
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Engine:
         output_limits: How much is kept of what a run prints.
         doorbell: Tells the dispatcher of messages that are due; by itself, within this process.
         streams: Keeps the chunks of streams; by itself, in the database.
+        lease_seconds: How long this worker may be silent before others take its work over.
 
     Attributes:
         world: Answers the World's methods.
@@ -80,6 +82,7 @@ class Engine:
         runs: Runs for the public lane.
         skipping: Ends timers of runs before their time.
         queue: Publishes messages.
+        workers: Which workers there are.
         leases: Delivers messages.
         dead_letters: Messages that are not delivered any more.
         streams: Streams.
@@ -105,8 +108,8 @@ class Engine:
         output_limits: OutputLimits | None = None,
         doorbell: parts.Doorbell | None = None,
         streams: parts.Streams | None = None,
+        lease_seconds: float = DEFAULT_LEASE_SECONDS,
     ) -> None:
-        owner = uuid.uuid4().hex
         deliveries = Deliveries()
         self._database = database
         self._clock = clock
@@ -114,7 +117,8 @@ class Engine:
         self.outside = OutsideCalls(database, idempotency)
         admission = Admission()
         self.queue = Queue(database, clock, idempotency, admission, doorbell or InProcessDoorbell())
-        self.leases = Leases(database, self.queue, deliveries, clock, owner)
+        self.workers = Workers(database, self.queue, clock, lease_seconds)
+        self.leases = Leases(database, self.queue, deliveries, clock, self.workers.id)
         self.dead_letters = DeadLetters(database, self.queue, clock)
         self.retirement = Retirement(database)
         self.environment = Environment(database, clock, VariableKeys(master_key, variable_key_file))
@@ -131,9 +135,10 @@ class Engine:
         self.skipping = TimeSkipping(database, self.queue, clock)
         self.streams = Streams(streams or DatabaseStreams(database, clock), self.keyring, Signals())
         self.following = Following(self.streams, self.runs, self.ended)
-        self.recovery = Recovery(database, self.queue, clock, owner)
-        self.housekeeping = Housekeeping(database, clock)
+        self.recovery = Recovery(database, self.queue, clock, self.workers)
+        self.housekeeping = Housekeeping(database, clock, self.workers)
         self.output = Output(database, self.keyring, output_limits or OutputLimits(), self.ended, Signals(max_waiting))
+        fence = Fence(database, deliveries)
         self._events = events = Events(database, clock, deliveries, idempotency, admission, endings, self.leases)
         self.activity = Activity(ActivityRows(database, self.output), Journal(database), clock)
         self.world = World(
@@ -141,6 +146,7 @@ class Engine:
             deliveries=deliveries,
             environments=self.environments,
             events=events,
+            fence=fence,
             queries=Queries(database, self.ended),
             queue=self.queue,
             streams=self.streams,
@@ -191,5 +197,6 @@ __all__ = [
     "OutputQuery",
     "Runs",
     "SeedApiKey",
+    "WorkerInfo",
     "World",
 ]

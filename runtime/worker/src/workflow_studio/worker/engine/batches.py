@@ -52,7 +52,8 @@ class Batches:
                 self._leases.acknowledge(transaction, context.delivery_id or "")
             return {"results": results}
 
-        return await self._database.write(work)
+        with self._leases.deliveries.ending(context.delivery_id if ends_delivery else None):
+            return await self._database.write(work)
 
     def _attempt(
         self, call: BatchedCall, context: CallContext, environment: str, transaction: Transaction

@@ -114,7 +114,7 @@ class Claims:
     Args:
         deliveries: Hears of deliveries that begin.
         clock: Tells the time.
-        owner: Names this process.
+        owner: The id of this worker.
     """
 
     def __init__(self, deliveries: Deliveries, clock: Clock, owner: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -12,6 +12,9 @@ from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_REMEMBERED: Final = 10_000
+"""Deliveries that are over and may have something under way in the background."""
 
 _WAITS_AFTER_SECONDS: Final = 0.25
 """A call that is answered sooner was no wait, and does not make room for another delivery."""
@@ -50,6 +53,9 @@ class Deliveries:
         self._replays: dict[str, InFlight] = {}
         self._waits: Counter[str] = Counter()
         self._on_waiting: list[Callable[[], None]] = []
+        self._ending: Counter[str] = Counter()
+        self._over: OrderedDict[str, None] = OrderedDict()
+        self._ended = asyncio.Event()
 
     @property
     def waiting(self) -> frozenset[str]:
@@ -95,11 +101,46 @@ class Deliveries:
         if delivery.replays is not None:
             self._replays[delivery.replays] = delivery
 
-    def end(self, delivery_id: str) -> None:
-        """Forget a delivery."""
+    def end(self, delivery_id: str, *, by_itself: bool = True) -> None:
+        """Forget a delivery.
+
+        Args:
+            delivery_id: The delivery.
+            by_itself: Whether its outcome was recorded, rather than its message taken over by another worker.
+        """
         ended = self._in_flight.pop(delivery_id, None)
         if ended is not None and ended.replays is not None and self._replays.get(ended.replays) is ended:
             del self._replays[ended.replays]
+        if by_itself:
+            self._over[delivery_id] = None
+            if len(self._over) > _REMEMBERED:
+                self._over.popitem(last=False)
+
+    @contextmanager
+    def ending(self, delivery_id: str | None) -> Iterator[None]:
+        """Note that the outcome of the delivery may be recorded before the block is left."""
+        if delivery_id is None:
+            yield
+            return
+        self._ending[delivery_id] += 1
+        try:
+            yield
+        finally:
+            self._ending[delivery_id] -= 1
+            if not self._ending[delivery_id]:
+                del self._ending[delivery_id]
+            self._ended.set()
+            self._ended = asyncio.Event()
+
+    def has_ended(self, delivery_id: str) -> bool:
+        """Tell whether the outcome of the delivery was recorded, or its message is gone with what it wrote."""
+        return delivery_id in self._over or self.is_acknowledged(delivery_id)
+
+    async def ended_by_itself(self, delivery_id: str) -> bool:
+        """Tell whether the delivery has ended, once it is certain whether it has."""
+        while delivery_id in self._ending and not self.has_ended(delivery_id):
+            await self._ended.wait()
+        return self.has_ended(delivery_id)
 
     def await_replay(self, run_id: str) -> bool:
         """Note that another replay of a run has been asked for; tell whether it has to wait for one in flight."""

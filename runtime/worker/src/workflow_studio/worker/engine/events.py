@@ -80,7 +80,9 @@ class Events:
         if params.event.event_type == "run_started":
             event = event_input(params, params.run_id or "")
             return await self._start(event, context, environment, params.known_slot or 0)
-        return await self._database.write(self.writing(params, context, environment))
+        ends_delivery = params.event.event_type in log.ENDS
+        with self._deliveries.ending(context.delivery_id if ends_delivery else None):
+            return await self._database.write(self.writing(params, context, environment))
 
     def writing(
         self, params: EventsCreate, context: CallContext, environment: str

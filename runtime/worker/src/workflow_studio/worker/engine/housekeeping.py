@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Delete, Select, Table
 
     from workflow_studio.worker.engine.clock import Clock
+    from workflow_studio.worker.engine.workers import Workers
     from workflow_studio.worker.store import Database, Transaction
 
 _LOG: Final = logging.getLogger(__name__)
@@ -52,11 +53,12 @@ class Swept:
 
 
 class Housekeeping:
-    """Deletes what nobody will ask for any more."""
+    """Deletes what nobody will ask for any more. One worker of the service does that."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, workers: Workers) -> None:
         self._database = database
         self._clock = clock
+        self._workers = workers
 
     async def sweep(self) -> Swept:
         """Delete it, in short transactions, and return how much it was.
@@ -64,6 +66,8 @@ class Housekeeping:
         Raises:
             StoreError: If the database fails; what was deleted by then stays deleted.
         """
+        if not self._workers.leads:
+            return Swept(0, 0)
         now = self._clock()
         # A message that is being delivered is left to its delivery.
         idle = _T.c.status.in_(("ready", "dead"))

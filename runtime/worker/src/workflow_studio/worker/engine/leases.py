@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, delete, func, select, update
 
 from workflow_studio.worker.engine.claims import Claims, is_replay
-from workflow_studio.worker.engine.queue import LEASED, hasten, lock_queue, pending_replay
+from workflow_studio.worker.engine.queue import LEASED, RELEASED, hasten, lock_queue, pending_replay
 from workflow_studio.worker.store import tables
 from workflow_studio.worker.store.statements import Row, Statement
 
@@ -32,7 +32,6 @@ _JITTER: Final = 0.25
 _T: Final = tables.messages
 _LEASED: Final = Statement(select(_T).where(_T.c.lease_id == bindparam("delivery"), LEASED).with_for_update())
 _DELETE: Final = Statement(delete(_T).where(_T.c.message_id == bindparam("message")))
-_RELEASED: Final[dict[str, Any]] = {"status": "ready", "lease_id": None, "lease_owner": None, "leased_at": None}
 _EARLIEST_WAIT: Final = Statement(
     select(func.min(tables.waits.c.resume_at)).where(
         tables.waits.c.run_id == bindparam("run"), tables.waits.c.status == "waiting"
@@ -53,7 +52,7 @@ class Leases:
         queue: Hears of messages that become ready.
         deliveries: Hears of deliveries that begin and end.
         clock: Tells the time.
-        owner: Names this process.
+        owner: The id of this worker.
 
     Attributes:
         deliveries: Those in flight.
@@ -111,6 +110,7 @@ class Leases:
             return
         self._note_replay(transaction, row, delivery_id)
         _DELETE.run(transaction.connection, {"message": row["message_id"]})
+        transaction.ends = delivery_id
         # Another message of the run may have waited for this delivery.
         self._queue.announce(transaction)
         transaction.after_commit(lambda: self.deliveries.acknowledged(delivery_id))
@@ -166,7 +166,7 @@ class Leases:
                     _DELETE.run(transaction.connection, {"message": row["message_id"]})
                     _hasten_to(transaction, other, run_at)
                     return True
-            values = {**_RELEASED, "run_at": run_at, "attempt": 1, "failures": 0, "unresolved": 0, "last_error": None}
+            values = {**RELEASED, "run_at": run_at, "attempt": 1, "failures": 0, "unresolved": 0, "last_error": None}
             transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
             return True
 
@@ -190,7 +190,7 @@ class Leases:
                 return False
             lock_queue(transaction, row["run_id"])
             failures = row["failures"] + 1
-            values: dict[str, Any] = {**_RELEASED, "failures": failures, "unresolved": 0, "last_error": _noted(error)}
+            values: dict[str, Any] = {**RELEASED, "failures": failures, "unresolved": 0, "last_error": _noted(error)}
             if failures >= MAX_FAILURES:
                 values["status"] = "dead"
             else:
@@ -216,7 +216,7 @@ class Leases:
             lock_queue(transaction, row["run_id"])
             times = row["unresolved"] + 1
             values = {
-                **_RELEASED,
+                **RELEASED,
                 "attempt": row["attempt"] - 1,
                 "unresolved": times,
                 "last_error": _noted(error),
@@ -235,11 +235,12 @@ class Leases:
         def ended(transaction: Transaction) -> bool:
             # Another message of the run may have waited for this delivery, or become ready by it.
             self._queue.announce(transaction)
-            transaction.after_commit(lambda: self.deliveries.end(delivery_id))
             held: bool = work(transaction)
+            transaction.after_commit(lambda: self.deliveries.end(delivery_id, by_itself=held))
             return held
 
-        return await self._database.write(ended, may_wait=may_wait)
+        with self.deliveries.ending(delivery_id):
+            return await self._database.write(ended, may_wait=may_wait)
 
     def _note_replay(self, transaction: Transaction, row: Row, delivery_id: str) -> None:
         seen = self.deliveries.seen_slot(delivery_id)

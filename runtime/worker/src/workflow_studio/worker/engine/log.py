@@ -45,7 +45,8 @@ STIMULI: Final = frozenset(
 )
 """Events that the workflow's code has to react to, so that the run must be replayed once they are in the log."""
 
-_ENDS: Final = frozenset({"run_completed", "run_failed", "run_cancelled"})
+ENDS: Final = frozenset({"run_completed", "run_failed", "run_cancelled"})
+"""Events that end their run."""
 
 _TABLES: Final[dict[Entity, tuple[Table, str]]] = {
     "run": (tables.runs, "run_id"),
@@ -122,7 +123,7 @@ class Appended:
     @property
     def ends_run(self) -> bool:
         """Whether the run has ended by it."""
-        return any(row["event_type"] in _ENDS for row in self.events)
+        return any(row["event_type"] in ENDS for row in self.events)
 
 
 def append(

@@ -44,6 +44,9 @@ LIVE: Final[ColumnElement[bool]] = or_(READY, LEASED)
 IS_REPLAY: Final[ColumnElement[bool]] = and_(_T.c.kind == "workflow", _T.c.step_id.is_(None))
 """Messages whose delivery replays their run."""
 
+RELEASED: Final[dict[str, Any]] = {"status": "ready", "lease_id": None, "lease_owner": None, "leased_at": None}
+"""What a message is like whose lease is over."""
+
 Kind = Literal["workflow", "step"]
 
 AFTER_FAILURE_MS: Final = 5_000

@@ -23,7 +23,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, text
 
 from workflow_studio.worker.engine.queue import IS_REPLAY, LEASED, LIVE, flow_queue
 from workflow_studio.worker.store import tables
@@ -31,6 +31,7 @@ from workflow_studio.worker.store import tables
 if TYPE_CHECKING:
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.queue import Queue
+    from workflow_studio.worker.engine.workers import Workers
     from workflow_studio.worker.store import Database, Transaction
 
 _LOG: Final = logging.getLogger(__name__)
@@ -57,39 +58,37 @@ class Recovery:
         database: Where the runs and messages are.
         queue: Wakes the runs.
         clock: Tells the time.
-        owner: Names this process; leases of any other are void, because the database has one worker at a time.
+        workers: Take over what is leased to workers that are not there any more.
     """
 
-    def __init__(self, database: Database, queue: Queue, clock: Clock, owner: str) -> None:
+    def __init__(self, database: Database, queue: Queue, clock: Clock, workers: Workers) -> None:
         self._database = database
         self._queue = queue
         self._clock = clock
-        self._owner = owner
+        self._workers = workers
 
     async def at_boot(self) -> Recovered:
-        """Release the former process's leases and wake the runs that are due for a replay.
+        """Release the leases of workers that are gone and wake the runs that are due for a replay.
 
-        The released messages keep their attempt, so that their next delivery counts as a further one.
+        Where there are other workers, a run's wake-up may be on its way.
         """
-        released = await self._database.write(self._release)
-        woken = await self._wake_all(quiet_since=None)
+        released = await self._workers.take_over()
+        woken = await self._wake_all(quiet_since=self._clock() - _QUIET_MS if self._workers.others else None)
         if released or woken:
             _LOG.info("Recovered %d messages in flight and %d runs that nothing would have woken.", released, woken)
         return Recovered(released, woken)
 
     async def sweep(self) -> int:
-        """Wake the runs that have been due for a replay for half a minute, and return how many they were."""
+        """Wake the runs that have been due for a replay for half a minute, and return how many they were.
+
+        One worker of the service does that.
+        """
+        if not self._workers.leads:
+            return 0
         woken = await self._wake_all(quiet_since=self._clock() - _QUIET_MS)
         if woken:
             _LOG.warning("Woke %d runs whose wake-up was never published.", woken)
         return woken
-
-    def _release(self, transaction: Transaction) -> int:
-        foreign = update(_T).where(LEASED, or_(_T.c.lease_owner.is_(None), _T.c.lease_owner != self._owner))
-        values = {"status": "ready", "run_at": self._clock(), "lease_id": None, "lease_owner": None, "leased_at": None}
-        released = transaction.execute(foreign.values(**values)).rowcount
-        self._queue.announce(transaction)
-        return released
 
     async def _wake_all(self, *, quiet_since: int | None) -> int:
         woken = 0

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.encryption import Keyring
     from workflow_studio.worker.engine.environments import Environments
     from workflow_studio.worker.engine.events import Events
+    from workflow_studio.worker.engine.fencing import Fence
     from workflow_studio.worker.engine.queries import Queries
     from workflow_studio.worker.engine.queue import Queue
     from workflow_studio.worker.engine.streams import Streams
@@ -36,6 +37,7 @@ class World:
         batches: Writes several things at once.
         deliveries: Hears which of them wait.
         environments: Which deployment is active.
+        fence: Keeps deliveries from writing that have lost their lease.
         events: Appends events.
         queries: Reads entities.
         queue: Takes messages.
@@ -50,6 +52,7 @@ class World:
         deliveries: Deliveries,
         environments: Environments,
         events: Events,
+        fence: Fence,
         queries: Queries,
         queue: Queue,
         streams: Streams,
@@ -59,6 +62,7 @@ class World:
         self._deliveries = deliveries
         self._environments = environments
         self._events = events
+        self._fence = fence
         self._queue = queue
         self._keyring = keyring
         self._methods: dict[str, Callable[[Any], Awaitable[Any]]] = {
@@ -88,6 +92,9 @@ class World:
             WorldError: If the World refuses; status 500 and above mean that the caller may try again.
             EngineError: ``idempotency_conflict``.
         """
+        return await self._fence.write(context.delivery_id, lambda: self._call(method, params, context))
+
+    async def _call(self, method: str, params: Mapping[str, Any], context: CallContext) -> Any:
         environment = self._environment_of(context)
         try:
             if method == "events.create":

@@ -240,6 +240,13 @@ class NodeExecutorPool:
             self._spawn(executor.drain(_REPLACED_WITHIN))
         await asyncio.sleep(0)  # from here on, they take nothing
 
+    def abandon(self) -> None:
+        """Give up all that is in flight, since others do it now: kill the executors that have it."""
+        for group in self._groups.values():
+            for executor in (*group.executors, *group.alone):
+                if executor.in_flight:
+                    executor.lose("other workers have taken over what it was doing")
+
     async def close(self, *, grace: float) -> None:
         """Drain all executors for up to ``grace`` seconds, then kill what is left."""
         self._closing = True

@@ -77,6 +77,28 @@ class Setting(Base, table=True):
     value: str = Field(sa_type=Text)
 
 
+class Worker(Base, table=True):
+    """A worker of the service. Its leases hold as long as it has a row here; see ``engine.workers``.
+
+    Attributes:
+        worker_id: Chosen by the worker when its process starts; ``lease_owner`` of the messages that it delivers.
+        epoch: Grows with each registration, so the lowest of those that are here is the worker that is here longest.
+        heartbeat_at: When it was heard of last, by the clock of the database.
+        lease_ms: How long after that others wait before they take its work over.
+    """
+
+    __tablename__ = "workers"
+
+    worker_id: str = Field(primary_key=True)
+    epoch: int = Field(sa_type=BigInteger)
+    host: str
+    pid: int
+    version: str
+    started_at: int = Field(sa_type=BigInteger)
+    heartbeat_at: int = Field(sa_type=BigInteger)
+    lease_ms: int = Field(sa_type=BigInteger)
+
+
 class ApiKey(Base, table=True):
     """An API key. Only the SHA-256 of its secret is kept.
 

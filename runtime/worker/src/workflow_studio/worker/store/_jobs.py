@@ -22,15 +22,17 @@ class Transaction:
     Attributes:
         connection: Executes statements inside the transaction.
         news: What it adds that others follow, for those who are called before the commit.
+        ends: The delivery whose message the transaction deletes, if it does that.
         wants_follow_up: Whether the follow-up of the database (see :meth:`.Database.follow_up`) has something to do.
     """
 
-    __slots__ = ("_callbacks", "connection", "execute", "news", "wants_follow_up")
+    __slots__ = ("_callbacks", "connection", "ends", "execute", "news", "wants_follow_up")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.execute = connection.execute
         self.news: list[Any] = []
+        self.ends: str | None = None
         self.wants_follow_up = False
         self._callbacks: list[Callable[[], None]] = []
 

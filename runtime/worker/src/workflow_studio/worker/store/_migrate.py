@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 _LOG: Final = logging.getLogger(__name__)
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The newest revision, which is what ``store.tables`` describes."""
 
-SERVES: Final = "0005"
+SERVES: Final = "0007"
 """The oldest revision whose workers can use the schema of :data:`HEAD`."""
 
 COPYING: Final = "copying"

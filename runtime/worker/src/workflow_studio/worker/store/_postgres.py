@@ -4,26 +4,27 @@ Each write is a transaction of its own (READ COMMITTED) on one of a few threads:
 two transactions may both change is locked first, a run by its row. Where a row does not exist yet, the unique
 constraints decide, and the loser is run again and finds the winner's row.
 
-One worker uses a database (to be exact, a schema of it) at a time. Every connection of the worker holds an advisory
-lock, shared; who opens the database must have it exclusively for a moment, and writes its name into ``settings``. So
-the next worker cannot get in while this one has a connection left, and once it is in, this one cannot get a new one.
-The lock belongs to the session: a pooler between worker and server must be in session mode.
+Any number of workers use a database (to be exact, a schema of it) at the same time. Their sessions share an advisory
+lock; a migration that the workers of the version before would not understand has it alone. The lock belongs to the
+session: a pooler between worker and server must be in session mode.
 
-When the server restarts, all sessions end. The worker connects anew, takes the lock again and goes on: whatever was not
-committed is done again, unless it may have been. If another worker came first, this one can never go on; it says so
-through ``lost``, and should end.
+When the server restarts, all sessions end. The workers connect anew and go on: whatever was not committed is done
+again, unless it may have been. A session that keeps others waiting in the midst of a transaction, since its worker
+stands still, is ended by the server. If the schema was changed in the meantime to one that does not serve this worker,
+it can never go on; it says so through ``lost``, and should end.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
-import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 import psycopg
+from psycopg import sql
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DataError, DBAPIError
 from tenacity import (
@@ -37,12 +38,11 @@ from tenacity import (
 )
 
 from workflow_studio.worker.store._jobs import Job, Transaction, settle
-from workflow_studio.worker.store._migrate import upgrade
+from workflow_studio.worker.store._migrate import HEAD, upgrade
 from workflow_studio.worker.store.errors import StoreError, StoreLockedError, StoreValueError
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
     from sqlalchemy import Connection, Engine
 
@@ -51,26 +51,41 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 _WRITERS: Final = 8
 _READERS: Final = 4
-_OWNER: Final = "database_owner"
-_SET_OWNER: Final = (
-    "INSERT INTO settings (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-)
 _KEY: Final = "hashtextextended('workflow-studio ' || current_schema(), 0)"
-_TAKE_OVER_SECONDS: Final = 3.0
+_ALONE: Final = "pg_try_advisory_lock"
+_LEAVING_SECONDS: Final = 3.0
 """How long the sessions of a worker that was killed may take to end."""
 
-# A worker whose machine vanished must not keep the next one out for hours. On a Unix socket this does nothing.
-_PREPARE: Final = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+_MIGRATING_SECONDS: Final = 30.0
+"""How long others may keep the database to themselves."""
+
+# A worker whose machine vanished, or that stands still, must not keep the others waiting for hours.
+_PREPARE: Final = (
+    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
+    "SET idle_in_transaction_session_timeout = '15s'"
+)
+_SESSION: Final[dict[str, Any]] = {
+    "fallback_application_name": "workflow-studio-worker",
+    # The same for a server that vanished.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 2.0
+
+_TIME: Final = text(
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, "
+    "(extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint"
+)
+_CHANNEL: Final = "'workflow_studio_' || md5(current_schema())"
+_TELL: Final = text(f"SELECT pg_notify({_CHANNEL}, :said)")
 _COLLISIONS: Final = frozenset({"40001", "40P01", "23505"})
 """Serialization failure, deadlock, unique violation: another transaction came first."""
 
 _ATTEMPTS: Final = 8
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _RECOVERY: Final = "Check the PostgreSQL server and the worker's database URL."
-
-
-class _SupersededError(StoreLockedError):
-    """Another worker has written its name into the database. That cannot be undone."""
 
 
 class _PostgresTransaction(Transaction):
@@ -88,12 +103,11 @@ class PostgresBackend:
 
     in_order: ClassVar[bool] = False
 
-    def __init__(self, url: str, owner: str, session: psycopg.Connection[Any]) -> None:
+    def __init__(self, url: str, session: psycopg.Connection[Any]) -> None:
         self.lost: Future[StoreLockedError] = Future()
         self.lost.set_running_or_notify_cancel()  # who waits for it may stop waiting, but not cancel it
-        self._url = url
-        self._owner = owner
         self._losing = threading.Lock()
+        self._url = url
         self._session = session
         self._engine = _engine(self._connect, _WRITERS)
         self._read_engine = _engine(lambda: _reading(self._connect()), _READERS)
@@ -106,20 +120,18 @@ class PostgresBackend:
         url = _for_psycopg(url)
         session = _first_session(url)
         try:
-            take(session)
-            _migrate(url)
-            owner = uuid.uuid4().hex
-            session.execute(_SET_OWNER, (_OWNER, owner))
-            # Share the lock before letting go of it, so that there is no moment without.
-            session.execute(f"SELECT pg_advisory_lock_shared({_KEY})")
-            session.execute(f"SELECT pg_advisory_unlock({_KEY})")
-            return cls(url, owner, session)
+            alone = _migrate(url, session)
+            # A migration may have taken the lock alone; it is shared before that is let go of.
+            _share(session)
+            if alone:
+                session.execute(f"SELECT pg_advisory_unlock({_KEY})")
         except (psycopg.Error, DBAPIError) as error:
             session.close()
             raise StoreError(f"The database cannot be opened: {_reason(error)}", _RECOVERY) from error
         except BaseException:
             session.close()
             raise
+        return cls(url, session)
 
     def submit(self, work: Callable[[Transaction], Any], *, may_wait: bool = False) -> asyncio.Future[Any]:  # noqa: ARG002  # here each write has a commit of its own
         """Queue a write."""
@@ -158,19 +170,62 @@ class PostgresBackend:
         self._threads.shutdown()
 
     def close(self) -> None:
-        """Close all connections, and with them let go of the lock."""
+        """Close all connections."""
         self._engine.dispose()
         self._read_engine.dispose()
         self._session.close()
 
+    def server_time(self, connection: Connection) -> tuple[int, int]:
+        """Return the server's time, and when it was started; both in epoch milliseconds."""
+        now, since = connection.execute(_TIME).one()
+        return now, since
+
+    def tell(self, connection: Connection, said: str) -> None:
+        """Tell all workers something once the transaction is committed."""
+        connection.execute(_TELL, {"said": said})
+
+    async def listen(self) -> AsyncGenerator[str | None, None]:
+        """Give what the workers tell each other from now on, and None whenever something may have been missed."""
+        pause = 0.0
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, **_SESSION)
+                async with connection:
+                    await connection.execute(await _listening(connection))
+                    yield None
+                    pause = 0.0
+                    async for notification in connection.notifies():
+                        yield notification.payload
+            except psycopg.Error as error:
+                pause = min(max(_FIRST_PAUSE, 2 * pause), _LONGEST_PAUSE)
+                _LOG.warning("What the workers tell each other is not heard for now: %s", str(error).strip())
+
     def _connect(self) -> psycopg.Connection[Any]:
+        connection = _connect(self._url)
         try:
-            return _fenced(self._url, self._owner)
-        except _SupersededError as error:
-            with self._losing:
-                if not self.lost.done():
-                    self.lost.set_result(error)
+            _share(connection)
+            self._check_schema(connection)
+        except BaseException:
+            connection.close()
             raise
+        connection.autocommit = False
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        return connection
+
+    def _check_schema(self, connection: psycopg.Connection[Any]) -> None:
+        # Looked at after the lock is shared: from here on it cannot change.
+        row = connection.execute("SELECT max(revision) FROM schema_serves").fetchone()
+        if row is None or row[0] is None or row[0] <= HEAD:
+            return
+        error = StoreLockedError(
+            f"The database was migrated for workers that know the schema {row[0]}; this one knows {HEAD}.",
+            "Run the version of the worker that migrated it, or a newer one.",
+        )
+        with self._losing:
+            if not self.lost.done():
+                self.lost.set_result(error)
+        raise error
 
     def _run(self, job: Job) -> None:
         again = Retrying(
@@ -199,7 +254,7 @@ class PostgresBackend:
 
 
 def _connect(url: str) -> psycopg.Connection[Any]:
-    connection = psycopg.connect(url, autocommit=True, fallback_application_name="workflow-studio-worker")
+    connection = psycopg.connect(url, autocommit=True, **_SESSION)
     connection.execute(_PREPARE)
     return connection
 
@@ -216,21 +271,48 @@ def session_and_engine(url: str) -> Iterator[tuple[psycopg.Connection[Any], Engi
             engine.dispose()
 
 
+async def _listening(connection: psycopg.AsyncConnection[Any]) -> sql.Composed:
+    (row,) = await (await connection.execute(f"SELECT {_CHANNEL}")).fetchall()
+    return sql.SQL("LISTEN {}").format(sql.Identifier(row[0]))
+
+
 def take(session: psycopg.Connection[Any]) -> None:
-    """Get the lock for this session alone."""
+    """Get the lock for this session alone.
 
-    def attempt() -> bool:
-        row = session.execute(f"SELECT pg_try_advisory_lock({_KEY})").fetchone()
-        return row is not None and bool(row[0])
+    Raises:
+        StoreLockedError: If a worker uses the database.
+    """
+    if not _waited(session, _ALONE, _LEAVING_SECONDS):
+        raise StoreLockedError(
+            "A worker is using the PostgreSQL database.",
+            "Stop all workers that use it, or name another database or schema.",
+        )
 
+
+def _share(session: psycopg.Connection[Any]) -> None:
+    """Share the lock; wait for a migration that has it alone."""
+    if not _waited(session, "pg_try_advisory_lock_shared", _MIGRATING_SECONDS):
+        raise StoreLockedError(
+            f"The PostgreSQL database has been kept by another process for more than {_MIGRATING_SECONDS:g} s.",
+            "It may be migrating it: wait for its end, and start again.",
+        )
+
+
+def _waited(session: psycopg.Connection[Any], how: str, seconds: float) -> bool:
+    """Try to get the lock for so long, and return whether it is held."""
     waiting = Retrying(
-        retry=retry_if_result(lambda taken: not taken),
-        wait=wait_fixed(0.1),
-        stop=stop_after_delay(_TAKE_OVER_SECONDS),
+        retry=retry_if_result(lambda got: not got),
+        wait=wait_fixed(0.05),
+        stop=stop_after_delay(seconds),
         retry_error_callback=lambda _: False,
     )
-    if not waiting(attempt):
-        raise _locked()
+    return bool(waiting(_got, session, how))
+
+
+def _got(session: psycopg.Connection[Any], how: str) -> bool:
+    """Try to get the lock, and return whether it is held."""
+    row = session.execute(f"SELECT {how}({_KEY})").fetchone()
+    return row is not None and bool(row[0])
 
 
 def look_at(url: str) -> tuple[str | None, str | None, bool]:
@@ -266,33 +348,6 @@ def _first_session(url: str) -> psycopg.Connection[Any]:
         raise StoreError(f"The database cannot be reached: {str(error).strip()}", _RECOVERY) from error
 
 
-def _fenced(url: str, owner: str) -> psycopg.Connection[Any]:
-    """Return a connection that keeps other workers out, unless one has come in already."""
-    connection = _connect(url)
-    try:
-        _fence(connection, owner)
-    except BaseException:
-        connection.close()
-        raise
-    connection.autocommit = False
-    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-    return connection
-
-
-def _fence(connection: psycopg.Connection[Any], owner: str) -> None:
-    shared = connection.execute(f"SELECT pg_try_advisory_lock_shared({_KEY})").fetchone()
-    # Looked at after the lock is held: from here on it cannot change.
-    found = connection.execute("SELECT value FROM settings WHERE key = %s", (_OWNER,)).fetchone()
-    if found is None or found[0] != owner:
-        raise _SupersededError(
-            "Another worker has taken over the PostgreSQL database.",
-            "This one can do nothing more and should end. Run one worker per database or schema.",
-        )
-    if shared is None or not shared[0]:
-        # Somebody is about to take over, and may fail yet.
-        raise _locked()
-
-
 def _reading(connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
@@ -314,19 +369,21 @@ def _plain_engine(url: str) -> Engine:
     return _engine(connect, 1)
 
 
-def _migrate(url: str) -> None:
+def _migrate(url: str, session: psycopg.Connection[Any]) -> bool:
+    """Bring the schema up to date; return whether the session had to take the lock alone for that."""
+    alone = False
+
+    def is_alone() -> bool:
+        nonlocal alone
+        alone = _got(session, _ALONE)
+        return alone
+
     engine = _plain_engine(url)
     try:
-        upgrade(engine)
+        upgrade(engine, is_alone=is_alone)
     finally:
         engine.dispose()
-
-
-def _locked() -> StoreLockedError:
-    return StoreLockedError(
-        "Another worker is using the PostgreSQL database.",
-        "Stop that worker, or give this one a database or a schema of its own.",
-    )
+    return alone
 
 
 def _is_disconnect(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ from workflow_studio.worker.store.errors import StoreError
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from sqlalchemy import Connection
 
@@ -27,6 +27,9 @@ T = TypeVar("T")
 LAZILY: Final = {"stream_results": True, "max_row_buffer": 16}
 """Execution options of a query whose rows may be large: those that are not read stay in the database."""
 
+MAX_SAID: Final = 7_000
+"""Bytes that workers tell each other at a time; PostgreSQL takes 8,000."""
+
 _READERS = 4
 _POSTGRES = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 
@@ -36,7 +39,7 @@ class Backend(Protocol):
 
     Attributes:
         in_order: Whether writes are committed in the order they are submitted in.
-        lost: Gets its result, once, if another worker takes the database over.
+        lost: Gets its result, once, if another worker has changed the database so that this one cannot use it any more.
     """
 
     in_order: ClassVar[bool]
@@ -67,6 +70,27 @@ class CanFollowUp(Protocol):
 
     def follow_up(self, make_job: Callable[[], Job]) -> None:
         """Have a job done at the end of every commit with a write that wants it."""
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A backend of a database that several workers may have open at the same time.
+
+    One without this is taken to be one worker's alone, as an SQLite file is.
+    """
+
+    def server_time(self, connection: Connection) -> tuple[int, int]:
+        """Return the database's time, and when it was started; both in epoch milliseconds."""
+
+    def tell(self, connection: Connection, said: str) -> None:
+        """Tell all workers something once the transaction is committed; at most :data:`MAX_SAID` bytes."""
+
+    def listen(self) -> AsyncGenerator[str | None, None]:
+        """Give what the workers tell each other, this one included, from now on.
+
+        None comes first, and again whenever something may have been missed: the connection was lost, and is there
+        again.
+        """
 
 
 class _Outcome:
@@ -156,6 +180,24 @@ class Database:
         """Whether a write is committed no later than those that are begun after it."""
         return self._backend.in_order
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several workers may have it open at the same time."""
+        return isinstance(self._backend, Shared)
+
+    def server_time(self, connection: Connection) -> tuple[int, int] | None:
+        """Return the time of a shared database, and when it was started, in epoch milliseconds."""
+        return self._backend.server_time(connection) if isinstance(self._backend, Shared) else None
+
+    def tell(self, transaction: Transaction, said: str) -> None:
+        """Tell all workers something once the transaction is committed, where there can be several."""
+        if isinstance(self._backend, Shared):
+            self._backend.tell(transaction.connection, said)
+
+    def listen(self) -> AsyncGenerator[str | None, None] | None:
+        """Give what the workers of a shared database tell each other; see :meth:`Shared.listen`."""
+        return self._backend.listen() if isinstance(self._backend, Shared) else None
+
     def before_commit(self, companion: Callable[[Transaction], None]) -> None:
         """Have ``companion`` called at the end of every write, in its transaction and its caller's context."""
         self._companions.append(companion)
@@ -210,11 +252,11 @@ class Database:
 
     @property
     def is_lost(self) -> bool:
-        """Whether another worker has taken the database over, so that this one can do nothing more with it."""
+        """Whether another worker has changed the database so that this one can do nothing more with it."""
         return self._backend.lost.done()
 
     async def wait_until_lost(self) -> StoreLockedError:
-        """Wait until another worker takes the database over, and return what to say then.
+        """Wait until another worker changes the database so that this one cannot use it; return what to say then.
 
         That happens to a worker whose sessions ended, and is noticed at its next read or write.
         """

@@ -38,6 +38,9 @@ _IS_RERUN = text("rerun_of IS NOT NULL")
 _VACUUM_QUICKLY = "ALTER TABLE {} SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
 """PostgreSQL's own pace is a fifth of the table: too late for a queue, and for a log of which retention deletes."""
 
+_IS_REPLAYED = text("status = 'leased' AND kind = 'workflow' AND step_id IS NULL")
+"""A run is replayed by one delivery at a time, whichever worker makes it."""
+
 _IS_CREATION = text("event_type IN ('step_created', 'hook_created', 'wait_created')")
 
 
@@ -211,6 +214,13 @@ class Message(Base, table=True):
         Index("ix_messages_run_id", "run_id", "kind", "status"),
         Index("ix_messages_idempotency_key", "run_id", "idempotency_key"),
         Index("ix_messages_lease_id", "lease_id"),
+        Index(
+            "uq_messages_replayed",
+            "run_id",
+            unique=True,
+            sqlite_where=_IS_REPLAYED,
+            postgresql_where=_IS_REPLAYED,
+        ),
     )
 
     message_id: str = Field(primary_key=True)
@@ -340,6 +350,7 @@ environments = table(control.Environment)
 activations = table(control.Activation)
 deployment_variables = table(control.DeploymentVariable)
 settings = table(control.Setting)
+workers = table(control.Worker)
 api_keys = table(control.ApiKey)
 audit = table(control.AuditEntry)
 run_output = table(RunOutput)
