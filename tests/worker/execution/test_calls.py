@@ -192,6 +192,31 @@ async def test_a_replay_is_sent_what_it_does_not_know(make_pool: Any, artifact: 
     assert [params.get("knownSlot") for params in world.made("events.create")] == [None, 3]
 
 
+async def test_a_replay_begins_with_what_came_with_it_if_that_goes_on_where_its_log_ends(
+    make_pool: Any, artifact: Any, delivery: Any, world: Any
+) -> None:
+    log = [{"eventId": f"evnt_{number}", "eventType": "x", "eventData": {"n": number}} for number in range(1, 6)]
+
+    def begin(known: int, last: int, run_id: str = "wrun_1") -> FirstCall:
+        answer = {"run": {"runId": run_id}, "events": log[known:last], "hasMore": False}
+        return FirstCall("run_started", "", {"value": answer}, known)
+
+    world.answers["events.create"] = lambda params: begin(params.get("knownSlot", 0), 5).answer["value"]
+    artifact(
+        flow="""module.exports.POST = async () => {
+          const { events } = await world.events.create('wrun_1', { eventType: 'run_started' });
+          return Response.json({ timeoutSeconds: Number(events.map(({ eventData }) => eventData.n).join('')) });
+        };"""
+    )
+    pool = make_pool()
+    assert await pool.deliver(delivery("workflow", first=begin(0, 2))) == Handled(timeout_seconds=12)
+    assert await pool.deliver(delivery("workflow", first=begin(2, 4))) == Handled(timeout_seconds=1234)
+    assert world.made("events.create") == []
+    for other in (begin(2, 5), begin(4, 5, "wrun_2")):
+        assert await pool.deliver(delivery("workflow", first=other)) == Handled(timeout_seconds=12345)
+    assert [params["knownSlot"] for params in world.made("events.create")] == [4, 5]
+
+
 async def test_a_log_that_is_too_large_for_an_answer_is_not_kept(
     make_pool: Any, artifact: Any, delivery: Any, world: Any
 ) -> None:

@@ -112,11 +112,13 @@ class FirstCall:
         event_type: Of the event.
         correlation_id: Of the event.
         answer: ``value`` or ``error``, as the executor would get it.
+        known_slot: For run_started: how much of the log the executor is taken to hold; the answer has the rest.
     """
 
     event_type: str
     correlation_id: str
     answer: Mapping[str, Any]
+    known_slot: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, select
-
-from workflow_studio.compute.ids import event_id
 from workflow_studio.compute.world_errors import WorldError
-from workflow_studio.worker.engine import log, present
+from workflow_studio.worker.engine import log, present, replays
+from workflow_studio.worker.engine.claims import is_replay
 from workflow_studio.worker.engine.clock import check_run_age, new_id
 from workflow_studio.worker.engine.params import EventsCreate, event_input
-from workflow_studio.worker.engine.queries import take
 from workflow_studio.worker.engine.queue import step_of
 from workflow_studio.worker.engine.transitions import EventInput
 from workflow_studio.worker.ports import CallContext, FirstCall
-from workflow_studio.worker.store import tables
-from workflow_studio.worker.store.statements import Row, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from sqlalchemy import Connection
 
     from workflow_studio.worker.engine.admission import Admission
     from workflow_studio.worker.engine.clock import Clock
@@ -32,13 +25,8 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.transitions import Entity
     from workflow_studio.worker.ports import Delivery
     from workflow_studio.worker.store import Database, Transaction
+    from workflow_studio.worker.store.statements import Row
 
-_LOG_OF: Final = Statement(
-    select(tables.events)
-    .where(tables.events.c.run_id == bindparam("run"), tables.events.c.slot > bindparam("known"))
-    .order_by(tables.events.c.slot)
-)
-_RUN: Final = Statement(select(tables.runs).where(tables.runs.c.run_id == bindparam("run")))
 _READ_BACK: Final = frozenset({"step_started"})
 """Events whose answer carries payloads. The SDK ignores the entities of the others, save for run_started, whose answer
 is the whole run and its log (source: ``@workflow/core`` 4.8.9, ``runtime.js``)."""
@@ -64,6 +52,7 @@ class Events:
         self._admission = admission
         self._endings = endings
         self._leases = leases
+        self._known_logs = replays.KnownLogs()
 
     async def create(self, params: EventsCreate, context: CallContext, environment: str) -> dict[str, Any]:
         """Append an event, change what follows from it, and return both.
@@ -118,14 +107,11 @@ class Events:
             environment: That of the run.
 
         Returns:
-            The call and its answer. None if there is nothing to be made: a replay loads what it needs by itself.
+            The call and its answer. None if the delivery will have to make it by itself.
         """
         context = CallContext(executor_id, delivery.id)
         if delivery.kind == "workflow":
-            if delivery.run_id and row["run_status"] == "pending":
-                started = EventInput(delivery.run_id, "run_started", "", {}, row["run_spec_version"])
-                self._appending(started, context, environment)(transaction)
-            return None
+            return self._begin_replay(transaction, delivery, row, context, environment)
         if row["run_status"] is None or delivery.run_id is None or delivery.step_id is None:
             return None
         data = {"stepName": step_of(delivery.queue_name)}
@@ -136,6 +122,28 @@ class Events:
         except WorldError as error:
             answer = {"error": error.to_wire()}
         return FirstCall(event.event_type, event.correlation_id, answer)
+
+    def _begin_replay(
+        self, transaction: Transaction, delivery: Delivery, row: Row, context: CallContext, environment: str
+    ) -> FirstCall | None:
+        run_id, executor_id = delivery.run_id, context.executor_id
+        if run_id is None or executor_id is None or not is_replay(row):
+            return None
+        if row["run_status"] == "pending":
+            started = EventInput(run_id, "run_started", "", {}, row["run_spec_version"])
+            self._appending(started, context, environment)(transaction)
+        known_slot = self._known_logs.slot(executor_id, run_id)
+        found = replays.load_ahead(transaction.connection, run_id, known_slot)
+        if found is None:
+            return None
+        answer, last_slot = found
+        transaction.after_commit(lambda: self._sent(context, run_id, last_slot))
+        return FirstCall("run_started", "", {"value": answer}, known_slot)
+
+    def _sent(self, context: CallContext, run_id: str, last_slot: int) -> None:
+        """Note that the log of a run was sent to the replay that asks for it."""
+        self._deliveries.saw(context.delivery_id, run_id, last_slot)
+        self._known_logs.note(context.executor_id, run_id, last_slot)
 
     def _appending(
         self, event: EventInput, context: CallContext, environment: str
@@ -172,24 +180,12 @@ class Events:
                 created = {"event": present.event(appended.events[-1], with_payloads=False)}
 
     async def _running(self, event: EventInput, context: CallContext, known_slot: int) -> dict[str, Any] | None:
-        def work(connection: Connection) -> tuple[dict[str, Any], int] | None:
-            row = _RUN.first(connection, {"run": event.run_id})
-            if row is None or row["status"] != "running":
-                return None
-            answer: dict[str, Any] = {"run": present.run(row, with_payloads=True)}
-            log_rows, more = take(
-                _LOG_OF.rows(connection, {"run": event.run_id, "known": known_slot}), row["last_slot"]
-            )
-            if not more:
-                # Without its log, the SDK loads it page by page: a large one would not fit into one answer.
-                answer["events"] = [present.event(entry, with_payloads=True) for entry in log_rows]
-                answer |= {"cursor": event_id(row["last_slot"]), "hasMore": False}
-            return answer, row["last_slot"]
-
-        found = await self._database.read(work)
+        found = await self._database.read(lambda connection: replays.load(connection, event.run_id, known_slot))
         if found is None:
             return None
         result, last_slot = found
+        if "events" in result:
+            self._known_logs.note(context.executor_id, event.run_id, last_slot)
         self._deliveries.saw(context.delivery_id, event.run_id, last_slot)
         return result
 

@@ -179,6 +179,7 @@ class Executor:
                 "eventType": delivery.first.event_type,
                 "correlationId": delivery.first.correlation_id,
                 "answer": delivery.first.answer,
+                "knownSlot": delivery.first.known_slot,
             }
         self._printed.begin(delivery)
         try:

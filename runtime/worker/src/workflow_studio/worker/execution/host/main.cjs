@@ -72,7 +72,10 @@ function main(settings) {
           const call = (sent) =>
             connection.call(method, sent, frame.delivery, signal);
           return isReplayBegin(method, params)
-            ? logs.begin(call, params)
+            ? logs.begin(
+                async (sent) => takeReplayBegin(frame, sent) ?? call(sent),
+                params,
+              )
             : call(params);
         },
         errors.errorFromWire,
@@ -146,6 +149,21 @@ function main(settings) {
  */
 function isReplayBegin(method, params) {
   return method === 'events.create' && params.event.eventType === 'run_started';
+}
+
+/**
+ * The answer to the call that begins a replay, if it came with the delivery and
+ * goes on where the log ends that is kept here.
+ *
+ * @param {any} delivery The frame.
+ * @param {Record<string, any>} params
+ */
+function takeReplayBegin(delivery, { runId, knownSlot = 0 }) {
+  const { first } = delivery;
+  const answer = first?.answer.value;
+  if (first?.eventType !== 'run_started' || answer.run.runId !== runId) return;
+  delivery.first = undefined;
+  return first.knownSlot === knownSlot ? answer : undefined;
 }
 
 /**

@@ -1,0 +1,111 @@
+"""What a replay begins with: the run and its log, as far as the executor does not hold it already."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, func, select
+
+from workflow_studio.compute.ids import event_id
+from workflow_studio.worker.engine import present
+from workflow_studio.worker.engine.queries import take
+from workflow_studio.worker.store import tables
+from workflow_studio.worker.store.statements import Row, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from sqlalchemy import Connection
+
+_MOST_SENT_AHEAD: Final = 64
+"""Events that are sent with a delivery. While they are read, nothing else is written."""
+
+_LARGEST_SENT_AHEAD: Final = 64 * 1024
+"""Bytes of a run's input, or of its new events together, that are sent with a delivery."""
+
+_REMEMBERED: Final = 20_000
+"""Logs of which it is remembered how much an executor holds. Executors themselves keep fewer."""
+
+_R: Final = tables.runs
+_E: Final = tables.events
+_RUN: Final = Statement(select(_R).where(_R.c.run_id == bindparam("run")))
+_SMALL_RUN: Final = Statement(
+    select(_R).where(
+        _R.c.run_id == bindparam("run"),
+        func.coalesce(func.length(_R.c.input), 0) + func.coalesce(func.length(_R.c.execution_context), 0)
+        <= bindparam("most"),
+    )
+)
+_NEW_EVENTS: Final = Statement(
+    select(_E).where(_E.c.run_id == bindparam("run"), _E.c.slot > bindparam("known")).order_by(_E.c.slot)
+)
+
+
+class KnownLogs:
+    """How much of which log each executor was sent.
+
+    An executor may have let go of it since, and says so: then it is not answered from here.
+    """
+
+    def __init__(self) -> None:
+        self._slots: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def slot(self, executor_id: str, run_id: str) -> int:
+        """Return up to which slot an executor has a log; 0 if it has none of it. Any thread may ask."""
+        return self._slots.get((executor_id, run_id), 0)
+
+    def note(self, executor_id: str | None, run_id: str, slot: int) -> None:
+        """Note that an executor was sent a log up to a slot."""
+        if executor_id is None:
+            return
+        key = (executor_id, run_id)
+        self._slots[key] = slot
+        self._slots.move_to_end(key)
+        if len(self._slots) > _REMEMBERED:
+            self._slots.popitem(last=False)
+
+
+def load(connection: Connection, run_id: str, known_slot: int) -> tuple[dict[str, Any], int] | None:
+    """Return the answer to ``run_started`` of a run that is running, and the newest slot of its log; None if it is not.
+
+    Args:
+        connection: Reads one state.
+        run_id: The run.
+        known_slot: How much of the log is known, and left out.
+    """
+    run = _RUN.first(connection, {"run": run_id})
+    if run is None or run["status"] != "running":
+        return None
+    log, more = take(_new_events(connection, run_id, known_slot), run["last_slot"])
+    # Without its log, the SDK loads it page by page: a large one would not fit into one answer.
+    return _answer(run, None if more else log), run["last_slot"]
+
+
+def load_ahead(connection: Connection, run_id: str, known_slot: int) -> tuple[dict[str, Any], int] | None:
+    """Do what :func:`load` does, but return None where that would take long."""
+    run = _SMALL_RUN.first(connection, {"run": run_id, "most": _LARGEST_SENT_AHEAD})
+    if run is None or run["status"] != "running" or run["last_slot"] - known_slot > _MOST_SENT_AHEAD:
+        return None
+    log = []
+    size = 0
+    with closing(_new_events(connection, run_id, known_slot)) as rows:
+        for row in rows:
+            size += len(row["data"] or b"")
+            if size > _LARGEST_SENT_AHEAD:
+                return None
+            log.append(row)
+    return _answer(run, log), run["last_slot"]
+
+
+def _new_events(connection: Connection, run_id: str, known_slot: int) -> Generator[Row, None, None]:
+    return _NEW_EVENTS.rows(connection, {"run": run_id, "known": known_slot})
+
+
+def _answer(run: Row, log: Sequence[present.Row] | None) -> dict[str, Any]:
+    answer: dict[str, Any] = {"run": present.run(run, with_payloads=True)}
+    if log is not None:
+        answer["events"] = [present.event(entry, with_payloads=True) for entry in log]
+        answer |= {"cursor": event_id(run["last_slot"]), "hasMore": False}
+    return answer
