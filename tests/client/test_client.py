@@ -330,6 +330,7 @@ async def test_an_archive_may_be_in_memory_and_name_its_base(naps):
 
 CALLS = {
     "health": ((), {"healthy": True}),
+    "readiness": ((), {"ready": True}),
     "trigger": (("w",), STARTED),
     "get_run": (("r",), RUN),
     "list_runs": ((), {"data": [RUN]}),

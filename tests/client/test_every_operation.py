@@ -35,7 +35,7 @@ ARGUMENTS = {
 }
 KEYWORDS = {"resume_run": {"token": "t"}}
 # The rest of the world lane is for the SDK's runtime in apps, which speaks it by itself.
-NOT_FOR_PYTHON = re.compile(r"/v1/world/(?!deployment-id)")
+NOT_FOR_PYTHON = re.compile(r"/v1/world/(?!deployment-id)|/metrics")  # nor is what Prometheus reads
 # The log of a run has two addresses.
 ANOTHER_NAME = {"list_events"}
 

@@ -20,7 +20,7 @@ WITHOUT_ENTRY = {"world", "webhooks"}
 
 
 def is_public(path):
-    return path == "/v1/health" or path.startswith("/.well-known/workflow/v1/webhook/")
+    return path in {"/v1/health", "/v1/health/ready"} or path.startswith("/.well-known/workflow/v1/webhook/")
 
 
 def routes_of(router):

@@ -63,12 +63,13 @@ SCOPES = {
     ("POST", "/v1/keys/{key_id}/rotate"): "admin",
     ("POST", "/v1/keys/{key_id}/revoke"): "admin",
     ("GET", "/v1/audit"): "admin",
+    ("GET", "/metrics"): "metrics:read",
     **{(endpoint.verb, endpoint.path): "world:proxy" for endpoint in wire.ENDPOINTS},
 }
 
 
 def is_public(path):
-    return path == "/v1/health" or path.startswith("/.well-known/workflow/v1/webhook/")
+    return path in {"/v1/health", "/v1/health/ready"} or path.startswith("/.well-known/workflow/v1/webhook/")
 
 
 def routes_of(router):

@@ -21,7 +21,8 @@ OPERATIONS = {
     for verb, operation in operations.items()
 }
 EVERY = pytest.mark.parametrize("name", OPERATIONS)
-WITHOUT_KEY = {"health"} | {name for name in OPERATIONS if name.startswith("webhook_")}
+UNCOUNTED = {"health", "readiness"}
+WITHOUT_KEY = UNCOUNTED | {name for name in OPERATIONS if name.startswith("webhook_")}
 
 
 def resolved(value):
@@ -92,7 +93,7 @@ def test_what_an_operation_answers_is_described_and_illustrated(name):
     for status, answer in operation["responses"].items():
         assert answer["description"]
         headers = set(answer["headers"])
-        counted = set() if name == "health" else {"RateLimit", "RateLimit-Policy"}
+        counted = set() if name in UNCOUNTED else {"RateLimit", "RateLimit-Policy"}
         assert headers >= {"x-workflow-correlation-id"} | counted
         assert ("Retry-After" in headers) == (status in {"425", "429", "503"})
         assert ("WWW-Authenticate" in headers) == (status == "401")
@@ -112,7 +113,7 @@ def test_what_an_operation_answers_is_described_and_illustrated(name):
 def test_an_operation_lists_what_the_gate_can_refuse(name):
     _, _, operation = OPERATIONS[name]
     expected = {"431", "500", "503"}
-    if name != "health":
+    if name not in UNCOUNTED:
         expected |= {"403", "429"}
     if name not in WITHOUT_KEY:
         expected |= {"400", "401"}

@@ -18,6 +18,7 @@ class ComputeScope(StrEnum):
     DEPLOY_READ = "deploy:read"
     DEPLOY_WRITE = "deploy:write"
     WORLD_PROXY = "world:proxy"
+    METRICS_READ = "metrics:read"
     ADMIN = "admin"
 
     def granted_by(self, scopes: Collection[str]) -> bool:

@@ -14,6 +14,7 @@ from workflow_studio.worker.auth import Authenticator
 from workflow_studio.worker.boot import running
 from workflow_studio.worker.gate import Gate, operation_id
 from workflow_studio.worker.limits import RateLimits
+from workflow_studio.worker.metrics import Metrics
 from workflow_studio.worker.routes import (
     activity,
     audit,
@@ -32,6 +33,9 @@ from workflow_studio.worker.routes import (
     timeline,
     webhooks,
     world,
+)
+from workflow_studio.worker.routes import (
+    metrics as metrics_route,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +56,7 @@ _ROUTERS: Final = (
     activity.router,
     timeline.router,
     diagnostics.router,
+    metrics_route.router,
     queue.router,
     keys.router,
     audit.router,
@@ -71,10 +76,11 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, pool) as services:
+        async with running(settings, pool, metrics) as services:
             app.state.services = services
             yield
 
+    metrics = Metrics(path for _, path in world.LANE)
     app = FastAPI(
         title="Workflow Studio worker",
         version=version("workflow-studio-worker"),
@@ -95,11 +101,12 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI
         Gate,
         direct=world.LANE,
         authenticator=Authenticator(lambda: app.state.services.engine.keys),
-        limits=RateLimits(settings.rate_limit_per_minute, settings.failed_logins_per_minute),
+        limits=RateLimits(settings.rate_limit_per_minute, settings.failed_logins_per_minute, metrics.refused),
         audit=lambda: app.state.services.engine.audit,
         require_https=settings.require_https,
         max_body=settings.max_body_bytes,
         body_timeout=settings.body_timeout,
+        metrics=metrics,
     )
     return app
 

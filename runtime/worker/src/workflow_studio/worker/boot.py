@@ -32,8 +32,11 @@ from workflow_studio.worker.engine.keys import new_secret
 from workflow_studio.worker.engine.stream_rows import DatabaseStreams
 from workflow_studio.worker.env_file import read_env_file
 from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_nodes
+from workflow_studio.worker.execution.tally import ExecutorTally
 from workflow_studio.worker.limits import StreamLimit
+from workflow_studio.worker.metrics import Exposition, MeasuredPool, Metrics, State
 from workflow_studio.worker.ports import ExecutorUnavailableError
+from workflow_studio.worker.readiness import Readiness
 from workflow_studio.worker.services import Services
 from workflow_studio.worker.stopping import Stopping
 from workflow_studio.worker.upkeep import kept_up
@@ -63,12 +66,15 @@ _LAST_GRACE: Final = 2.0
 
 
 @asynccontextmanager
-async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIterator[Services]:
+async def running(
+    settings: WorkerSettings, pool: Pool | None = None, metrics: Metrics | None = None
+) -> AsyncIterator[Services]:
     """Open the worker's parts, take up what a crash left behind, deliver messages; and end all of it in order.
 
     Args:
         settings: The settings.
         pool: Replaces the Node.js executors, for tests.
+        metrics: Measures what happens.
 
     Raises:
         StoreError: If the database cannot be opened.
@@ -94,13 +100,19 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
         )
         await artifacts.open(await engine.identity(), engine.deployments.is_known)
         await _provide_keys(engine, settings)
-        executors = _executors_of(engine, artifacts, runner) if isinstance(runner, ExecutorOptions) else runner
+        tally = ExecutorTally()
+        executors = _executors_of(engine, artifacts, runner, tally) if isinstance(runner, ExecutorOptions) else runner
         stopping = Stopping(settings.shutdown_grace)
+        metrics = metrics or Metrics()
+        capacity = Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)
+        slots = {"workflow": capacity.workflow, "step": capacity.step}
+        state = State(metrics, engine, executors, tally, slots, lambda: not stopping.is_announced)
+        metrics.registry.register(state)
         async with (
             alive(QUEUE, doorbell, settings, stopping.left),
             alive(STREAMS, streams, settings, stopping.left),
             engine.workers.registered(),
-            _delivering(engine, database, executors, settings, stopping),
+            _delivering(engine, database, MeasuredPool(executors, metrics), capacity, settings, stopping),
             serving(engine, builtin, compute, settings, stopping.left) as computing,
             kept_up(engine, artifacts),
         ):
@@ -111,7 +123,9 @@ async def running(settings: WorkerSettings, pool: Pool | None = None) -> AsyncIt
                 pool=executors,
                 compute=computing,
                 stopping=stopping,
-                streams=StreamLimit(settings.max_streams_per_key),
+                streams=StreamLimit(settings.max_streams_per_key, lambda: metrics.refused("streams")),
+                exposition=Exposition(metrics, state),
+                readiness=Readiness(stopping, engine.ask_database),
             )
     finally:
         with anyio.CancelScope(shield=True):
@@ -134,22 +148,29 @@ def _engine_of(
     )
 
 
-def _executors_of(engine: Engine, artifacts: ArtifactStore, options: ExecutorOptions) -> NodeExecutorPool:
+def _executors_of(
+    engine: Engine, artifacts: ArtifactStore, options: ExecutorOptions, tally: ExecutorTally
+) -> NodeExecutorPool:
     return NodeExecutorPool(
         world=engine.world,
         artifact_path=artifacts.path,
         options=options,
         variables=_variables_of(engine),
         output=engine.output,
+        tally=tally,
     )
 
 
 @asynccontextmanager
 async def _delivering(
-    engine: Engine, database: Database, executors: Pool, settings: WorkerSettings, stopping: Stopping
+    engine: Engine,
+    database: Database,
+    executors: Pool,
+    capacity: Capacity,
+    settings: WorkerSettings,
+    stopping: Stopping,
 ) -> AsyncIterator[None]:
     """Have messages delivered as long as this lasts; then give what is under way the time that is left."""
-    capacity = Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)
     dispatcher = engine.dispatcher(executors, capacity)
     stopping.at_once(dispatcher.pause)
     engine.workers.on_lost(executors.abandon)

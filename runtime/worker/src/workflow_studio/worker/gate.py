@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 import uuid
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -34,15 +35,19 @@ if TYPE_CHECKING:
     from workflow_studio.worker.auth import Authenticator
     from workflow_studio.worker.engine import AuditLog
     from workflow_studio.worker.limits import RateLimits
+    from workflow_studio.worker.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 CORRELATION_HEADER: Final = "x-workflow-correlation-id"
-HEALTH_PATH: Final = "/v1/health"
+HEALTH_PATHS: Final = frozenset({"/v1/health", "/v1/health/ready"})
 WEBHOOK_PREFIX: Final = "/.well-known/workflow/v1/webhook/"
 UPLOAD_PATH: Final = "/v1/deployments"
 
 _CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
+_NOT_ANSWERED: Final = 499
+"""What is counted for a request whose client left before there was an answer."""
+
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOT_AUDITED: Final = frozenset({"world", "webhooks"})
 """Tags of routes whose calls the audit log leaves out: what they do to a run is in the run's own log."""
@@ -50,7 +55,7 @@ _NOT_AUDITED: Final = frozenset({"world", "webhooks"})
 
 def is_public(path: str) -> bool:
     """Tell whether an address needs no key: health does not, and a webhook's token is its key."""
-    return path == HEALTH_PATH or path.startswith(WEBHOOK_PREFIX)
+    return path in HEALTH_PATHS or path.startswith(WEBHOOK_PREFIX)
 
 
 def operation_id(route: APIRoute) -> str:
@@ -71,6 +76,7 @@ class Gate:
             believe: it knows which proxies are trusted, and sets the scheme.
         max_body: The longest body, in bytes; artifacts have a limit of their own.
         body_timeout: Seconds that a short body may take to arrive.
+        metrics: Counts requests and times.
     """
 
     def __init__(  # noqa: PLR0913  # named, and each is a part of its own
@@ -84,6 +90,7 @@ class Gate:
         require_https: bool,
         max_body: int,
         body_timeout: float,
+        metrics: Metrics,
     ) -> None:
         self._app = app
         self._direct = direct
@@ -93,6 +100,7 @@ class Gate:
         self._require_https = require_https
         self._max_body = max_body
         self._body_timeout = body_timeout
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or answer it here."""
@@ -106,8 +114,14 @@ class Gate:
         request = Origin(_correlation_id(headers.get(CORRELATION_HEADER)))
         scope["workflow_studio.correlation_id"] = request.request_id
         answer = _Answer(send, request, self._settle, has_body=_has_body(headers))
-        with in_course_of(request):
-            await self._handle(scope, headers, receive, answer)
+        began = time.perf_counter()
+        self._metrics.requests_under_way += 1
+        try:
+            with in_course_of(request):
+                await self._handle(scope, headers, receive, answer)
+        finally:
+            self._metrics.requests_under_way -= 1
+            self._metrics.answered(scope, answer.status, time.perf_counter() - began)
 
     async def _handle(self, scope: Scope, headers: Headers, receive: Receive, answer: _Answer) -> None:
         try:
@@ -140,7 +154,7 @@ class Gate:
                 f"The head of the request is longer than {MAX_HEAD} bytes.",
                 "Send fewer and shorter headers.",
             )
-        if scope["path"] == HEALTH_PATH:
+        if scope["path"] in HEALTH_PATHS:
             return
         if self._require_https and scope.get("scheme") != "https":
             raise problem(
@@ -201,6 +215,7 @@ class _Answer:
         self.request = request
         self.headers: dict[str, str] = {}
         self.started = False
+        self.status = _NOT_ANSWERED
         self.body: Body | None = None
         self._send = send
         self._settle = settle
@@ -211,6 +226,7 @@ class _Answer:
             if self.request.act is not None:
                 await self._settle(self.request.act, message["status"], self.request.code)
             self.started = True
+            self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers[CORRELATION_HEADER] = self.request.request_id
             for name, value in self.headers.items():

@@ -17,7 +17,7 @@ from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.worker.problems import problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Policy = Literal["key", "address", "failed"]
 """What is counted: requests of a key, webhook calls of an address, refused keys of an address."""
@@ -58,9 +58,13 @@ class RateLimits:
     Args:
         per_key: Requests that a key, or the address behind a webhook call, may make.
         failed_logins: Refused keys that an address may send before it is told to wait.
+        refused: Hears of requests that were one too many.
     """
 
-    def __init__(self, per_key: int, failed_logins: int) -> None:
+    def __init__(
+        self, per_key: int, failed_logins: int, refused: Callable[[Policy], None] = lambda _policy: None
+    ) -> None:
+        self._refused = refused
         self._storage = MemoryStorage()
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         of_callers = RateLimitItemPerMinute(per_key)
@@ -84,6 +88,7 @@ class RateLimits:
         standing = Standing(policy, item.amount, max(0, item.amount - math.floor(weight)), seconds)
         if admitted:
             return standing
+        self._refused(policy)
         raise problem(
             429,
             ErrorCode.RATE_LIMITED,
@@ -98,10 +103,12 @@ class StreamLimit:
 
     Args:
         per_key: How many.
+        refused: Hears of those that were one too many.
     """
 
-    def __init__(self, per_key: int) -> None:
+    def __init__(self, per_key: int, refused: Callable[[], None] = lambda: None) -> None:
         self._per_key = per_key
+        self._refused = refused
         self._open: Counter[str] = Counter()
 
     @contextmanager
@@ -112,6 +119,7 @@ class StreamLimit:
             Problem: If it is one too many.
         """
         if self._open[key_id] >= self._per_key:
+            self._refused()
             raise problem(
                 429,
                 ErrorCode.TOO_MANY_STREAMS,

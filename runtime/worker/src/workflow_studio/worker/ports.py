@@ -88,6 +88,7 @@ class Delivery:
         attempt: 1 on the first delivery ever, never 1 again.
         executor_id: The executor that should run it, if it can.
         first: The World call that the delivery will begin with, which was made when the message was leased.
+        waited: Seconds that the message had been due for when it was leased.
     """
 
     id: str
@@ -102,6 +103,7 @@ class Delivery:
     headers: Mapping[str, str] = field(default_factory=dict)
     executor_id: str | None = None
     first: FirstCall | None = None
+    waited: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

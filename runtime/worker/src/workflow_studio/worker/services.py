@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine import Deployment, Engine
     from workflow_studio.worker.execution import ExecutorStatus
     from workflow_studio.worker.limits import StreamLimit
+    from workflow_studio.worker.metrics import Exposition
+    from workflow_studio.worker.readiness import Readiness
     from workflow_studio.worker.settings import WorkerSettings
+    from workflow_studio.worker.stopping import Stopping
 
 T = TypeVar("T")
 
@@ -58,6 +61,8 @@ class Services:
         compute: Takes what callers ask for.
         stopping: Set when the worker is about to end; whoever waits for something to happen stops waiting.
         streams: Counts the long polls and streams of each key.
+        exposition: Shows the metrics.
+        readiness: Tells whether requests are welcome.
     """
 
     settings: WorkerSettings
@@ -65,8 +70,10 @@ class Services:
     artifacts: ArtifactStore
     pool: Pool
     compute: Computing
-    stopping: asyncio.Event
+    stopping: Stopping
     streams: StreamLimit
+    exposition: Exposition
+    readiness: Readiness
 
     async def world(
         self,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from workflow_studio.client._filters import Part
-    from workflow_studio.compute.api import DeadMessage, Executor, Health, Page, WebhookResponse
+    from workflow_studio.compute.api import DeadMessage, Executor, Health, Page, Readiness, WebhookResponse
     from workflow_studio.compute.ids import DeploymentId, MessageId
     from workflow_studio.compute.interface import Message, Published, PublishOptions
     from workflow_studio.compute.web import WebRequest, WebResponse
@@ -23,6 +23,10 @@ class AsyncOperations(AsyncBase):
     async def health(self) -> Health:
         """Ask whether the worker is up; needs no key."""
         return await self._send(calls.health())
+
+    async def readiness(self) -> Readiness:
+        """Ask whether the worker takes requests; needs no key. One that is about to end refuses, with status 503."""
+        return await self._send(calls.readiness())
 
     async def list_executors(self) -> Page[Executor]:
         """Return the worker's Node.js processes."""

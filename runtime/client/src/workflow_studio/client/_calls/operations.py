@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from workflow_studio.client._calls.base import Call, answer, query, segment
 from workflow_studio.client._filters import Part
 from workflow_studio.compute import wire
-from workflow_studio.compute.api import DeadMessage, Executor, Health, Page, WebhookResponse
+from workflow_studio.compute.api import DeadMessage, Executor, Health, Page, Readiness, WebhookResponse
 from workflow_studio.compute.ids import ENVIRONMENT_HEADER, DeploymentId, MessageId
 from workflow_studio.compute.interface import Published
 from workflow_studio.compute.messages import envelope
@@ -51,6 +51,11 @@ _CBOR: Final = (("accept", wire.CBOR_MEDIA_TYPE), ("content-type", wire.CBOR_MED
 
 def health() -> Call[Health]:
     return Call("GET", "/v1/health", answer(Health))
+
+
+def readiness() -> Call[Readiness]:
+    # The answer is wanted as it is now.
+    return Call("GET", "/v1/health/ready", answer(Readiness), repeatable=False)
 
 
 def list_executors() -> Call[Page[Executor]]:

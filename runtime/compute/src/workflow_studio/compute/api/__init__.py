@@ -43,6 +43,7 @@ from workflow_studio.compute.api.operations import (
     DeadMessage,
     Executor,
     Health,
+    Readiness,
     WebhookResponse,
 )
 from workflow_studio.compute.api.output import (
@@ -96,6 +97,7 @@ __all__ = [
     "OutputLine",
     "OutputPage",
     "Page",
+    "Readiness",
     "Request",
     "RerunRequest",
     "RerunResponse",

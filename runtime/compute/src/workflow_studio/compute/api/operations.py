@@ -20,6 +20,16 @@ class Health(Answer):
     version: str = ""
 
 
+class Readiness(Answer):
+    """Whether the worker takes requests.
+
+    Attributes:
+        ready: Always true; a worker that takes none refuses this one, too, with 503.
+    """
+
+    ready: bool
+
+
 class Executor(Answer):
     """A Node.js process that runs a deployment.
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy import select
+
 from workflow_studio.worker.engine.activity import Activity
 from workflow_studio.worker.engine.activity_rows import ActivityRows
 from workflow_studio.worker.engine.admission import Admission
 from workflow_studio.worker.engine.audit import DEFAULT_RETENTION_DAYS, AuditLog
+from workflow_studio.worker.engine.backlog import Backlog
 from workflow_studio.worker.engine.batches import Batches
 from workflow_studio.worker.engine.clock import Clock, system_clock
 from workflow_studio.worker.engine.dead_letters import DeadLetters, DeadMessage
@@ -94,6 +97,9 @@ class Engine:
         output: What runs print.
         activity: What happens in runs, while it happens.
         outside: Makes calls that have their effect elsewhere, once each.
+        endings: What follows from the ends of runs.
+        backlog: What waits.
+        store_tally: What the store has done.
     """
 
     def __init__(  # noqa: PLR0913  # named, and each is a choice of its own
@@ -128,7 +134,9 @@ class Engine:
         self.keys = ApiKeys(database, clock, idempotency)
         self.keyring = Keyring(master_key)
         self.ended = Signals(max_waiting)
-        endings = Endings(self.ended, self.retirement)
+        self.endings = endings = Endings(self.ended, self.retirement)
+        self.backlog = Backlog(database, clock)
+        self.store_tally = database.tally
         queries = Queries(database, self.ended, for_people=True)
         starts = Starts(self.queue, clock, self.keyring, admission)
         self.runs = Runs(database, queries, self.queue, clock, idempotency, starts, endings)
@@ -160,6 +168,14 @@ class Engine:
             StoreError: If the database fails.
         """
         return await identity_of(self._database)
+
+    async def ask_database(self) -> None:
+        """Have the database answer.
+
+        Raises:
+            StoreError: If it fails.
+        """
+        await self._database.read(lambda connection: connection.execute(select(1)).scalar())
 
     async def wait_until_lost(self) -> StoreLockedError:
         """Wait until another worker takes the database over, and return what to say then: this one should end."""

@@ -194,6 +194,7 @@ class Claims:
             run_id=row["run_id"],
             step_id=row["step_id"],
             headers=wire.decode(row["headers"]) if row["headers"] else {},
+            waited=(now - row["run_at"]) / 1000,
         )
         executor_id = executors.ready(delivery) if executors is not None else None
         if executors is None or executor_id is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,11 +19,15 @@ class Endings:
     Args:
         ended: Hears of runs that end, by their ids.
         retirement: Notes when deployments retire.
+
+    Attributes:
+        counts: Runs that ended, by status.
     """
 
     def __init__(self, ended: Signals, retirement: Retirement) -> None:
         self._ended = ended
         self._retirement = retirement
+        self.counts: Counter[str] = Counter()
 
     def run_ended(self, transaction: Transaction, run: Mapping[str, Any], at: int) -> None:
         """Note that a run ends, in the transaction that ends it.
@@ -32,6 +37,11 @@ class Endings:
             run: Its row.
             at: When it ends, in epoch milliseconds.
         """
-        run_id = run["run_id"]
+        run_id, status = run["run_id"], run["status"]
         self._retirement.run_ended(transaction, run["deployment_id"], at)
-        transaction.after_commit(lambda: self._ended.give(run_id))
+
+        def tell() -> None:
+            self.counts[status] += 1
+            self._ended.give(run_id)
+
+        transaction.after_commit(tell)

@@ -56,6 +56,7 @@ class Leases:
 
     Attributes:
         deliveries: Those in flight.
+        lost: Deliveries whose lease was gone when they ended.
     """
 
     def __init__(self, database: Database, queue: Queue, deliveries: Deliveries, clock: Clock, owner: str) -> None:
@@ -65,6 +66,7 @@ class Leases:
         self._clock = clock
         self._claims = Claims(deliveries, clock, owner)
         queue.on_replay_wanted(self._replay_wanted)
+        self.lost = 0
 
     async def claim(self, limits: Mapping[Kind, int]) -> Claim:
         """Lease messages that are due.
@@ -240,7 +242,10 @@ class Leases:
             return held
 
         with self.deliveries.ending(delivery_id):
-            return await self._database.write(ended, may_wait=may_wait)
+            held = await self._database.write(ended, may_wait=may_wait)
+        if not held:
+            self.lost += 1
+        return held
 
     def _note_replay(self, transaction: Transaction, row: Row, delivery_id: str) -> None:
         seen = self.deliveries.seen_slot(delivery_id)

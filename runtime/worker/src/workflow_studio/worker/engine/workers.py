@@ -99,6 +99,7 @@ class Workers:
         lease_seconds: See above.
         leads: Whether this worker looks after what one worker is to look after: the one that is here longest does.
         others: How many others there were when this one was heard of last.
+        taken_over: Messages that this worker took over from those that were gone.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Workers:
         self.id = new_id("wrk", clock())
         self.leads = True
         self.others = 0
+        self.taken_over = 0
         self._on_lost: list[Callable[[], None]] = []
 
     def on_lost(self, callback: Callable[[], None]) -> None:
@@ -257,7 +259,11 @@ class Workers:
         released = transaction.execute(update(_M).where(orphans).values(**values), {"me": self.id}).rowcount
         if released:
             self._queue.announce(transaction)
+            transaction.after_commit(lambda: self._took_over(released))
         return released
+
+    def _took_over(self, messages: int) -> None:
+        self.taken_over += messages
 
     def _know(self, others: int, *, leads: bool) -> None:
         self.others = others

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from workflow_studio.worker.execution.node import NodeRuntime
     from workflow_studio.worker.execution.options import ExecutorOptions
+    from workflow_studio.worker.execution.tally import Cause
     from workflow_studio.worker.ports import OutputSink, WorldHandler
 
 logger = logging.getLogger("workflow_studio.worker.execution")
@@ -67,6 +68,7 @@ class Executor:
         started_at: When it was started, in seconds since the epoch.
         rss: Its resident memory at the last heartbeat, in bytes.
         completed: Deliveries it has answered.
+        cause: Why it ended; that it crashed, unless there is another reason.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Executor:
         self.started_at = time.time()
         self.rss = 0
         self.completed = 0
+        self.cause: Cause = "crashed"
         self._process = process
         self._connection = connection
         self._world = world
@@ -249,8 +252,10 @@ class Executor:
         with contextlib.suppress(ExecutorLostError):
             await self._send(frame)
 
-    async def drain(self, grace: float) -> None:
+    async def drain(self, grace: float, cause: Cause) -> None:
         """Let it finish what it has, then end; kill it if it takes more than ``grace`` seconds."""
+        if self._lost is None and not self._draining:
+            self.cause = cause
         self._draining = True
         try:
             async with asyncio.timeout(grace):
@@ -276,6 +281,11 @@ class Executor:
         for answer in [self._hello, *self._answers.values()]:
             if not answer.done():
                 answer.set_exception(ExecutorLostError(f"The executor {self.id} was lost: {reason}."))
+
+    def _give_up(self, cause: Cause, reason: str) -> None:
+        if self._lost is None:
+            self.cause = cause
+        self.lose(reason)
 
     async def _run(self) -> None:
         """Tend the process until it has ended."""
@@ -398,10 +408,9 @@ class Executor:
             await asyncio.sleep(_TICK)
             self._silent_ticks += 1
             if self._silent_ticks * _TICK > self._options.hang_timeout:
-                self.lose(f"it gave no sign of life for {self._options.hang_timeout:g} s")
+                self._give_up("hung", f"it gave no sign of life for {self._options.hang_timeout:g} s")
             elif self.rss > limit:
-                self.lose(
-                    f"it used {self.rss // 1024 // 1024} MiB of memory; the limit is {self._options.memory_limit_mb}"
-                )
+                used = self.rss // 1024 // 1024
+                self._give_up("memory", f"it used {used} MiB of memory; the limit is {self._options.memory_limit_mb}")
             busy = self._answers or self._reported_in_flight
             self._idle_ticks = 0 if busy else self._idle_ticks + 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workflow_studio.worker.execution.executor import Executor
 from workflow_studio.worker.execution.node import find_nodes, suited
 from workflow_studio.worker.execution.suspects import Suspects
+from workflow_studio.worker.execution.tally import ExecutorTally
 from workflow_studio.worker.ports import (
     Delivery,
     ExecutorUnavailableError,
@@ -101,6 +102,7 @@ class NodeExecutorPool:
         options: How executors are run.
         variables: Gives the variables of a deployment's own, which win over those of ``options``.
         output: Keeps what deliveries print; nothing does if absent.
+        tally: Counts starts and ends.
 
     Raises:
         NodeNotFoundError: If ``options`` names no Node.js and none is found.
@@ -114,8 +116,10 @@ class NodeExecutorPool:
         options: ExecutorOptions,
         variables: Callable[[str], Awaitable[Mapping[str, str]]] | None = None,
         output: OutputSink | None = None,
+        tally: ExecutorTally | None = None,
     ) -> None:
         self._world = world
+        self._tally = tally or ExecutorTally()
         self._artifact_path = artifact_path
         self._options = options
         self._variables = variables
@@ -171,10 +175,11 @@ class NodeExecutorPool:
             return await executor.deliver(delivery)
         finally:
             # What the delivery left in the background, such as the end of a stream, is given time.
-            self._spawn(executor.drain(self._options.drain_timeout))
+            self._spawn(executor.drain(self._options.drain_timeout, "done"))
 
     async def _keep_alone(self, group: _Group, executor: Executor) -> None:
         reason = await executor.wait()
+        self._tally.ends[executor.cause] += 1
         group.alone.remove(executor)
         group.places.release()
         logger.info("Executor %s, which had one delivery, ended: %s.", executor.id, reason)
@@ -237,7 +242,7 @@ class NodeExecutorPool:
         group.generation += 1
         group.retry_at = 0  # what kept it from starting may be mended
         for executor in group.usable():
-            self._spawn(executor.drain(_REPLACED_WITHIN))
+            self._spawn(executor.drain(_REPLACED_WITHIN, "replaced"))
         await asyncio.sleep(0)  # from here on, they take nothing
 
     def abandon(self) -> None:
@@ -257,7 +262,7 @@ class NodeExecutorPool:
                 group.starting.cancel()
         executors = [executor for group in self._groups.values() for executor in (*group.executors, *group.alone)]
         if executors:
-            drains = [asyncio.create_task(executor.drain(grace)) for executor in executors]
+            drains = [asyncio.create_task(executor.drain(grace, "shutdown")) for executor in executors]
             await asyncio.gather(*drains)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -308,12 +313,15 @@ class NodeExecutorPool:
             node = suited(self._nodes, artifact)
             executor = await Executor.start(deployment_id, artifact, node, options, self._world, self._output)
         except ExecutorUnavailableError as error:
+            self._tally.failed_starts += 1
             logger.warning("No executor for %s: %s", deployment_id, error)
             raise
         except Exception as error:
+            self._tally.failed_starts += 1
             logger.exception("No executor for %s.", deployment_id)
             raise ExecutorUnavailableError(f"There is no artifact to run for {deployment_id}: {error}") from error
         seconds = time.monotonic() - began
+        self._tally.started(seconds)
         logger.info("Executor %s started in %.2f s, with Node.js %s.", executor.id, seconds, node.version_text)
         return executor
 
@@ -333,7 +341,7 @@ class NodeExecutorPool:
             self._spawn(self._keep(group, executor))
             if group.generation != generation:
                 # It was given the variables as they were before.
-                self._spawn(executor.drain(_REPLACED_WITHIN))
+                self._spawn(executor.drain(_REPLACED_WITHIN, "replaced"))
                 await asyncio.sleep(0)
             if self._tending is None:
                 self._tending = asyncio.create_task(self._tend())
@@ -343,6 +351,7 @@ class NodeExecutorPool:
     async def _keep(self, group: _Group, executor: Executor) -> None:
         """See an executor to its end."""
         reason = await executor.wait()
+        self._tally.ends[executor.cause] += 1
         group.executors.remove(executor)
         logger.info("Executor %s ended: %s.", executor.id, reason)
         if executor.completed or executor.is_drained:
@@ -361,7 +370,7 @@ class NodeExecutorPool:
     async def _retire(self, executor: Executor) -> None:
         # Between the look and this, a delivery may have come.
         if executor.is_idle:
-            await executor.drain(self._options.drain_timeout)
+            await executor.drain(self._options.drain_timeout, "idle")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from workflow_studio.compute.codes import ErrorCode
 
 _TAGS: Final = {
-    "health": "Whether the worker is up.",
+    "health": "Whether the worker is up, and takes requests.",
     "deployments": "Uploaded artifacts, which of them new runs use, and the variables of their code.",
     "environments": "Environments: each has an active deployment of its own.",
     "runs": "Runs: started, looked at, cancelled, woken, resumed, repeated.",
@@ -146,7 +146,7 @@ def _schemas_of(model: type[BaseModel], mode: JsonSchemaMode = "validation") -> 
 
 def _complete(operation: dict[str, Any], verb: str, path: str, scope: str | None) -> None:
     name, tag = operation["operationId"], operation["tags"][0]
-    is_public = name == "health" or tag == "webhooks"
+    is_public = tag in {"health", "webhooks"}
     if tag == "ingress" or (tag == "webhooks" and verb in _WITH_BODY):
         operation["requestBody"] = _ANY_BODY
     if name == "create_deployment":
@@ -175,7 +175,7 @@ def _complete(operation: dict[str, Any], verb: str, path: str, scope: str | None
         }
     operation["responses"] = dict(sorted(answers.items()))
     for status, answer in operation["responses"].items():
-        answer["headers"] = headers.of(status, counted=name != "health")
+        answer["headers"] = headers.of(status, counted=tag != "health")
         linked = links.of(name, status)
         if linked is not None:
             answer["links"] = linked

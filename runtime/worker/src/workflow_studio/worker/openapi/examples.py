@@ -99,6 +99,7 @@ BY_SCHEMA: Final[dict[str, Any]] = {
         "startedAt": _THEN,
     },
     "Health": {"healthy": True, "version": "0.1.0"},
+    "Readiness": {"ready": True},
     "Hook": {"hookId": _HOOK, "runId": _RUN, "isWebhook": False, "createdAt": _THEN},
     "OutputPage": {
         "data": [

@@ -180,6 +180,7 @@ _WORLD_READ: Final[tuple[Refusal, ...]] = (*_WORLD, (404, Code.WORLD_ERROR), *_R
 
 _OWN: Final[dict[str, tuple[Refusal, ...]]] = {
     "health": _NONE,
+    "readiness": _NONE,
     "create_deployment": (
         (400, Code.INVALID_ARTIFACT),
         (400, Code.INVALID_MANIFEST),
@@ -220,6 +221,7 @@ _OWN: Final[dict[str, tuple[Refusal, ...]]] = {
     "get_step": _RUN,
     "get_hook": _HOOK,
     "list_executors": _NONE,
+    "read_metrics": _NONE,
     "list_dead_messages": _NONE,
     "retry_dead_message": _NONE,
     "create_api_key": ((409, Code.IDEMPOTENCY_CONFLICT),),
@@ -290,9 +292,9 @@ def refusals(
     """
     own = _WEBHOOK if tag == "webhooks" else _OWN[operation_id]
     found = [*_EVERYWHERE, *own]
-    if operation_id != "health":
+    if tag != "health":
         found += _COUNTED
-    if operation_id != "health" and tag != "webhooks":
+    if tag not in {"health", "webhooks"}:
         found += _GUARDED
     if has_scope:
         found.append((403, Code.MISSING_SCOPE))

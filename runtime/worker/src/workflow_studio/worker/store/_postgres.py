@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
@@ -40,6 +41,7 @@ from tenacity import (
 from workflow_studio.worker.store._jobs import Job, Transaction, settle
 from workflow_studio.worker.store._migrate import HEAD, upgrade
 from workflow_studio.worker.store.errors import StoreError, StoreLockedError, StoreValueError
+from workflow_studio.worker.store.tally import StoreTally
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -113,6 +115,7 @@ class PostgresBackend:
         self._read_engine = _engine(lambda: _reading(self._connect()), _READERS)
         self._threads = ThreadPoolExecutor(_WRITERS, thread_name_prefix="store-writer")
         self._closed = False
+        self.tally = StoreTally()
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -245,7 +248,9 @@ class PostgresBackend:
             job.transaction = _PostgresTransaction(connection)
             job.result = job.work(job.transaction)
             try:
+                began = time.perf_counter()
                 connection.commit()
+                self.tally.committed(1, time.perf_counter() - began)
             except DBAPIError as error:
                 if _is_disconnect(error):
                     # It may have been committed, so it must not be done again.

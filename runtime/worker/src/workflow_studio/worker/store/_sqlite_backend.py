@@ -12,6 +12,7 @@ from workflow_studio.worker.store import _sqlite
 from workflow_studio.worker.store._migrate import upgrade
 from workflow_studio.worker.store._writer import Writer
 from workflow_studio.worker.store.errors import StoreError
+from workflow_studio.worker.store.tally import StoreTally
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,7 +39,8 @@ class SqliteBackend:
         self.lost.set_running_or_notify_cancel()
         self._engine = engine
         self._lock = lock
-        self._writer = Writer(engine)
+        self.tally = StoreTally()
+        self._writer = Writer(engine, self.tally)
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
 
     @classmethod

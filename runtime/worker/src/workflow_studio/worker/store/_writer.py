@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection, Engine
+
+    from workflow_studio.worker.store.tally import StoreTally
 
 _LOG = logging.getLogger(__name__)
 _MAX_BATCH = 256
@@ -41,8 +44,9 @@ class _Signal(Enum):
 class Writer:
     """Runs writes one after the other on a thread of its own."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tally: StoreTally) -> None:
         self._engine = engine
+        self._tally = tally
         self._jobs: queue.SimpleQueue[Job | _Signal] = queue.SimpleQueue()
         self._patient: deque[Job] = deque()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -137,7 +141,9 @@ class Writer:
             last = self._make_follow_up()
             batch.append(last)
             self._do(last, connection)
+        began = time.perf_counter()
         _sqlite.commit(connection)
+        self._tally.committed(len(batch), time.perf_counter() - began)
 
     def _do(self, job: Job, connection: Connection) -> None:
         _sqlite.savepoint(connection)
@@ -154,6 +160,7 @@ class Writer:
 
     def _fail(self, batch: list[Job], error: Exception) -> None:
         _LOG.error("A commit of %d writes failed: %s", len(batch), error)
+        self._tally.failed(len(batch))
         connection, self._connection = self._connection, None
         if connection is not None:
             try:

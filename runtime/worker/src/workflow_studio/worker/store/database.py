@@ -12,7 +12,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from workflow_studio.worker.store._jobs import Job
-from workflow_studio.worker.store.errors import StoreError
+from workflow_studio.worker.store.errors import StoreError, StoreValueError
+from workflow_studio.worker.store.tally import StoreTally
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -122,6 +123,7 @@ class Database:
 
     Attributes:
         follows_up: Whether :meth:`follow_up` has been given something to do.
+        tally: What the store has done. A backend that keeps a tally of its own shows its commits there.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -130,6 +132,7 @@ class Database:
         self._closed = False
         self._companions: list[Callable[[Transaction], None]] = []
         self.follows_up = False
+        self.tally: StoreTally = getattr(backend, "tally", None) or StoreTally()
 
     @classmethod
     def open(cls, location: str | Path) -> Self:
@@ -168,12 +171,18 @@ class Database:
                 lambda transaction: context.run(self._do, work, transaction), may_wait=may_wait
             )
         except DBAPIError as error:
-            raise self._backend.failure(error) from error
+            raise self._failure(error) from error
         return result
 
     def hurry(self) -> None:
         """Have the writes committed now that wait for others."""
         self._backend.hurry()
+
+    def _failure(self, error: DBAPIError) -> Exception:
+        failure = self._backend.failure(error)
+        if isinstance(failure, StoreError) and not isinstance(failure, StoreValueError):
+            self.tally.failed()
+        return failure
 
     @property
     def in_order(self) -> bool:
@@ -248,7 +257,7 @@ class Database:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, self._backend.read, work)
         except DBAPIError as error:
-            raise self._backend.failure(error) from error
+            raise self._failure(error) from error
 
     @property
     def is_lost(self) -> bool:
