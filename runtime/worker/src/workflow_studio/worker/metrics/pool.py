@@ -30,6 +30,7 @@ class MeasuredPool:
         self.warm = pool.warm
         self.request = pool.request
         self.refresh = pool.refresh
+        self.abandon = pool.abandon
         self.close = pool.close
 
     async def deliver(self, delivery: Delivery) -> Outcome:
