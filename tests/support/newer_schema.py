@@ -74,6 +74,6 @@ def old_database(path: Path, revision: str) -> None:
     """Make an SQLite database as a worker of an earlier version has made it."""
     path.parent.mkdir(exist_ok=True)
     engine = _sqlite.engine(path)
-    with _migrate._transaction(engine) as connection:
+    with _migrate.transaction(engine) as connection:
         _migrate._migrate(connection, "upgrade", revision)
     engine.dispose()

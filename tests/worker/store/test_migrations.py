@@ -27,7 +27,7 @@ def engine(bare_place, tmp_path):
 
 
 def migrate(engine, revision):
-    with _migrate._transaction(engine) as connection:
+    with _migrate.transaction(engine) as connection:
         _migrate._migrate(connection, "upgrade", revision)
 
 

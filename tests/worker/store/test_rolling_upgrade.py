@@ -78,7 +78,7 @@ def test_every_revision_says_whether_older_workers_may_go_on_and_says_the_truth(
     scripts = list(reversed(list(ScriptDirectory.from_config(_migrate.config()).walk_revisions())))
     before = {}
     for script in scripts:
-        with _migrate._transaction(engine) as connection:
+        with _migrate.transaction(engine) as connection:
             _migrate._migrate(connection, "upgrade", script.revision)
         after = shape(engine)
         if script.module.additive:
@@ -88,7 +88,7 @@ def test_every_revision_says_whether_older_workers_may_go_on_and_says_the_truth(
 
 
 def test_the_check_of_that_finds_what_is_not_additive(engine):
-    with _migrate._transaction(engine) as connection:
+    with _migrate.transaction(engine) as connection:
         _migrate._migrate(connection, "upgrade", "0004")
     before = shape(engine)
     with engine.begin() as connection:
@@ -104,7 +104,7 @@ def test_the_check_of_that_finds_what_is_not_additive(engine):
 
 def test_who_is_served_is_written_down_with_every_revision(engine):
     for revision, serves in (("0002", "0002"), ("0003", "0002"), ("0004", "0004"), ("0005", "0005")):
-        with _migrate._transaction(engine) as connection:
+        with _migrate.transaction(engine) as connection:
             _migrate._migrate(connection, "upgrade", revision)
         assert schema_of(engine) == _migrate.Schema(revision, serves)
     _migrate.downgrade(engine, "0003")
@@ -187,7 +187,7 @@ def test_only_a_migration_that_is_not_additive_asks_for_the_database_alone(engin
 
 
 def test_the_statements_of_an_upgrade_make_what_the_upgrade_makes(engine):
-    with _migrate._transaction(engine) as connection:
+    with _migrate.transaction(engine) as connection:
         _migrate._migrate(connection, "upgrade", "0002")
     written = _migrate.statements(schema_of(engine), engine.dialect.name)
     with engine.begin() as connection:

@@ -66,6 +66,12 @@ def register(app: typer.Typer) -> None:
     )
     add(group, "check", with_place(check), examples=("studio db check --settings /etc/workflow-studio.env",))
     add(group, "upgrade", with_place(upgrade), examples=("studio db upgrade --dry-run", "studio db upgrade"))
+    add(
+        group,
+        "copy",
+        copy,
+        examples=("studio db copy sqlite:///.workflow-studio/worker/worker.db postgresql://studio@db/studio",),
+    )
     app.add_typer(group, name="db")
 
 
@@ -122,6 +128,34 @@ def upgrade(
         _show(output, document)
         for step in document["applied"]:
             output.print(f"Applied {step['revision']}: {step['title']}")
+    output.document(document)
+
+
+def copy(
+    *,
+    source: Annotated[
+        str, typer.Argument(help="The database that is copied: a URL, or an SQLite file.", show_default=False)
+    ],
+    target: Annotated[str, typer.Argument(help="An empty database, which it is copied to.", show_default=False)],
+    json: JsonFlag = False,  # noqa: ARG001 - read before the command runs
+) -> None:
+    """Copy a whole service to another database.
+
+    No worker may use either of them. Every run is verified by a digest at both ends. A copy that is interrupted goes on
+    where it ended when the command is run again, and no worker starts on the target before all of it is there.
+
+    Payloads and variables are copied as they are: if they are encrypted, the workers of the target need the same
+    WORKFLOW_STUDIO_WORKER_MASTER_KEY.
+    """
+    output = get_output()
+    _, document = ask_database(output, "copy", source, target)
+    output.print(f"{document['runs']} runs are in the target and verified; {document['copied']} were copied now.")
+    output.print(f"Rows: {', '.join(f'{count} {table}' for table, count in document['rows'].items() if count)}")
+    if document["bring"]:
+        output.print("Copy these to the data folder of the new workers, too:")
+        for path in document["bring"]:
+            output.print(f"  {path}")
+    output.print("If there is a master key, the new workers need the same one.")
     output.document(document)
 
 

@@ -17,11 +17,12 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from workflow_studio.worker.announce import explained
-from workflow_studio.worker.db import schema
-from workflow_studio.worker.db.lines import ended_by_signals, say
+from workflow_studio.worker.db import moving, schema
+from workflow_studio.worker.db.lines import Progress, ended_by_signals, say
 from workflow_studio.worker.loading import BUILT_IN
 from workflow_studio.worker.settings import load_settings
 from workflow_studio.worker.store import StoreError
+from workflow_studio.worker.store.copying import CopyDamagedError, CopyRefusedError
 from workflow_studio.worker.store.database import is_postgres
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ DONE: Final = 0
 FAILED: Final = 1
 MISUSED: Final = 2
 UPGRADE_NEEDED: Final = 4
+_CODES: Final[dict[type[Exception], str]] = {CopyRefusedError: "copy_refused", CopyDamagedError: "copy_damaged"}
 _NEEDS_WORK: Final = frozenset({"empty", "outdated"})
 
 
@@ -52,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refused(error: Exception, code: int) -> int:
     refusals = explained(error)
     message = "\n".join(refusal.message for refusal in refusals)
-    hint = refusals[0].hint
-    say({"ok": False, "error": {"code": refusals[0].code, "message": message, **({"hint": hint} if hint else {})}})
+    told = {"code": _CODES.get(type(error), refusals[0].code), "message": message, "hint": refusals[0].hint}
+    say({"ok": False, "error": {name: value for name, value in told.items() if value}})
     return code
 
 
@@ -99,6 +101,10 @@ def _upgrade(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     return DONE, schema.upgrade(location)
 
 
+def _copy(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
+    return DONE, moving.move(with_driver(options.source), with_driver(options.target), Progress())
+
+
 def _as_error(document: dict[str, Any]) -> dict[str, Any]:
     return {
         "error": {"code": "database_failed", "message": document["reason"], "hint": document["hint"]},
@@ -122,6 +128,10 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "upgrade":
             command.add_argument("--dry-run", action="store_true", help="only say what it would do, with its SQL")
+    command = commands.add_parser("copy", help="copy a whole service into an empty database")
+    command.add_argument("source", help="the database that is copied: a URL, or the path of an SQLite file")
+    command.add_argument("target", help="the empty database")
+    command.set_defaults(run=_copy)
     return parser
 
 

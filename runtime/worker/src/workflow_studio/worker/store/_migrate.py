@@ -117,7 +117,7 @@ def upgrade(engine: Engine, *, is_alone: Callable[[], bool] = lambda: True) -> N
         schema = read_schema(connection)
     if _is_usable(schema):
         return
-    with _transaction(engine) as connection:
+    with transaction(engine) as connection:
         schema = read_schema(connection)  # another worker may have been faster
         if _is_usable(schema):
             return
@@ -136,7 +136,7 @@ def upgrade(engine: Engine, *, is_alone: Callable[[], bool] = lambda: True) -> N
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Take the migrations after ``revision`` back; ``base`` takes all of them back."""
-    with _transaction(engine) as connection:
+    with transaction(engine) as connection:
         _migrate(connection, "downgrade", revision)
 
 
@@ -252,7 +252,7 @@ def _explained() -> Iterator[None]:
 
 
 @contextmanager
-def _transaction(engine: Engine) -> Iterator[Connection]:
+def transaction(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection, connection.begin():
         if connection.dialect.name == "sqlite":
             _sqlite.begin_write(connection)
