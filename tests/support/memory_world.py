@@ -102,7 +102,7 @@ class MemoryWorld:
             self.messages.put_nowait(message)
         return {"messageId": identifier}
 
-    async def _batch(self, calls: list[Entity]) -> Entity:
+    async def _batch(self, calls: list[Entity], **_: Any) -> Entity:
         results: list[Entity] = []
         for call in calls:
             method = self._queue_publish if call["method"] == "queue.publish" else self._events_create

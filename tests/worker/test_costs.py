@@ -186,10 +186,11 @@ async def test_a_sequential_step_costs_two_calls_and_two_commits(worker: Worker)
     # What is new of the log comes with a replay, which stores the next step with its message; a step stores its end
     # with the wake-up.
     assert cost.calls == {"events.create": 1, "batch": 2 * steps, "encryption.key": 1}
-    # A step's record, message and start are one commit; its end, the wake-up, the end of the replay before and the
-    # lease of the next one another. Where a machine is slow, the end of a replay does not wait for so long.
-    assert cost.commits <= 2.5 * steps + 8
-    assert cost.frames <= 8 * steps + 12
+    # The end of a replay, the step's record, its message and its start are one commit; the end of the step, the wake-up
+    # and the lease of the next replay another.
+    assert cost.commits <= 2 * steps + 8
+    # Each of the two deliveries is a frame, and so is its end.
+    assert cost.frames <= 4 * steps + 12
 
 
 async def test_the_cost_of_a_step_does_not_grow_with_the_log(worker: Worker) -> None:

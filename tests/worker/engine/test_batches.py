@@ -37,9 +37,10 @@ class Executor:
     def __init__(self, world):
         self.world = world
 
-    async def batch(self, *calls, delivery=None):
+    async def batch(self, *calls, delivery=None, ends=False):
         context = CallContext("exec-1", delivery)
-        return (await self.world.call("batch", calls=list(calls), context=context))["results"]
+        params = {"calls": list(calls), "endsDelivery": ends}
+        return (await self.world.call("batch", **params, context=context))["results"]
 
 
 @pytest.fixture
@@ -107,6 +108,29 @@ async def test_the_end_of_another_step_ends_no_delivery(world, executor):
     run_id, delivery = await running_step(world, executor)
     await executor.batch(step_created(run_id, "step_2"), step_message(run_id, "step_2"))
     await executor.batch(step_ended(run_id, step_id="step_2"), wake(world, run_id), delivery=delivery.id)
+    assert (await world.engine.queue.depth())["leased"] == 1
+
+
+async def test_a_batch_may_end_its_replay(world, database, executor):
+    run_id = await world.new_run()
+    await world.wake(run_id)
+    delivery = await world.claim_one()
+    context = CallContext("exec-1", delivery.id)
+    await world.create(run_id, "run_started", context=context)
+    await executor.batch(step_created(run_id), step_message(run_id), delivery=delivery.id, ends=True)
+    assert await world.engine.queue.depth() == {"ready": 1, "leased": 0, "dead": 0}
+    assert await world.engine.leases.complete(delivery.id)
+    assert (await world.claim_one()).kind == "step"
+    replayed = await database.read(lambda connection: connection.execute(tables.runs.select()).one().replayed_slot)
+    assert replayed == 2
+
+
+async def test_a_batch_of_which_something_is_refused_ends_nothing(world, executor):
+    run_id = await world.new_run()
+    await world.wake(run_id)
+    delivery = await world.claim_one()
+    nonsense = {"method": "queue.publish", "params": {"queueName": "jobs", "body": b""}}
+    await executor.batch(step_created(run_id), step_message(run_id), nonsense, delivery=delivery.id, ends=True)
     assert (await world.engine.queue.depth())["leased"] == 1
 
 

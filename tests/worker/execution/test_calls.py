@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from workflow_studio.compute.wire import encode
 from workflow_studio.compute.world_errors import EntityConflictError, RunExpiredError
-from workflow_studio.worker.ports import FirstCall, Handled
+from workflow_studio.worker.ports import Failed, FirstCall, Handled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +81,76 @@ async def test_the_end_of_a_step_goes_with_the_wake_up(run: Any, world: Any) -> 
     assert await run("step", "await ended(); await wake();") == Handled()
     (batch,) = world.made("batch")
     assert shown(batch["calls"]) == ["step_completed", "__wkf_workflow_x"]
+
+
+@pytest.mark.parametrize(("answer", "ends"), [("{ ok: true }", True), ("{ timeoutSeconds: 5 }", False)])
+async def test_what_is_left_to_be_stored_goes_with_the_outcome(run: Any, world: Any, answer: str, ends: bool) -> None:
+    outcome = await run("workflow", f"await created('a'); await queued('a'); return Response.json({answer});")
+    assert outcome == (Handled() if ends else Handled(timeout_seconds=5))
+    (batch,) = world.made("batch")
+    assert batch["endsDelivery"] is ends
+
+
+async def test_only_the_last_frame_goes_with_the_outcome(run: Any, world: Any) -> None:
+    names = "Array.from({ length: 70 }, (_, n) => `s${n}`)"
+    body = f"await Promise.all({names}.map(async (id) => {{ await created(id); await queued(id); }}));"
+    assert await run("workflow", body) == Handled()
+    assert [batch.get("endsDelivery") for batch in world.made("batch")] == [None, True]
+
+
+async def test_a_failed_delivery_stores_what_it_has_but_does_not_end(run: Any, world: Any) -> None:
+    outcome = await run("workflow", "await created('a'); await queued('a'); throw new Error('no luck');")
+    assert outcome.message == "Error: no luck"
+    (batch,) = world.made("batch")
+    assert "endsDelivery" not in batch
+
+
+async def test_what_takes_longer_than_a_turn_does_not_hold_up_what_is_to_be_stored(run: Any, world: Any) -> None:
+    stored = asyncio.Event()
+
+    def store(params: Any) -> Any:
+        stored.set()
+        return answering()(params)
+
+    async def wait(_params: Any) -> dict[str, Any]:
+        await asyncio.wait_for(stored.wait(), 10)
+        return {}
+
+    world.answers |= {"batch": store, "streams.write": wait}
+    body = "await created('a'); await queued('a'); await world.writeToStream('s', 'wrun_1', 'x');"
+    assert await run("workflow", body) == Handled()
+
+
+async def test_what_may_depend_on_a_message_comes_after_it(run: Any, world: Any) -> None:
+    body = "await created('a'); await queued('a'); await world.runs.get('wrun_1');"
+    assert await run("workflow", body) == Handled()
+    assert [method for method, _, _ in world.calls] == ["batch", "runs.get"]
+
+
+async def test_the_worker_tells_what_it_cannot_store(run: Any, world: Any) -> None:
+    def fail(_params: Any) -> None:
+        raise OSError("no disk")
+
+    world.answers["batch"] = fail
+    outcome = await run("step", "await ended(); await wake();")
+    assert outcome == Failed("The worker failed; its log has the reason.")
+
+
+async def test_a_handler_that_the_sdk_registers_is_called_without_a_request(
+    make_pool: Any, artifact: Any, delivery: Any
+) -> None:
+    artifact(
+        flow="""const handle = async (message, meta) => {
+          if (message.fail) throw new TypeError('no luck');
+          return { timeoutSeconds: message.wait + meta.attempt };
+        };
+        module.exports.POST = world.createQueueHandler('__wkf_workflow_', handle);"""
+    )
+    pool = make_pool()
+    assert await pool.deliver(delivery("workflow", encode({"wait": 2}), attempt=3)) == Handled(timeout_seconds=5)
+    assert await pool.deliver(delivery("workflow", encode({"fail": True}))) == Failed("TypeError: no luck")
+    other = await pool.deliver(delivery("workflow", encode({}), queue_name="__wkf_step_x"))
+    assert other == Failed('HTTP 400: {"error":"Unhandled queue"}')
 
 
 async def test_messages_that_are_sent_again_share_a_frame(run: Any, world: Any) -> None:

@@ -37,14 +37,15 @@ class Batches:
         """Make the calls of a batch one after the other, in one transaction.
 
         Args:
-            batch: The calls. One that is refused has no effect; those after it are made all the same.
+            batch: The calls. One that is refused has no effect; those after it are made all the same. If
+                none is, and the batch ends its delivery, the message is gone with it.
             context: Who makes them.
             environment: Where they are made.
 
         Returns:
             ``results``: ``{"value": ...}`` or ``{"error": ...}`` for each call, in order.
         """
-        ends_delivery = self._ends_delivery(batch, context)
+        ends_delivery = batch.ends_delivery or self._ends_delivery(batch, context)
 
         def work(transaction: Transaction) -> dict[str, Any]:
             results = [self._attempt(call, context, environment, transaction) for call in batch.calls]

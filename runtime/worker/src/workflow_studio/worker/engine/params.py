@@ -223,6 +223,7 @@ class Batch(Params):
     """Parameters of ``batch``, which only executors call."""
 
     calls: Annotated[list[BatchedCall], Field(max_length=1000)]
+    ends_delivery: bool = False
 
 
 PARAMETERS: Final[dict[str, type[Params]]] = {

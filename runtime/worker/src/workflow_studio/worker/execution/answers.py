@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from workflow_studio.compute.world_errors import EntityConflictError
 from workflow_studio.worker.execution.output import printable
 from workflow_studio.worker.ports import Failed, Handled, Outcome, WebResponse
 
@@ -26,6 +27,29 @@ def outcome_of(frame: dict[str, Any]) -> Outcome:
     if not math.isfinite(seconds) or seconds < 0:
         raise ValueError(f"a timeout of {seconds} s")
     return Handled(timeout_seconds=seconds)
+
+
+def last_calls_of(frame: dict[str, Any]) -> list[Any]:
+    """Return the World calls that a ``delivered`` frame leaves to be made.
+
+    Raises:
+        TypeError: If they make no sense.
+    """
+    calls = frame.get("calls", [])
+    if not isinstance(calls, list):
+        raise TypeError("calls that are no list")
+    return calls
+
+
+def refusal_of(calls: list[Any], results: list[dict[str, Any]]) -> Failed | None:
+    """Return what the refusal of one of the calls of a batch makes of its delivery, if one was refused."""
+    for call, result in zip(calls, results, strict=True):
+        error = result.get("error")
+        # An event that is there already is all the Workflow SDK wants to know.
+        is_there = call["method"] == "events.create" and error is not None and error["name"] == EntityConflictError.name
+        if error is not None and not is_there:
+            return Failed(printable(f"{error['name']}: {error['message']}"[:MAX_REASON]))
+    return None
 
 
 def response_of(frame: dict[str, Any]) -> WebResponse:

@@ -8,14 +8,13 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from workflow_studio.compute.world_errors import WorldError
-from workflow_studio.worker.execution.answers import MAX_REASON, outcome_of, response_of
+from workflow_studio.worker.execution.answers import MAX_REASON, last_calls_of, outcome_of, response_of
+from workflow_studio.worker.execution.calls import WorldCalls
 from workflow_studio.worker.execution.connection import Connection, FrameError, FrameTooLargeError
 from workflow_studio.worker.execution.output import forward, printable
 from workflow_studio.worker.execution.printed import Printed
 from workflow_studio.worker.execution.process import close_pipes, kill_group, spawn
 from workflow_studio.worker.ports import (
-    CallContext,
     Delivery,
     ExecutorUnavailableError,
     Failed,
@@ -26,7 +25,6 @@ from workflow_studio.worker.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
     from pathlib import Path
 
     from workflow_studio.worker.execution.node import NodeRuntime
@@ -34,11 +32,6 @@ if TYPE_CHECKING:
     from workflow_studio.worker.execution.tally import Cause
     from workflow_studio.worker.ports import OutputSink, WorldHandler
 
-logger = logging.getLogger("workflow_studio.worker.execution")
-
-_POLLS: Final = frozenset({"runs.get", "streams.read"})
-"""Methods that may wait, and have no effect when they are given up."""
-_WRITES_EVENTS: Final = frozenset({"events.create", "batch"})
 _TICK: Final = 1.0
 """Seconds between looks at an executor; its heartbeats come as often."""
 _EOF_GRACE: Final = 2.0
@@ -89,9 +82,9 @@ class Executor:
         self.cause: Cause = "crashed"
         self._process = process
         self._connection = connection
-        self._world = world
         self._options = options
         self._printed = Printed(output, self._tell)
+        self._calls = WorldCalls(self.id, world, self._printed, self._tell, self._has_delivery)
         self._hello = _future()
         self._answers: dict[str, asyncio.Future[Any]] = {}
         self._requests = 0
@@ -101,8 +94,6 @@ class Executor:
         self._idle_ticks = 0
         self._draining = False
         self._lost: str | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._polls: set[asyncio.Task[None]] = set()
         self._ended = asyncio.create_task(self._run())
 
     @classmethod
@@ -185,8 +176,9 @@ class Executor:
                 "knownSlot": delivery.first.known_slot,
             }
         self._printed.begin(delivery)
+        outcome: Outcome
         try:
-            outcome: Outcome = await self._ask(f"delivery {delivery.id}", frame)
+            outcome, last_calls = await self._ask(f"delivery {delivery.id}", frame)
         except FrameTooLargeError as error:
             return Failed(f"The message cannot be delivered: {error}")
         except ExecutorLostError as error:
@@ -196,6 +188,8 @@ class Executor:
             await self._printed.settled(delivery.id)
             self._printed.end(delivery.id)
         self.completed += 1
+        if last_calls:
+            outcome = await self._calls.store(delivery.id, outcome, last_calls)
         return outcome
 
     async def request(self, request: WebRequest) -> WebResponse:
@@ -276,8 +270,7 @@ class Executor:
             return
         self._lost = reason
         kill_group(self.pid)
-        for poll in self._polls:
-            poll.cancel()
+        self._calls.give_up_polls()
         for answer in [self._hello, *self._answers.values()]:
             if not answer.done():
                 answer.set_exception(ExecutorLostError(f"The executor {self.id} was lost: {reason}."))
@@ -307,7 +300,7 @@ class Executor:
         await asyncio.wait(output, timeout=_EOF_GRACE)
         for task in output:
             task.cancel()
-        await asyncio.gather(reading, watching, *output, *self._tasks, return_exceptions=True)
+        await asyncio.gather(reading, watching, *output, self._calls.ended(), return_exceptions=True)
         await self._printed.close()
         close_pipes(self._process)
 
@@ -338,9 +331,9 @@ class Executor:
     def _receive(self, frame: dict[str, Any]) -> None:
         match frame["t"]:
             case "call":
-                self._spawn(self._call(int(frame["id"]), str(frame["method"]), frame), frame["method"])
+                self._calls.begin(frame)
             case "delivered":
-                self._answer(f"delivery {frame['delivery']}", outcome_of(frame))
+                self._answer(f"delivery {frame['delivery']}", (outcome_of(frame), last_calls_of(frame)))
             case "response":
                 self._answer(f"request {frame['request']}", response_of(frame))
             case "output":
@@ -360,45 +353,13 @@ class Executor:
             case other:
                 raise ValueError(f"unknown frame {other!r}")
 
-    def _answer(self, name: str, value: Outcome | WebResponse) -> None:
+    def _has_delivery(self, delivery_id: str) -> bool:
+        return f"delivery {delivery_id}" in self._answers
+
+    def _answer(self, name: str, value: object) -> None:
         answer = self._answers.get(name)
         if answer is not None and not answer.done():
             answer.set_result(value)
-
-    def _spawn(self, call: Coroutine[Any, Any, None], method: str) -> None:
-        task = asyncio.create_task(call)
-        holders = [self._tasks, self._polls] if method in _POLLS else [self._tasks]
-        for holder in holders:
-            holder.add(task)
-            task.add_done_callback(holder.discard)
-
-    async def _call(self, call_id: int, method: str, frame: dict[str, Any]) -> None:
-        try:
-            answer = await self._answer_to(method, frame)
-        except WorldError as error:
-            answer = {"t": "refusal", "error": error.to_wire()}
-        except Exception:
-            logger.exception("The World call %s of %s failed.", method, self.id)
-            failure = WorldError("The worker failed; its log has the reason.", status=500)
-            answer = {"t": "refusal", "error": failure.to_wire()}
-        with contextlib.suppress(ExecutorLostError):
-            try:
-                await self._send({**answer, "id": call_id})
-            except FrameTooLargeError as problem:
-                failure = WorldError(f"The answer to {method} is too large: {problem}", status=413)
-                await self._send({"t": "refusal", "error": failure.to_wire(), "id": call_id})
-
-    async def _answer_to(self, method: str, frame: dict[str, Any]) -> dict[str, Any]:
-        params, delivery_id = frame["params"], frame.get("delivery")
-        if not isinstance(params, dict) or not isinstance(delivery_id, str | None):
-            raise WorldError("The call has no proper parameters.")
-        if f"delivery {delivery_id}" not in self._answers:
-            # It is over, or it is another executor's: what is said in its name would count as said by that replay.
-            delivery_id = None
-        if method in _WRITES_EVENTS:
-            await self._printed.settled(delivery_id)
-        value = await self._world.call(method, params, CallContext(self.id, delivery_id))
-        return {"t": "result", "value": value}
 
     async def _watch(self) -> None:
         # Silence is counted in ticks, not by the clock: when the worker itself was stopped, the executor's heartbeats

@@ -8,9 +8,10 @@ const ROUTES = Object.freeze({ workflow: 'flow', step: 'step' });
 /** Where the SDK's routes are; no request goes there, but bundles see the URL. */
 const ROUTE_BASE = 'http://localhost/.well-known/workflow/v1';
 
-const MAX_REASON_LENGTH = 4000;
-
 /** @typedef {(request: Request) => Promise<Response>} Handler */
+/** @typedef {(message: any, meta: { attempt: number, queueName: string, messageId: string }) => Promise<void | { timeoutSeconds: number }>} MessageHandler */
+/** @typedef {(prefix: string, handler: MessageHandler) => Handler} CreateQueueHandler */
+/** @typedef {{ post: Handler, handlers: Map<string, MessageHandler> }} Route */
 
 /**
  * @param {string} folder
@@ -36,24 +37,74 @@ function loadBundle(folder, name) {
 }
 
 /**
- * @param {string} folder
- * @param {string} name
- * @returns {Handler}
+ * Make a World's `createQueueHandler`. It also keeps the handlers that a bundle
+ * registers while it is loaded, since a delivery that is handed to one of them
+ * needs neither a request nor a response.
+ *
+ * @param {CreateQueueHandler} createQueueHandler What makes of a handler one of requests.
  */
-function loadRoute(folder, name) {
-  const route = loadBundle(folder, name).POST;
-  if (typeof route !== 'function') {
-    throw new Error(`${name}.js exports no POST function.`);
+function createRegistry(createQueueHandler) {
+  /** @type {Map<string, MessageHandler>} */
+  let handlers = new Map();
+  return {
+    /** @type {CreateQueueHandler} */
+    createQueueHandler: (prefix, handler) => {
+      handlers.set(prefix, handler);
+      return createQueueHandler(prefix, handler);
+    },
+
+    /**
+     * @param {string} folder
+     * @param {string} name
+     * @returns {Route}
+     */
+    loadRoute: (folder, name) => {
+      handlers = new Map();
+      const post = loadBundle(folder, name).POST;
+      if (typeof post !== 'function') {
+        throw new Error(`${name}.js exports no POST function.`);
+      }
+      return { post, handlers };
+    },
+  };
+}
+
+/**
+ * @param {Handler} post
+ * @param {string} name
+ * @param {any} delivery The frame.
+ */
+async function deliverByRequest(post, name, delivery) {
+  const { queueName, messageId, attempt, body, headers } = delivery;
+  const request = new Request(`${ROUTE_BASE}/${name}`, {
+    method: 'POST',
+    headers: {
+      ...headers,
+      'content-type': 'application/cbor',
+      'x-vqs-queue-name': queueName,
+      'x-vqs-message-id': messageId,
+      'x-vqs-message-attempt': String(attempt),
+    },
+    body,
+  });
+  const response = await post(request);
+  const text = await response.text();
+  if (!response.ok) {
+    const error = new Error(text);
+    error.name = `HTTP ${response.status}`;
+    throw error;
   }
-  return route;
+  return JSON.parse(text);
 }
 
 /**
  * Load the bundles. Loading runs code of the app.
  *
  * @param {string} folder The unpacked artifact.
+ * @param {ReturnType<typeof createRegistry>} registry Of the World that the bundles find.
+ * @param {(body: Uint8Array) => any} decode Decodes messages.
  */
-function loadArtifact(folder) {
+function loadArtifact(folder, { loadRoute }, decode) {
   // The steps first: they register themselves when they are loaded.
   const step = loadRoute(folder, ROUTES.step);
   const flow = loadRoute(folder, ROUTES.workflow);
@@ -63,32 +114,20 @@ function loadArtifact(folder) {
      * Run a delivery.
      *
      * @param {any} delivery The frame.
-     * @returns {Promise<{timeoutSeconds?: number, error?: string}>}
+     * @returns {Promise<{timeoutSeconds?: number}>}
+     * @throws What the handler throws.
      */
-    async deliver({ kind, queueName, messageId, attempt, body, headers }) {
+    async deliver(delivery) {
+      const { kind, queueName, messageId, attempt, body } = delivery;
       const isStep = kind === 'step';
-      const request = new Request(
-        `${ROUTE_BASE}/${isStep ? ROUTES.step : ROUTES.workflow}`,
-        {
-          method: 'POST',
-          headers: {
-            ...headers,
-            'content-type': 'application/cbor',
-            'x-vqs-queue-name': queueName,
-            'x-vqs-message-id': messageId,
-            'x-vqs-message-attempt': String(attempt),
-          },
-          body,
-        },
-      );
-      const response = await (isStep ? step : flow)(request);
-      const text = await response.text();
-      if (!response.ok) {
-        const reason = text.slice(0, MAX_REASON_LENGTH);
-        return { error: `HTTP ${response.status}: ${reason}` };
+      const { post, handlers } = isStep ? step : flow;
+      for (const [prefix, handler] of handlers) {
+        if (!queueName.startsWith(prefix)) continue;
+        const meta = { attempt, queueName, messageId };
+        return timeoutOf(await handler(decode(body), meta));
       }
-      const { timeoutSeconds } = JSON.parse(text);
-      return typeof timeoutSeconds === 'number' ? { timeoutSeconds } : {};
+      const name = isStep ? ROUTES.step : ROUTES.workflow;
+      return timeoutOf(await deliverByRequest(post, name, delivery));
     },
 
     /**
@@ -115,4 +154,15 @@ function loadArtifact(folder) {
   };
 }
 
-module.exports = { loadArtifact, readSdk };
+/**
+ * @param {any} result Of a handler.
+ * @returns {{ timeoutSeconds?: number }}
+ */
+function timeoutOf(result) {
+  const timeoutSeconds = result?.timeoutSeconds;
+  return typeof timeoutSeconds === 'number' && timeoutSeconds >= 0
+    ? { timeoutSeconds }
+    : {};
+}
+
+module.exports = { createRegistry, loadArtifact, readSdk };

@@ -4,20 +4,24 @@
  *
  * The SDK records that there is a step and then queues it, and it records how
  * a step ended and then queues a replay (source: @workflow/core 4.8.9,
- * suspension-handler.js and step-handler.js). It does nothing with what the
- * first of these calls returns. So the event is kept until its message comes,
- * a few microtasks later, and both go to the worker in one frame, which stores
- * them in one transaction: half the round trips, and no moment at which one is
- * stored and the other is not. What comes in one turn shares a frame, too: all
- * steps of a fan-out, and the messages that each replay sends again for steps
- * that have not ended.
+ * suspension-handler.js and step-handler.js). It does nothing with what these
+ * calls return. So the event is kept until its message comes, a few microtasks
+ * later, and both go to the worker in one frame, which stores them in one
+ * transaction: half the round trips, and no moment at which one is stored and
+ * the other is not. What comes in one turn shares a frame, too: all steps of a
+ * fan-out, and the messages that each replay sends again for steps that have
+ * not ended.
+ *
+ * The SDK is not kept waiting for that, since after these calls it has little
+ * left to do: mostly the handler returns in the same turn, and what the
+ * delivery leaves to be stored goes with its outcome, in one frame that needs
+ * no answer. The worker stores it in the transaction that ends the delivery.
  *
  * The worker may have made the first call of a delivery already, when it leased
  * the message. Then the answer has come with the delivery.
  *
- * Before the delivery is reported as done, everything is stored. An event that
- * is refused is reported where the SDK would have heard of it next: by its
- * message, or by the outcome of the delivery.
+ * Before the delivery counts as done, everything is stored. What is refused
+ * fails the delivery, which is then made again.
  */
 
 /**
@@ -52,7 +56,8 @@ const { clearTimeout, setImmediate, setTimeout } = globalThis;
  * @typedef {(method: string, params: Record<string, any>, signal?: AbortSignal) => Promise<any>} Call
  * @typedef {{ eventType: string, correlationId: string, answer: { value?: any, error?: unknown } }} FirstCall
  * @typedef {{ event: Record<string, any>, size: number }} Held
- * @typedef {{ event?: Record<string, any>, size: number, message: Record<string, any>, resolve: (value: any) => void, reject: (error: unknown) => void }} Pair
+ * @typedef {{ event?: Record<string, any>, size: number, message: Record<string, any> }} Pair
+ * @typedef {{ method: string, params: Record<string, any> }} BatchedCall
  */
 
 /**
@@ -86,6 +91,43 @@ function sizeOf({ event }) {
 const isConflict = (error) => error?.name === 'EntityConflictError';
 
 /**
+ * @param {Pair[]} pairs
+ * @returns {{ batches: Pair[][], large: Pair[] }} Those that share a frame, and
+ *   those that are too large to.
+ */
+function framesOf(pairs) {
+  /** @type {Pair[][]} */
+  const batches = [];
+  /** @type {Pair[]} */
+  const large = [];
+  let size = 0;
+  for (const pair of pairs) {
+    if (pair.size > MAX_SIZE) {
+      large.push(pair);
+      continue;
+    }
+    const last = batches[batches.length - 1];
+    const isFull =
+      !last || last.length >= MAX_MESSAGES || size + pair.size > MAX_SIZE;
+    if (isFull) batches.push([pair]);
+    else last.push(pair);
+    size = isFull ? pair.size : size + pair.size;
+  }
+  return { batches, large };
+}
+
+/**
+ * @param {Pair[]} batch
+ * @returns {BatchedCall[]}
+ */
+function callsOf(batch) {
+  return batch.flatMap(({ event, message }) => [
+    ...(event ? [{ method: 'events.create', params: event }] : []),
+    { method: 'queue.publish', params: message },
+  ]);
+}
+
+/**
  * @param {object} delivery
  * @param {string} delivery.kind `workflow` or `step`.
  * @param {FirstCall} [delivery.first] The call that was made already.
@@ -98,31 +140,34 @@ function createCalls({ kind, first }, call, errorFromWire) {
   /** @type {Map<string, Promise<void>>} Events that were sent alone. */
   const sent = new Map();
   /** @type {Pair[]} */
-  let pairs = [];
+  const pairs = [];
+  /** @type {NodeJS.Timeout | undefined} */
   let timer;
   /** @type {unknown} */
   let failure;
   let hasFailed = false;
-  let waiting = 0;
-  /** @type {(() => void)[]} */
-  let onQuiet = [];
+  /** @type {Set<Promise<void>>} */
+  const underWay = new Set();
 
   /**
-   * @template T
-   * @param {Promise<T>} work
-   * @returns {Promise<T>}
+   * Have the delivery wait for a call, and fail if it is refused.
+   *
+   * @param {Promise<unknown>} storing
+   * @returns {Promise<void>} Never rejects.
    */
-  const counted = (work) => {
-    waiting += 1;
-    const done = () => {
-      waiting -= 1;
-      if (waiting > 0) return;
-      const callbacks = onQuiet;
-      onQuiet = [];
-      for (const callback of callbacks) callback();
-    };
-    work.then(done, done);
-    return work;
+  const track = (storing) => {
+    const stored = storing.then(
+      () => {},
+      (error) => {
+        // So it is there already, which is all the SDK wants to know.
+        if (isConflict(error)) return;
+        failure ??= error;
+        hasFailed = true;
+      },
+    );
+    underWay.add(stored);
+    void stored.then(() => underWay.delete(stored));
+    return stored;
   };
 
   /** Send the events alone whose messages have not come. */
@@ -130,17 +175,7 @@ function createCalls({ kind, first }, call, errorFromWire) {
     clearTimeout(timer);
     timer = undefined;
     for (const [key, { event }] of held) {
-      const stored = call('events.create', event).then(
-        () => {},
-        (error) => {
-          // So it is there already, which is all the SDK wants to know.
-          if (isConflict(error)) return;
-          [hasFailed, failure] = [true, error];
-          throw error;
-        },
-      );
-      stored.catch(() => {});
-      sent.set(key, counted(stored));
+      sent.set(key, track(call('events.create', event)));
     }
     held.clear();
   };
@@ -150,61 +185,49 @@ function createCalls({ kind, first }, call, errorFromWire) {
     await call('events.create', /** @type {any} */ (event)).catch((error) => {
       if (!isConflict(error)) throw error;
     });
-    return call('queue.publish', message);
+    await call('queue.publish', message);
   };
 
   /** @param {Pair[]} batch */
   const sendTogether = async (batch) => {
-    const calls = batch.flatMap(({ event, message }) => [
-      ...(event ? [{ method: 'events.create', params: event }] : []),
-      { method: 'queue.publish', params: message },
-    ]);
-    try {
-      const { results } = await call('batch', { calls });
-      for (const { event, resolve, reject } of batch) {
-        const refused = event && results.shift().error;
-        const { value, error } = results.shift();
-        if (refused && !isConflict(refused)) reject(errorFromWire(refused));
-        else if (error) reject(errorFromWire(error));
-        else resolve(value);
-      }
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
+    const calls = callsOf(batch);
+    const { results } = await call('batch', { calls });
+    for (const [n, { error }] of results.entries()) {
+      const isThere = calls[n].method === 'events.create' && isConflict(error);
+      if (error && !isThere) throw errorFromWire(error);
     }
   };
 
-  const sendPairs = () => {
-    const all = pairs;
-    pairs = [];
-    /** @type {Pair[]} */
-    let batch = [];
-    let size = 0;
-    const send = () => {
-      if (batch.length > 0) void sendTogether(batch);
-      [batch, size] = [[], 0];
-    };
-    for (const pair of all) {
-      if (pair.size > MAX_SIZE) {
-        sendApart(pair).then(pair.resolve, pair.reject);
-        continue;
-      }
-      if (batch.length >= MAX_MESSAGES || size + pair.size > MAX_SIZE) send();
-      batch.push(pair);
-      size += pair.size;
-    }
-    send();
+  /** @param {{ batches: Pair[][], large: Pair[] }} frames */
+  const send = ({ batches, large }) => {
+    for (const pair of large) void track(sendApart(pair));
+    for (const batch of batches) void track(sendTogether(batch));
+  };
+
+  const sendPairs = () => send(framesOf(pairs.splice(0)));
+
+  const quiet = async () => {
+    while (underWay.size > 0) await Promise.all(underWay);
+  };
+
+  const settled = async () => {
+    sendHeld();
+    sendPairs();
+    await quiet();
   };
 
   /**
-   * @param {Held | undefined} kept
+   * @param {string} key
    * @param {Record<string, any>} message
    */
-  const join = (kept, message) =>
-    new Promise((resolve, reject) => {
-      const { event, size } = kept ?? { event: undefined, size: 0 };
-      pairs.push({ event, size, message, resolve, reject });
-      if (pairs.length === 1) setImmediate(sendPairs);
-    });
+  const join = async (key, message) => {
+    const { event, size } = held.get(key) ?? { event: undefined, size: 0 };
+    held.delete(key);
+    await sent.get(key);
+    pairs.push({ event, size, message });
+    if (pairs.length === 1) setImmediate(sendPairs);
+    return {};
+  };
 
   return {
     /** @type {Call} */
@@ -229,34 +252,35 @@ function createCalls({ kind, first }, call, errorFromWire) {
       }
       if (method === 'queue.publish') {
         const key = followedKey(/** @type {any} */ (params));
-        if (key !== undefined) {
-          const kept = held.get(key);
-          held.delete(key);
-          await sent.get(key);
-          return counted(join(kept, params));
-        }
+        if (key !== undefined) return join(key, params);
       } else if (
-        held.size > 0 &&
+        held.size + pairs.length + underWay.size > 0 &&
         !INDEPENDENT.has(params.event?.eventType ?? method)
       ) {
         // It may depend on what is kept.
-        sendHeld();
-        await Promise.allSettled(sent.values());
+        await settled();
       }
       return call(method, params, signal);
     },
 
+    /** Wait until everything is stored, or refused. */
+    settled,
+
     /**
-     * Wait until everything is stored.
+     * Wait until everything is stored but for what can go with the outcome.
      *
-     * @throws What an event was refused with that was sent alone.
+     * @returns {Promise<BatchedCall[] | undefined>} What can.
+     * @throws What something was refused with.
      */
-    settled: async () => {
+    rest: async () => {
       sendHeld();
-      if (waiting > 0) {
-        await new Promise((resolve) => onQuiet.push(() => resolve(undefined)));
-      }
-      if (hasFailed) throw failure;
+      const frames = framesOf(pairs.splice(0));
+      const last = frames.batches.pop();
+      send(frames);
+      await quiet();
+      if (!hasFailed) return last && callsOf(last);
+      if (last) await track(sendTogether(last));
+      throw failure;
     },
   };
 }

@@ -8,7 +8,7 @@
  */
 
 const path = require('node:path');
-const { loadArtifact, readSdk } = require('./artifact.cjs');
+const { createRegistry, loadArtifact, readSdk } = require('./artifact.cjs');
 const { createCalls } = require('./calls.cjs');
 const { openConnection } = require('./connection.cjs');
 const { createLogs } = require('./logs.cjs');
@@ -40,7 +40,9 @@ function main(settings) {
   const folder = process.cwd();
   const { decode, encode } = require(path.join(settings.protocol, 'cbor.cjs'));
   const errors = require(path.join(settings.protocol, 'errors.cjs'));
-  const { createWorld } = require(path.join(settings.protocol, 'world.cjs'));
+  const { createQueueHandler, createWorld } = require(
+    path.join(settings.protocol, 'world.cjs'),
+  );
 
   const positions = createPositions(folder);
   const sdk = readSdk(folder);
@@ -84,6 +86,7 @@ function main(settings) {
     onDrained: () => void connection.flush().then(() => process.exit(0)),
   });
 
+  const registry = createRegistry(createQueueHandler);
   provideWaitUntil((task) => void work.finish(task));
   providePort(settings.port);
   provideWorld(
@@ -106,6 +109,7 @@ function main(settings) {
         return answered;
       },
       specVersion,
+      createQueueHandler: registry.createQueueHandler,
       deploymentId,
       // They all share one connection. A step that waits keeps no place; one
       // that were not let wait would, and keep what it waits for from running.
@@ -118,7 +122,7 @@ function main(settings) {
   consumeOnce();
 
   try {
-    artifact = loadArtifact(folder);
+    artifact = loadArtifact(folder, registry, decode);
   } catch (error) {
     const stack =
       error instanceof Error

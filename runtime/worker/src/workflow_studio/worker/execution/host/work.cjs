@@ -118,10 +118,12 @@ function createWork({ artifact, send, callsOf, shown, onDrained }) {
       const outcome = await currentPrintout
         .run(printout, async () => {
           const handled = await artifact().deliver(frame);
-          await calls.settled();
-          return handled;
+          return { ...handled, calls: await calls.rest() };
         })
-        .catch((error) => ({ error: describe(error) }));
+        .catch(async (error) => {
+          await calls.settled();
+          return { error: describe(error) };
+        });
       output.end(printout);
       send({ t: 'delivered', delivery, ...outcome });
       count(-1);
