@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+_PATHS = {endpoint.method: endpoint.path for endpoint in wire.ENDPOINTS}
+
 DRIVER = """
 const describe = (error) => ({
   name: error.name, message: error.message, ...error, cause: error.cause && String(error.cause.code ?? error.cause),
@@ -94,6 +96,33 @@ def cbor(value: Any, **headers: str) -> Answer:
 def refusal(status: int, code: str, *, headers: Mapping[str, str] | None = None, **fields: Any) -> Answer:
     body = json.dumps({"code": code, "message": f"refused with {code}", **fields}).encode()
     return Answer(status, body, "application/json", headers or {})
+
+
+def calls_of(request: Request) -> list[Request]:
+    """Return the calls of a batch as requests of their own; any other request as it is."""
+    if request.path != _PATHS["batch"]:
+        return [request]
+    return [
+        Request("POST", _PATHS[call["method"]], {"idempotency-key": call["idempotencyKey"]}, wire.decode(call["params"]))
+        for call in request.params["calls"]
+    ]
+
+
+def each(answer: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
+    """Return what answers a batch as ``answer`` answers each of its calls, and any other request likewise."""
+
+    def result(call: Request) -> dict[str, Any]:
+        answered = answer(call)
+        if answered.status == 200:
+            return {"value": wire.decode(answered.body)}
+        return {"error": json.loads(answered.body)["error"]}
+
+    def whole(request: Request) -> Answer:
+        if request.path != _PATHS["batch"]:
+            return answer(request)
+        return cbor({"results": [result(call) for call in calls_of(request)]})
+
+    return whole
 
 
 class FakeWorker:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.template.local_world import install_local_world
-from tests.template.support import Answer, FakeWorker, Request, cbor, refusal
+from tests.template.support import Answer, FakeWorker, Request, calls_of, cbor, each, refusal
 from workflow_studio.compute.world_errors import HookNotFoundError, WorldError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def worker() -> Iterator[FakeWorker]:
         yield server
 
 
+@each
 def accept(request: Request) -> Answer:
     """Answer as a worker does that has every run it is asked for."""
     if request.path == "/v1/world/deployment-id":
@@ -186,7 +187,8 @@ def test_a_run_never_changes_its_world(fallback: App, worker: FakeWorker) -> Non
     asked = [call for call in value["asked"] if call != ["runs.get", OTHER]]
     assert asked == [[method, RUN] for method in ("runs.get", "steps.list", "events.list", "listStreamsByRunId")]
     assert value["written"] == 4, "created, queued, cancelled, step queued"
-    assert all(request.params.get("runId") == OTHER for request in worker.requests if request.method == "POST")
+    asked_of_worker = [call for request in worker.requests if request.method == "POST" for call in calls_of(request)]
+    assert all(call.params.get("runId") == OTHER for call in asked_of_worker)
 
 
 def test_runs_are_known_after_a_restart(fallback: App, worker: FakeWorker, nowhere: dict[str, str]) -> None:

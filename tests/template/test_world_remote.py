@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.template.support import Answer, FakeWorker, cbor, refusal
+from tests.template.support import Answer, FakeWorker, Request, calls_of, cbor, each, refusal
 from workflow_studio.compute import wire
-from workflow_studio.compute.world_errors import EntityConflictError
+from workflow_studio.compute.world_errors import EntityConflictError, HookNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -239,3 +239,272 @@ def test_the_queue_handler_never_executes(app: App) -> None:
         "return [answer.status, (await answer.json()).code, ran]"
     )
     assert value == [409, "remote_execution_enabled", False]
+
+
+START = f"""
+const start = (runId = '{RUN}') => Promise.allSettled([
+  world.events.create(runId, {{eventType: 'run_created', eventData: {{deploymentId: 'dep_1', workflowName: 'w'}}}}),
+  world.queue('__wkf_workflow_w', {{runId, runInput: {{deploymentId: 'dep_1'}}}}, {{deploymentId: 'dep_1'}}),
+]);
+"""
+RESUME = """
+const resume = async (token = 'token-1') => {
+  const hook = await world.hooks.getByToken(token);
+  const run = await world.runs.get(hook.runId);
+  await world.getEncryptionKeyForRun(run);
+  await new Promise((done) => setTimeout(done, 5));
+  const event = {eventType: 'hook_received', correlationId: hook.hookId, eventData: {token}};
+  await world.events.create(hook.runId, event);
+  await import('node:path');
+  const {traceCarrier} = run.executionContext;
+  const queued = await world.queue('__wkf_workflow_w', {runId: hook.runId, traceCarrier}, {deploymentId: 'dep_1'});
+  return {hook, run, queued};
+};
+"""
+
+
+def a_run(status: str = "running", **more: Any) -> dict[str, Any]:
+    context = {"traceCarrier": {"traceparent": "00-1-2-01"}, "workflowCoreVersion": "4.8.9"}
+    run = {"runId": RUN, "status": status, "workflowName": "w", "deploymentId": "dep_1", "executionContext": context}
+    return {**run, **more}
+
+
+@each
+def know_everything(request: Request) -> Answer:
+    """Answer as a worker does that does not encrypt and has one run, which waits for a hook."""
+    clear = {"x-workflow-studio-encryption": "none"}
+    if request.path == "/v1/world/runs/get":
+        return cbor(a_run(), **clear)
+    if request.path == "/v1/world/hooks/by-token":
+        hook = {"hookId": "hook_1", "runId": RUN, "token": request.params["token"]}
+        return cbor({**hook, "run": a_run()} if request.params.get("withRun") else hook, **clear)
+    if request.path == "/v1/queue/publish":
+        return cbor({"messageId": "msg_1"}, **clear)
+    return cbor({"run": {"runId": RUN, "status": "pending"}, "deploymentId": "dep_1"}, **clear)
+
+
+def of_old(answer: Any) -> Any:
+    """Return how a worker answers that is older than batches."""
+
+    def answering(request: Request) -> Answer:
+        if request.path == "/v1/world/batch":
+            return refusal(404, "not_found")
+        request.params.pop("withRun", None) if isinstance(request.params, dict) else None
+        answered = answer(request)
+        return Answer(answered.status, answered.body, answered.type)
+
+    return answering
+
+
+def test_a_run_is_started_by_one_request(app: App, worker: FakeWorker) -> None:
+    worker.answer = know_everything
+    value = app.value(
+        f"{WORLD} {START} await world.getDeploymentId();"
+        f"const key = await world.getEncryptionKeyForRun('{RUN}'); return [key ?? 'none', await start()]",
+        **environment(worker),
+    )
+    assert value[0] == "none", "the worker said that there are no keys"
+    created, queued = value[1]
+    assert created["value"]["run"]["status"] == "pending"
+    assert queued["value"] == {"messageId": "msg_1"}
+    assert [request.path for request in worker.requests] == ["/v1/world/deployment-id", "/v1/world/batch"]
+    assert "idempotency-key" not in worker.requests[1].headers
+    calls = calls_of(worker.requests[1])
+    assert [call.path for call in calls] == ["/v1/world/events/create", "/v1/queue/publish"]
+    assert len({call.headers["idempotency-key"] for call in calls}) == 2
+
+
+def test_runs_started_at_once_are_each_a_request(app: App, worker: FakeWorker) -> None:
+    worker.answer = know_everything
+    app.value(f"{WORLD} {START} await Promise.all([start('{RUN}'), start('{RUN}X')])", **environment(worker))
+    started = [{call.params["runId"] for call in calls_of(request)} for request in worker.requests]
+    assert sorted(started, key=str) == [{RUN}, {RUN + "X"}]
+
+
+def test_each_of_the_two_calls_is_refused_in_its_own_words(app: App, worker: FakeWorker) -> None:
+    conflict = EntityConflictError("Run exists already.").to_wire()
+    worker.answers(cbor({"results": [{"error": conflict}, {"value": {"messageId": "msg_1"}}]}))
+    code = (
+        f"{WORLD} {START} const [a, b] = await start();"
+        "return [a.reason?.name, a.reason?.message, b.value?.messageId, b.reason?.message]"
+    )
+    assert app.value(code, **environment(worker)) == ["EntityConflictError", "Run exists already.", "msg_1", None]
+    worker.answers(refusal(401, "unauthorized"))
+    name, message, _, queued = app.value(code, **environment(worker))
+    assert (name, "refused the API key" in message, queued) == ("WorkflowWorldError", True, message)
+
+
+def test_a_batch_that_is_repeated_is_the_same_to_the_byte(app: App, worker: FakeWorker) -> None:
+    answers = [Answer(502, b"<html>Bad Gateway</html>", "text/html")]
+    worker.answer = lambda request: answers.pop() if answers else know_everything(request)
+    app.value(f"{WORLD} {START} return start()", **environment(worker))
+    first, again = worker.requests
+    assert first.params == again.params
+
+
+def test_a_worker_that_knows_no_batches_gets_the_calls_one_by_one(app: App, worker: FakeWorker) -> None:
+    worker.answer = of_old(know_everything)
+    value = app.value(f"{WORLD} {START} return [await start(), await start()]", **environment(worker))
+    assert [result["status"] for pair in value for result in pair] == ["fulfilled"] * 4
+    paths = ["/v1/world/events/create", "/v1/queue/publish"]
+    assert [request.path for request in worker.requests] == ["/v1/world/batch", *paths, *paths], "asked once"
+    batch, created, queued = worker.requests[:3]
+    keys = [request.headers["idempotency-key"] for request in (created, queued)]
+    assert keys == [call.headers["idempotency-key"] for call in calls_of(batch)], "it may have been done"
+
+
+def test_a_long_input_is_not_sent_in_a_batch(app: App, worker: FakeWorker) -> None:
+    worker.answer = know_everything
+    app.value(
+        f"{WORLD} const input = new Uint8Array(2_000_000);"
+        f"await Promise.all([world.events.create('{RUN}', {{eventType: 'run_created', eventData: {{input}}}}),"
+        f" world.queue('__wkf_workflow_w', {{runId: '{RUN}'}})])",
+        **environment(worker),
+    )
+    assert [request.path for request in worker.requests] == ["/v1/world/events/create", "/v1/queue/publish"]
+
+
+def test_a_run_that_is_created_and_not_queued_is_created(app: App, worker: FakeWorker) -> None:
+    worker.answer = know_everything
+    run = app.value(f"{WORLD} return world.events.create('{RUN}', {{eventType: 'run_created'}})", **environment(worker))
+    assert run["run"]["runId"] == RUN
+    assert [request.path for request in worker.requests] == ["/v1/world/events/create"]
+
+
+def test_a_hook_is_resumed_by_two_requests(app: App, worker: FakeWorker) -> None:
+    worker.answer = know_everything
+    value = app.value(f"{WORLD} {RESUME} return resume()", **environment(worker))
+    assert value["hook"] == {"hookId": "hook_1", "runId": RUN, "token": "token-1"}
+    assert value["run"]["workflowName"] == "w"
+    assert value["queued"] == {"messageId": "msg_1"}
+    assert [request.path for request in worker.requests] == ["/v1/world/hooks/by-token", "/v1/world/batch"]
+    received, woken = calls_of(worker.requests[1])
+    assert received.params["event"]["eventType"] == "hook_received"
+    assert woken.params["isWake"] is True
+    assert woken.params["deploymentId"] == "dep_1"
+    message = wire.decode(woken.params["body"])
+    assert message == {"runId": RUN, "traceCarrier": {"traceparent": "00-1-2-01"}}
+
+
+def test_an_old_worker_is_asked_for_all_that_resumes_a_hook(app: App, worker: FakeWorker) -> None:
+    worker.answer = of_old(know_everything)
+    assert app.value(f"{WORLD} {RESUME} return resume()", **environment(worker))["queued"] == {"messageId": "msg_1"}
+    paths = ["hooks/by-token", "runs/get", "encryption-key", "batch", "events/create"]
+    assert [request.path for request in worker.requests] == [
+        *(f"/v1/world/{path}" for path in paths),
+        "/v1/queue/publish",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("between", "queue"),
+    [
+        (f"await world.events.create('{RUN}', {{eventType: 'wait_completed', correlationId: 'w'}});", ""),
+        ("", f"await world.queue('__wkf_workflow_w', {{runId: '{RUN}', requestedAt: 1}}, {{deploymentId: 'dep_1'}});"),
+        ("", "await resume().then(() => world.queue('__wkf_workflow_w', {runId: 'wrun_2'}));"),
+    ],
+    ids=["after another event", "another message", "another run"],
+)
+def test_only_the_wake_up_that_was_sent_is_not_sent_again(
+    app: App, worker: FakeWorker, between: str, queue: str
+) -> None:
+    worker.answer = know_everything
+    wake = f"await world.queue('__wkf_workflow_w', {{runId: '{RUN}', traceCarrier}}, {{deploymentId: 'dep_1'}});"
+    event = "{eventType: 'hook_received', correlationId: 'hook_1'}"
+    app.value(
+        f"{WORLD} {RESUME} const {{executionContext: {{traceCarrier}}}} = await world.runs.get('{RUN}');"
+        f"await world.events.create('{RUN}', {event}); {between} {queue or wake} return null",
+        **environment(worker),
+    )
+    assert worker.requests[-1].path == "/v1/queue/publish"
+
+
+def test_a_hook_that_is_gone_is_refused_as_ever(app: App, worker: FakeWorker) -> None:
+    gone = {"error": HookNotFoundError("token-1").to_wire()}
+    worker.answer = lambda request: (
+        cbor({"results": [gone, {"value": {"messageId": "msg_1"}}]})
+        if request.path.endswith("/batch")
+        else know_everything(request)
+    )
+    assert app.error(f"{WORLD} {RESUME} await resume()", **environment(worker))["name"] == "HookNotFoundError"
+
+
+def test_a_run_that_came_with_its_hook_is_read_anew_later(app: App, worker: FakeWorker) -> None:
+    worker.answer = know_everything
+    app.value(
+        f"{WORLD} const {{runId}} = await world.hooks.getByToken('t'); await new Promise(setImmediate);"
+        "return world.runs.get(runId)",
+        **environment(worker),
+    )
+    assert [request.path for request in worker.requests] == ["/v1/world/hooks/by-token", "/v1/world/runs/get"]
+
+
+def test_the_end_of_a_run_is_not_read_twice(app: App, worker: FakeWorker) -> None:
+    worker.answers(cbor(a_run("completed", output=b"devl1"), x_workflow_studio_encryption="none"))
+    code = f"const a = await world.runs.get('{RUN}'); const b = await world.runs.get('{RUN}');"
+    value = app.value(f"{WORLD} {code} return [a.status, b.status, a !== b]", **environment(worker))
+    assert value == ["completed", "completed", True]
+    assert len(worker.requests) == 1
+
+
+def test_keys_are_asked_for_again_as_soon_as_an_answer_does_not_say_otherwise(app: App, worker: FakeWorker) -> None:
+    clear = {"x_workflow_studio_encryption": "none"}
+    worker.answers(cbor({"deploymentId": "dep_1"}, **clear), cbor(a_run()), cbor({"key": bytes(32)}))
+    value = app.value(
+        f"{WORLD} await world.getDeploymentId(); const before = await world.getEncryptionKeyForRun('{RUN}');"
+        f"await world.runs.get('{RUN}'); const after = await world.getEncryptionKeyForRun('{RUN}');"
+        "return [before ?? null, after.length]",
+        **environment(worker),
+    )
+    assert value == [None, 32]
+
+
+def test_connections_are_kept_and_one_that_was_closed_is_no_failure(app: App, worker: FakeWorker) -> None:
+    config(app, retries=0)
+    value = app.value(
+        f"""
+        const net = require('node:net');
+        let connections = 0, requests = 0;
+        const server = net.createServer((socket) => {{
+          connections += 1;
+          socket.on('error', () => {{}});
+          socket.on('data', () => {{
+            requests += 1;
+            // The third request finds its connection reset.
+            if (requests === 3) return socket.resetAndDestroy();
+            const body = Buffer.from('a16474657374f5', 'hex');
+            socket.write('HTTP/1.1 200 OK\\r\\ncontent-type: application/cbor\\r\\n');
+            socket.write(`content-length: ${{body.length}}\\r\\n\\r\\n`);
+            socket.write(body);
+          }});
+        }});
+        await new Promise((done) => server.listen(0, '127.0.0.1', done));
+        process.env.WORKFLOW_COMPUTE_BASE_URL = `http://127.0.0.1:${{server.address().port}}`;
+        {WORLD}
+        for (let n = 0; n < 3; n += 1) await world.steps.get('{RUN}', 'step_1');
+        server.close();
+        return [connections, requests];
+        """,
+        WORKFLOW_TARGET_WORLD="workflow-studio/world-remote",
+    )
+    assert value == [2, 4]
+
+
+def test_an_app_that_has_its_requests_go_another_way_is_obeyed(app: App, worker: FakeWorker) -> None:
+    worker.answers(cbor({"deploymentId": "dep_1"}))
+    value = app.value(
+        f"""
+        {WORLD}
+        await fetch('data:,').catch(() => {{}});
+        const name = Symbol.for('undici.globalDispatcher.1');
+        const usual = globalThis[name];
+        let dispatched = 0;
+        class ProxyAgent {{
+          dispatch(...args) {{ dispatched += 1; return usual.dispatch(...args); }}
+        }}
+        globalThis[name] = new ProxyAgent();
+        return [await world.getDeploymentId(), dispatched];
+        """,
+        **environment(worker),
+    )
+    assert value == ["dep_1", 1]

@@ -6,6 +6,7 @@
 // so the factory reads no settings and does no I/O, and the connection is shared.
 'use strict';
 
+const { createCalls } = require('./lib/calls.cjs');
 const {
   resolveWorkflowStudioAdapterConfig,
   unsupported,
@@ -35,7 +36,8 @@ function currentSettings() {
 
 const fallsBack = () => currentSettings().failPolicy === 'fallback-local';
 
-const send = createConnection(currentSettings);
+const connection = createConnection(currentSettings);
+const send = createCalls(connection);
 
 /** @type {undefined | { answer: Promise<any>, until: number }} */
 let deployment;
@@ -67,6 +69,7 @@ function call(method, params, options) {
 function createWorld() {
   const remote = createWorldOver({
     call,
+    encrypts: connection.encrypts,
     specVersion: specVersion(process.cwd()),
   });
   return createFallbackWorld(remote, fallsBack);

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 import types
 
 import pytest
@@ -13,6 +14,7 @@ from workflow_studio.compute.ids import DeploymentId, EventId, MessageId
 from workflow_studio.compute.interface import MessageMeta, Published
 from workflow_studio.compute.messages import create_consumer, delivery
 from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.errors import EngineError
 
 DEPLOYMENT = "dep_" + "c" * 32
@@ -316,3 +318,23 @@ async def test_a_caller_that_leaves_does_not_end_the_call(full):
     answer = await trigger(full)
     assert answer.status_code == 201
     assert len(calls(full, "trigger")) == 1
+
+
+async def test_a_batch_hands_its_messages_to_the_compute_and_the_rest_to_the_world(minimal):
+    run_id = new_id("wrun", time.time_ns() // 1_000_000)
+    deployment_id = await minimal.deploy()
+    data = {"deploymentId": deployment_id, "workflowName": WORKFLOW, "input": b"devl[[]]"}
+    event = {"runId": run_id, "event": {"eventType": "run_created", "specVersion": 3, "eventData": data}}
+    message = {"queueName": f"__wkf_workflow_{WORKFLOW}", "body": wire.encode({"runId": run_id}), "runId": run_id}
+    calls = [
+        {"method": "events.create", "params": wire.encode(event), "idempotencyKey": "key-1"},
+        {"method": "events.create", "params": wire.encode(event), "idempotencyKey": "key-2"},
+        {"method": "queue.publish", "params": wire.encode(message), "idempotencyKey": "key-3"},
+    ]
+    answer = await minimal.world("batch", {"calls": calls})
+    created, refused, published = answer["results"]
+    assert created["value"]["run"]["runId"] == run_id
+    assert refused["error"]["name"] == "EntityConflictError"
+    assert published == {"value": {"messageId": "msg_1"}}
+    assert await minimal.world("batch", {"calls": calls}) == answer
+    assert [name for name, *_ in minimal.compute.asked] == ["publish"]

@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import time
 
 import pytest
@@ -281,6 +282,93 @@ async def test_an_answer_with_headers_that_would_break_the_connection_is_cleaned
 async def test_the_world_is_not_open_to_public_lane_keys(worker):
     assert (await worker.call("runs.list", {}, key=secret_of("runs:read"))).status_code == 403
     assert (await worker.call("runs.list", {}, key=ADMIN)).status_code == 200
+
+
+def starting(deployment_id, run_id, workflow=WORKFLOW):
+    """The two calls that `start()` makes."""
+    data = {"deploymentId": deployment_id, "workflowName": workflow, "input": b"devl[[]]"}
+    event = {"eventType": "run_created", "specVersion": 3, "eventData": data}
+    queue = {"queueName": f"__wkf_workflow_{workflow}", "body": b"x", "runId": run_id, "deploymentId": deployment_id}
+    return {"runId": run_id, "event": event}, queue | {"isWake": False, "isHealthCheck": False}
+
+
+def batched(method, params, key=None):
+    return {"method": method, "params": wire.encode(params)} | ({"idempotencyKey": key} if key else {})
+
+
+async def test_a_run_is_created_and_queued_by_one_request(worker):
+    run_id = a_run_id()
+    event, message = starting(await worker.deploy(), run_id)
+    calls = [batched("events.create", event), batched("queue.publish", message)]
+    created, queued = (await worker.world("batch", {"calls": calls}))["results"]
+    assert created["value"]["run"]["status"] == "pending"
+    assert queued["value"]["messageId"].startswith("msg_")
+    await until(lambda: worker.pool.deliveries)
+    assert worker.pool.deliveries[0].run_id == run_id
+
+
+async def test_a_batch_that_is_repeated_changes_nothing_more_and_is_answered_alike(worker):
+    event, message = starting(await worker.deploy(), a_run_id())
+    calls = [batched("events.create", event, "key-1"), batched("queue.publish", message, "key-2")]
+    first = await worker.world("batch", {"calls": calls})
+    assert await worker.world("batch", {"calls": calls}) == first
+    alone = await worker.world("queue.publish", message, headers={"idempotency-key": "key-2"})
+    assert alone == first["results"][1]["value"], "the same key names the same call, wherever it is sent"
+    assert (
+        await worker.world("events.create", event, headers={"idempotency-key": "key-1"}) == first["results"][0]["value"]
+    )
+    other = {**message, "body": b"another"}
+    refused = await worker.call("batch", {"calls": [batched("queue.publish", other, "key-2")]})
+    assert (refused.status_code, refused.json()["code"]) == (409, "idempotency_conflict")
+
+
+async def test_each_call_of_a_batch_is_refused_in_its_own_words(worker):
+    deployment_id = await worker.deploy()
+    event, message = starting(deployment_id, a_run_id())
+    calls = [batched("events.create", event), batched("events.create", event), batched("queue.publish", message)]
+    created, again, queued = (await worker.world("batch", {"calls": calls}))["results"]
+    assert "value" in created
+    assert again["error"]["name"] == "EntityConflictError"
+    assert "value" in queued
+    event, message = starting(deployment_id, a_run_id(), "workflow//./w//unknown")
+    results = await worker.world(
+        "batch", {"calls": [batched("events.create", event), batched("queue.publish", message)]}
+    )
+    assert [result["error"]["code"] for result in results["results"]] == ["unknown_workflow"] * 2
+
+
+async def test_a_batch_that_makes_no_sense_is_refused(worker):
+    publish = {"queueName": "__wkf_workflow_f", "body": b"x"}
+    for calls in (
+        [batched("runs.get", {})],
+        [{"method": "queue.publish", "params": publish}],
+        [batched("queue.publish", publish)] * 9,
+        [{"method": "queue.publish", "params": b"\xff"}],
+        [batched("queue.publish", [])],
+        [batched("queue.publish", publish, "\n")],
+    ):
+        assert (await worker.call("batch", {"calls": calls})).status_code == 400, calls
+    started = {"runId": a_run_id(), "event": {"eventType": "run_started"}}
+    [result] = (await worker.world("batch", {"calls": [batched("events.create", started)]}))["results"]
+    assert "run_started" in result["error"]["message"]
+
+
+async def test_a_hook_comes_with_its_run_if_that_is_asked_for(worker):
+    run_id = await worker.start([2])
+    await worker.event(run_id, "hook_created", "hook_9", token="token-9")
+    hook = await worker.world("hooks.getByToken", {"token": "token-9", "withRun": True})
+    assert hook.pop("run") == await worker.world("runs.get", {"runId": run_id})
+    assert hook == await worker.world("hooks.getByToken", {"token": "token-9"})
+    bare = await worker.world("hooks.getByToken", {"token": "token-9", "withRun": True, "resolveData": "none"})
+    assert "input" not in bare["run"]
+
+
+async def test_answers_say_whether_there_are_keys_to_ask_for(worker, tmp_path):
+    assert (await worker.call("runs.list", {})).headers["x-workflow-studio-encryption"] == "none"
+    async with running(
+        make_settings(tmp_path / "encrypting", master_key=base64.b64encode(bytes(32)).decode())
+    ) as encrypting:
+        assert "x-workflow-studio-encryption" not in (await encrypting.call("runs.list", {})).headers
 
 
 async def test_a_caller_waits_for_the_end_of_a_run(worker):

@@ -36,6 +36,8 @@ const { createStreamer } = require('./streams.cjs');
 /**
  * @typedef {object} WorldOptions
  * @property {Call} call
+ * @property {() => boolean} [encrypts] Whether runs may have keys; without it,
+ *   each is asked for.
  * @property {number} specVersion 3 for the 4.x line of the SDK, 7 for 5.x.
  * @property {import('./queue.cjs').CreateQueueHandler} [createQueueHandler]
  * @property {string} [deploymentId] The deployment this process runs; without
@@ -266,8 +268,11 @@ function createStorage(call, maxPolls) {
   };
 }
 
-/** @param {Call} call */
-function createKeyring(call) {
+/**
+ * @param {Call} call
+ * @param {() => boolean} encrypts
+ */
+function createKeyring(call, encrypts) {
   /** @type {Map<string, Promise<Uint8Array | undefined>>} */
   const keys = new Map();
   /** @param {string} runId */
@@ -286,6 +291,7 @@ function createKeyring(call) {
   };
   /** @type {(run: string | {runId: string}, context?: unknown) => Promise<Uint8Array | undefined>} */
   return async (run) => {
+    if (!encrypts()) return undefined;
     const key = await load(typeof run === 'string' ? run : run.runId);
     return key?.slice();
   };
@@ -310,7 +316,10 @@ function createWorld(options) {
     close: async () => close?.(),
     getDeploymentId: async () => deploymentId ?? activeDeployment(),
     resolveLatestDeploymentId: activeDeployment,
-    getEncryptionKeyForRun: createKeyring(call),
+    getEncryptionKeyForRun: createKeyring(
+      call,
+      options.encrypts ?? (() => true),
+    ),
 
     /** @type {(queueName: string, message: any, options?: any) => Promise<{messageId: string}>} */
     queue: (queueName, message, queueOptions) =>

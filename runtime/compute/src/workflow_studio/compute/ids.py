@@ -49,6 +49,9 @@ DEFAULT_ENVIRONMENT: Final = EnvironmentName("production")
 ENVIRONMENT_HEADER: Final = "x-workflow-studio-environment"
 """The header of a request that names its environment."""
 
+ENCRYPTION_HEADER: Final = "x-workflow-studio-encryption"
+"""The header of the world lane's answers that says ``none`` where runs have no keys to ask for."""
+
 KeyId = NewType("KeyId", str)
 """Names an API key; it is no secret."""
 

@@ -122,6 +122,7 @@ ENDPOINTS: Final = (
     Endpoint("deployments.current", "GET", "/v1/world/deployment-id"),
     Endpoint("queue.publish", "POST", "/v1/queue/publish", read_only=False),
     Endpoint("events.create", "POST", "/v1/world/events/create", read_only=False),
+    Endpoint("batch", "POST", "/v1/world/batch", read_only=False),
     Endpoint("events.get", "POST", "/v1/world/events/get"),
     Endpoint("events.list", "POST", "/v1/world/events/list"),
     Endpoint("events.listByCorrelationId", "POST", "/v1/world/events/list-by-correlation"),

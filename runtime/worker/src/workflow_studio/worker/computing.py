@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
@@ -27,6 +28,7 @@ from workflow_studio.compute.interface import (
     PublishOptions,
 )
 from workflow_studio.compute.messages import STEP_QUEUE, WORKFLOW_QUEUE, envelope
+from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.builtin_compute import CALLER
 from workflow_studio.worker.composition import COMPUTE, alive
 from workflow_studio.worker.engine import audit, params
@@ -35,14 +37,14 @@ from workflow_studio.worker.ports import CallContext, IdempotencyKey
 from workflow_studio.worker.problems import Problem, problem, translate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 
     from workflow_studio.compute.api import Answer, ResumeRequest, TriggerRequest
     from workflow_studio.compute.interface import Compute, Message, MessageMeta
     from workflow_studio.compute.web import WebRequest
     from workflow_studio.worker.builtin_compute import BuiltinCompute
     from workflow_studio.worker.engine import Engine
-    from workflow_studio.worker.ports import Caller
+    from workflow_studio.worker.ports import BatchedCall, Caller
     from workflow_studio.worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ logger = logging.getLogger(__name__)
 A = TypeVar("A", bound="Answer")
 T = TypeVar("T")
 
+_ANSWERED_BY_COMPUTE: Final = frozenset({"deployments.current", "queue.publish"})
 _DELIVERIES: Final = "deliveries of the Compute"
 _CODES: Final = frozenset(ErrorCode)
 
@@ -71,8 +74,30 @@ class Computing:
             for prefix in (WORKFLOW_QUEUE, STEP_QUEUE):
                 custom.create_consumer(prefix, self._take)
 
+    async def batch(self, calls: Sequence[BatchedCall], context: CallContext) -> dict[str, Any]:
+        """Make several calls to the World, in one transaction where the built-in Compute makes them.
+
+        Returns:
+            ``results``: ``{"value": ...}`` or ``{"error": ...}`` for each call, in order.
+
+        Raises:
+            WorldError: If the World can make none of them.
+            EngineError: ``idempotency_conflict``.
+            Problem: If a custom Compute fails. What was made before it is not made again by a repeat.
+        """
+        if self._custom is None:
+            return await self._engine.world.batch(calls, context)
+        results: list[dict[str, Any]] = []
+        for call in calls:
+            one = replace(context, idempotency=call.idempotency)
+            try:
+                results.append({"value": await self.world(call.method, call.params, one)})
+            except WorldError as error:
+                results.append({"error": error.to_wire()})
+        return {"results": results}
+
     async def world(self, method: str, parameters: Mapping[str, Any], context: CallContext) -> Any:
-        """Answer ``deployments.current`` and ``queue.publish`` as the world lane does.
+        """Call a method of the World; the Compute answers ``deployments.current`` and ``queue.publish``.
 
         Raises:
             WorldError: If the World refuses.
@@ -80,7 +105,7 @@ class Computing:
             Problem: If a custom Compute fails.
         """
         custom = self._custom
-        if custom is None:
+        if custom is None or method not in _ANSWERED_BY_COMPUTE:
             return await self._engine.world.call(method, parameters, context)
         if method == "deployments.current":
             return {"deploymentId": str(await self._asked(custom.get_deployment_id(), context.caller))}

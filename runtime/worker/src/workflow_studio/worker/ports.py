@@ -67,6 +67,21 @@ class CallContext:
     caller: Caller | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BatchedCall:
+    """One of several World calls that are made together.
+
+    Attributes:
+        method: ``events.create`` or ``queue.publish``.
+        params: Its parameters.
+        idempotency: What names it, if it may arrive twice.
+    """
+
+    method: str
+    params: Mapping[str, Any]
+    idempotency: IdempotencyKey | None = None
+
+
 class WorldHandler(Protocol):
     """Answers World calls; see ``docs/reference/wire.md`` for methods, parameters and results."""
 

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker import origin
-from workflow_studio.worker.ports import CallContext, Caller, ExecutorPool, IdempotencyKey
+from workflow_studio.worker.ports import BatchedCall, CallContext, Caller, ExecutorPool, IdempotencyKey
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _POLLS: Final = frozenset({"runs.get", "streams.read"})
-_ASKED_OF_COMPUTE: Final = frozenset({"deployments.current", "queue.publish"})
 _WAIT: Final = "waitMs"
 
 
@@ -102,9 +101,24 @@ class Services:
                 request,
             )
         context = CallContext(idempotency=repeat, caller=None if request is None else caller_of(request))
-        if method in _ASKED_OF_COMPUTE:
-            return await self.compute.world(method, params, context)
-        return await self.engine.world.call(method, params, context)
+        return await self.compute.world(method, params, context)
+
+    async def batch(self, calls: Sequence[BatchedCall], request: Request) -> dict[str, Any]:
+        """Make several calls to the World on behalf of an app.
+
+        Args:
+            calls: The calls.
+            request: The request that makes them.
+
+        Returns:
+            ``results``: ``{"value": ...}`` or ``{"error": ...}`` for each call, in order.
+
+        Raises:
+            WorldError: If the World can make none of them.
+            EngineError: ``idempotency_conflict``.
+            Problem: If a custom Compute fails.
+        """
+        return await self.compute.batch(calls, CallContext(caller=caller_of(request)))
 
     def warm(self, deployment: Deployment) -> None:
         """Have an executor ready for a deployment that was activated, if the settings do not forbid it."""

@@ -1,24 +1,25 @@
-"""Several writes of one delivery in one transaction.
+"""Several writes in one transaction.
 
 An executor sends an event together with the message that follows it: that there is a step with the step's own message,
-how a step ended with the wake-up of its run. Neither is stored without the other.
+how a step ended with the wake-up of its run. An app does the same when it starts or resumes a run. Neither is stored
+without the other.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.params import EventsCreate, Publish, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from workflow_studio.worker.engine.events import Events
     from workflow_studio.worker.engine.leases import Leases
-    from workflow_studio.worker.engine.params import Batch, BatchedCall
     from workflow_studio.worker.engine.queue import Queue
-    from workflow_studio.worker.ports import CallContext
+    from workflow_studio.worker.ports import BatchedCall, CallContext
     from workflow_studio.worker.store import Database, Transaction
 
 _STEP_ENDS: Final = frozenset({"step_completed", "step_failed"})
@@ -33,22 +34,28 @@ class Batches:
         self._queue = queue
         self._leases = leases
 
-    async def write(self, batch: Batch, context: CallContext, environment: str) -> dict[str, Any]:
-        """Make the calls of a batch one after the other, in one transaction.
+    async def write(
+        self, calls: Sequence[BatchedCall], context: CallContext, environment: str, *, ends_delivery: bool = False
+    ) -> dict[str, Any]:
+        """Make calls one after the other, in one transaction.
 
         Args:
-            batch: The calls. One that is refused has no effect; those after it are made all the same. If
+            calls: The calls. One that is refused has no effect; those after it are made all the same. If
                 none is, and the batch ends its delivery, the message is gone with it.
             context: Who makes them.
             environment: Where they are made.
+            ends_delivery: Whether the caller says that nothing of its delivery is left to be done.
 
         Returns:
             ``results``: ``{"value": ...}`` or ``{"error": ...}`` for each call, in order.
+
+        Raises:
+            EngineError: ``idempotency_conflict``; then none of the calls is made.
         """
-        ends_delivery = batch.ends_delivery or self._ends_delivery(batch, context)
+        ends_delivery = ends_delivery or self._ends_delivery(calls, context)
 
         def work(transaction: Transaction) -> dict[str, Any]:
-            results = [self._attempt(call, context, environment, transaction) for call in batch.calls]
+            results = [self._attempt(call, context, environment, transaction) for call in calls]
             if ends_delivery and not any("error" in result for result in results):
                 self._leases.acknowledge(transaction, context.delivery_id or "")
             return {"results": results}
@@ -69,13 +76,18 @@ class Batches:
         self, call: BatchedCall, context: CallContext, environment: str
     ) -> Callable[[Transaction], dict[str, Any]]:
         if call.method == "queue.publish":
-            return self._queue.writing(parse(Publish, call.params), environment)
-        return self._events.writing(parse(EventsCreate, call.params), context, environment)
+            return self._queue.writing(parse(Publish, call.params), environment, call.idempotency)
+        params = parse(EventsCreate, call.params)
+        if params.event.event_type == "run_started":
+            raise WorldError("run_started is not sent with others: its answer is the whole log", status=400)
+        return self._events.writing(params, replace(context, idempotency=call.idempotency), environment)
 
-    def _ends_delivery(self, batch: Batch, context: CallContext) -> bool:
+    def _ends_delivery(self, calls: Sequence[BatchedCall], context: CallContext) -> bool:
         """Whether nothing of a step's delivery is left to be done: its step has ended, and the run will hear of it."""
-        events = [call.params for call in batch.calls if call.method == "events.create"]
-        wakes = {call.params.get("runId") for call in batch.calls if call.params.get("isWake")}
+        if context.delivery_id is None:
+            return False
+        events = [call.params for call in calls if call.method == "events.create"]
+        wakes = {call.params.get("runId") for call in calls if call.params.get("isWake")}
         for params in events:
             event = params.get("event")
             if not isinstance(event, dict) or event.get("eventType") not in _STEP_ENDS:

@@ -121,6 +121,7 @@ class HooksGetByToken(_Resolving):
     """Parameters of ``hooks.getByToken``."""
 
     token: str
+    with_run: bool | None = False
 
 
 class HooksList(Paged):
@@ -212,18 +213,35 @@ class EventsCreate(_Resolving):
     known_slot: Annotated[Integer, Field(ge=0)] | None = None
 
 
-class BatchedCall(Params):
-    """A call in a batch."""
+BatchedMethod = Literal["events.create", "queue.publish"]
 
-    method: Literal["events.create", "queue.publish"]
+
+class ExecutorCall(Params):
+    """A call in an executor's batch."""
+
+    method: BatchedMethod
     params: dict[str, Any]
 
 
-class Batch(Params):
-    """Parameters of ``batch``, which only executors call."""
+class ExecutorBatch(Params):
+    """Parameters of an executor's ``batch``."""
 
-    calls: Annotated[list[BatchedCall], Field(max_length=1000)]
+    calls: Annotated[list[ExecutorCall], Field(max_length=1000)]
     ends_delivery: bool = False
+
+
+class AppCall(Params):
+    """A call in an app's batch. ``params`` is what would be the body at the method's own address."""
+
+    method: BatchedMethod
+    params: bytes
+    idempotency_key: str | None = None
+
+
+class AppBatch(Params):
+    """Parameters of an app's ``batch``. It counts as one request, so it holds few calls."""
+
+    calls: Annotated[list[AppCall], Field(max_length=8)]
 
 
 PARAMETERS: Final[dict[str, type[Params]]] = {
@@ -247,6 +265,7 @@ PARAMETERS: Final[dict[str, type[Params]]] = {
     "encryption.key": EncryptionKey,
     "events.create": EventsCreate,
     "queue.publish": Publish,
+    "batch": AppBatch,
 }
 """What each method of the World takes."""
 

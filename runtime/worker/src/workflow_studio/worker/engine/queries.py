@@ -21,7 +21,7 @@ from workflow_studio.worker.store import LAZILY, tables
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from sqlalchemy import MappingResult, RowMapping, Select
+    from sqlalchemy import Connection, MappingResult, RowMapping, Select
 
     from workflow_studio.worker.engine import params as p
     from workflow_studio.worker.engine.signals import Signals
@@ -183,15 +183,25 @@ class Queries:
         return present.hook(row, with_payloads=params.with_payloads)
 
     async def get_hook_by_token(self, params: p.HooksGetByToken) -> dict[str, Any]:
-        """Return the live hook that holds a token.
+        """Return the live hook that holds a token, with its run as ``run`` if that is asked for.
 
         Raises:
             HookNotFoundError: If there is none.
         """
-        row = await self._first(_select(tables.hooks, params.with_payloads).where(tables.hooks.c.token == params.token))
+        hook = _select(tables.hooks, params.with_payloads).where(tables.hooks.c.token == params.token)
+        runs = _select(tables.runs, params.with_payloads)
+
+        def work(connection: Connection) -> tuple[RowMapping | None, RowMapping | None]:
+            row = connection.execute(hook).mappings().first()
+            if row is None or not params.with_run:
+                return row, None
+            return row, connection.execute(runs.where(tables.runs.c.run_id == row["run_id"])).mappings().first()
+
+        row, run = await self._database.read(work)
         if row is None:
             raise HookNotFoundError(params.token)
-        return present.hook(row, with_payloads=params.with_payloads)
+        found = present.hook(row, with_payloads=params.with_payloads)
+        return found if run is None else found | {"run": self._run(run, with_payloads=params.with_payloads)}
 
     async def list_hooks(self, params: p.HooksList) -> Page:
         """Return live hooks, by id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from cbor2 import CBOREncodeError
@@ -11,10 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import params as p
+from workflow_studio.worker.ports import BatchedCall
 from workflow_studio.worker.store import StoreError, StoreValueError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from workflow_studio.worker.engine.batches import Batches
     from workflow_studio.worker.engine.deliveries import Deliveries
@@ -96,14 +98,16 @@ class World:
 
     async def _call(self, method: str, params: Mapping[str, Any], context: CallContext) -> Any:
         environment = self._environment_of(context)
-        try:
+        with _in_the_words_of_the_world(method):
             if method == "events.create":
                 return await self._events.create(p.parse(p.EventsCreate, params), context, environment)
             if method == "queue.publish":
                 wanted = p.parse(p.Publish, params)
                 return await self._queue.publish(wanted, context.idempotency, environment=environment)
             if method == "batch" and context.executor_id is not None:
-                return await self._batches.write(p.parse(p.Batch, params), context, environment)
+                batch = p.parse(p.ExecutorBatch, params)
+                calls = [BatchedCall(call.method, call.params) for call in batch.calls]
+                return await self._batches.write(calls, context, environment, ends_delivery=batch.ends_delivery)
             if method == "deployments.current":
                 return {"deploymentId": await self._environments.active_id_for_world(environment)}
             handler = self._methods.get(method)
@@ -112,13 +116,16 @@ class World:
             parsed = p.parse(p.PARAMETERS[method], params)
             with self._deliveries.awaiting(context.delivery_id if getattr(parsed, "wait_ms", None) else None):
                 return await handler(parsed)
-        except CBOREncodeError as error:
-            raise WorldError(f"A value cannot be stored: {error}", status=400) from error
-        except StoreValueError as error:
-            raise WorldError(error.message, status=400) from error
-        except (StoreError, SQLAlchemyError) as error:
-            _LOG.exception("The World method %s failed.", method)
-            raise WorldError("The worker's database failed; its log says why", status=503) from error
+
+    async def batch(self, calls: Sequence[BatchedCall], context: CallContext) -> dict[str, Any]:
+        """Make the calls of an app in one transaction; see :meth:`.Batches.write`.
+
+        Raises:
+            WorldError: If none of them can be made.
+            EngineError: ``idempotency_conflict``.
+        """
+        with _in_the_words_of_the_world("batch"):
+            return await self._batches.write(calls, context, self._environment_of(context))
 
     def _environment_of(self, context: CallContext) -> str:
         """Return where a call belongs: an app says so, and code of a run belongs to the run's environment."""
@@ -129,3 +136,17 @@ class World:
     async def _encryption_key(self, params: p.EncryptionKey) -> dict[str, bytes]:
         key = self._keyring.key_of(params.run_id)
         return {} if key is None else {"key": key}
+
+
+@contextmanager
+def _in_the_words_of_the_world(method: str) -> Iterator[None]:
+    """Have the failures of a method be refusals of the World."""
+    try:
+        yield
+    except CBOREncodeError as error:
+        raise WorldError(f"A value cannot be stored: {error}", status=400) from error
+    except StoreValueError as error:
+        raise WorldError(error.message, status=400) from error
+    except (StoreError, SQLAlchemyError) as error:
+        _LOG.exception("The World method %s failed.", method)
+        raise WorldError("The worker's database failed; its log says why", status=503) from error

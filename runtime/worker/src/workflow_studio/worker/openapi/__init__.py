@@ -60,6 +60,7 @@ _IN_ENVIRONMENT: Final = frozenset(
         "deployments.current",
         "events.create",
         "queue.publish",
+        "batch",
     }
 )
 """Operations that are about an environment."""
@@ -175,7 +176,7 @@ def _complete(operation: dict[str, Any], verb: str, path: str, scope: str | None
         }
     operation["responses"] = dict(sorted(answers.items()))
     for status, answer in operation["responses"].items():
-        answer["headers"] = headers.of(status, counted=tag != "health")
+        answer["headers"] = headers.of(status, counted=tag != "health", tag=tag)
         linked = links.of(name, status)
         if linked is not None:
             answer["links"] = linked

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from workflow_studio.compute.ids import ENCRYPTION_HEADER
+
 PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "CorrelationId": {
         "name": "x-workflow-correlation-id",
@@ -42,6 +44,11 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "schema": {"type": "string", "pattern": '^"(key|address|failed)";q=[0-9]+;w=60$'},
         "example": '"key";q=6000;w=60',
     },
+    "Encryption": {
+        "description": "`none` where runs have no keys, so that there is no need to ask for them.",
+        "schema": {"type": "string", "const": "none"},
+        "example": "none",
+    },
     "RetryAfter": {
         "description": "Seconds to wait before the next try.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
@@ -66,16 +73,19 @@ IDEMPOTENCY_SCHEMA: Final[dict[str, Any]] = {
 IDEMPOTENCY_EXAMPLE: Final = "checkout-order-17"
 
 
-def of(status: str, *, counted: bool) -> dict[str, Any]:
+def of(status: str, *, counted: bool, tag: str) -> dict[str, Any]:
     """Return the headers of an answer.
 
     Args:
         status: The answer's HTTP status.
         counted: Whether such a request is counted.
+        tag: That of the operation.
     """
     names = {"x-workflow-correlation-id": "CorrelationId"}
     if counted:
         names |= {"RateLimit": "RateLimit", "RateLimit-Policy": "RateLimitPolicy"}
+    if tag == "world" and status == "200":
+        names[ENCRYPTION_HEADER] = "Encryption"
     if status in {"425", "429", "503"}:
         names["Retry-After"] = "RetryAfter"
     if status == "401":

@@ -246,6 +246,7 @@ _OWN: Final[dict[str, tuple[Refusal, ...]]] = {
         (409, Code.IDEMPOTENCY_CONFLICT),
         (409, Code.NO_ACTIVE_DEPLOYMENT),
     ),
+    "batch": (*_WORLD, *_COMPUTE, (409, Code.IDEMPOTENCY_CONFLICT)),
     "events.create": (
         *_WORLD_READ,
         *_DEPLOYMENT,

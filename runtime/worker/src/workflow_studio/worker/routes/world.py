@@ -15,51 +15,76 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.compute.ids import ENCRYPTION_HEADER
 from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.compute.wire import CBOR_MEDIA_TYPE, ENDPOINTS, Endpoint, decode, encode
 from workflow_studio.worker.auth import Needs
 from workflow_studio.worker.engine.keys import ApiKey
+from workflow_studio.worker.engine.params import AppBatch, AppCall, parse
 from workflow_studio.worker.idempotent import HEADER, idempotency_key
+from workflow_studio.worker.ports import BatchedCall, IdempotencyKey
 from workflow_studio.worker.problems import problem
-from workflow_studio.worker.services import Worker, environment_of, services_of
+from workflow_studio.worker.services import Services, Worker, environment_of, services_of
 
 router = APIRouter(tags=["world"])
 
 _WRITES: Final = frozenset({"events.create", "queue.publish"})
+_CLEAR: Final = {ENCRYPTION_HEADER: "none"}
+"""Says that runs have no keys, so that nobody has to ask for each."""
+
 _ALLOWED: Final = Needs(ComputeScope.WORLD_PROXY)
 _CBOR_BODY: Final = {"requestBody": {"required": True, "content": {CBOR_MEDIA_TYPE: {}}}}
 _CBOR_ANSWER: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {CBOR_MEDIA_TYPE: {}}}}
 
 
-async def _params(request: Request, endpoint: Endpoint) -> tuple[bytes, dict[str, Any]]:
-    if endpoint.verb == "GET":
-        return b"", {}
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != CBOR_MEDIA_TYPE:
-        raise problem(415, ErrorCode.INVALID_REQUEST, f"The body must be {CBOR_MEDIA_TYPE}.")
-    content = await request.body()
+def _parameters(content: bytes) -> dict[str, Any]:
     params = decode(content)
     if not isinstance(params, dict) or not all(isinstance(name, str) for name in params):
         raise problem(400, ErrorCode.INVALID_REQUEST, "The body must be a CBOR map of parameters by name.")
-    return content, params
+    return params
 
 
-Handler = Callable[[Request, Worker, ApiKey], Awaitable[Response]]
+async def _content(request: Request) -> bytes:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != CBOR_MEDIA_TYPE:
+        raise problem(415, ErrorCode.INVALID_REQUEST, f"The body must be {CBOR_MEDIA_TYPE}.")
+    return await request.body()
+
+
+def _repeat(header: str | None, method: str, content: bytes, request: Request, key: ApiKey) -> IdempotencyKey | None:
+    environment = environment_of(request)
+    return idempotency_key(header, project=key.project_id, endpoint=method, content=content, environment=environment)
+
+
+async def _answer(endpoint: Endpoint, request: Request, worker: Services, key: ApiKey) -> Any:
+    method = endpoint.method
+    if endpoint.verb == "GET":
+        return await worker.world(method, {}, None, request)
+    content = await _content(request)
+    params = _parameters(content)
+    if method == "batch":
+        calls = parse(AppBatch, params).calls
+        return await worker.batch([_batched(call, request, key) for call in calls], request)
+    header = request.headers.get(HEADER) if method in _WRITES else None
+    return await worker.world(method, params, _repeat(header, method, content, request, key), request)
+
+
+def _batched(call: AppCall, request: Request, key: ApiKey) -> BatchedCall:
+    """Return a call of a batch as it would be at the method's own address: it may have been sent there before."""
+    repeat = _repeat(call.idempotency_key, call.method, call.params, request, key)
+    return BatchedCall(call.method, _parameters(call.params), repeat)
+
+
+Handler = Callable[[Request, Services, ApiKey], Awaitable[Response]]
 
 
 def _handler(endpoint: Endpoint) -> Handler:
-    method = endpoint.method
-
     async def call(request: Request, worker: Worker, key: Annotated[ApiKey, Depends(_ALLOWED)]) -> Response:
-        content, params = await _params(request, endpoint)
+        headers = None if worker.engine.keyring.encrypts else _CLEAR
+        answer = await _answer(endpoint, request, worker, key)
+        return Response(encode(answer), headers=headers, media_type=CBOR_MEDIA_TYPE)
 
-        header = request.headers.get(HEADER) if method in _WRITES else None
-        repeat = idempotency_key(
-            header, project=key.project_id, endpoint=method, content=content, environment=environment_of(request)
-        )
-        return Response(encode(await worker.world(method, params, repeat, request)), media_type=CBOR_MEDIA_TYPE)
-
-    call.__doc__ = f"Call the World's `{method}`."
+    call.__doc__ = f"Call the World's `{endpoint.method}`."
     return call
 
 
