@@ -16,6 +16,7 @@ from tests.regressions import guards
 from tests.regressions.guards import guarded_by
 from tests.regressions.support import until
 from tests.support.postgres import database_url, running_server
+from tests.support.unpacked import unpacked
 from tests.template.support import App
 from workflow_studio.worker.engine import Capacity, Engine, recovery
 from workflow_studio.worker.engine.clock import system_clock
@@ -144,7 +145,7 @@ async def real(database, clock, tmp_path, helpers):
     deployment, _ = await engine.deployments.register(make_manifest())
     await engine.deployments.activate(deployment.id)
     options = ExecutorOptions(nodes=find_nodes(), hang_timeout=2)
-    pool = NodeExecutorPool(world=engine.world, artifact_path=lambda name: tmp_path / name, options=options)
+    pool = NodeExecutorPool(world=engine.world, artifact=unpacked(lambda name: tmp_path / name), options=options)
     dispatcher = engine.dispatcher(pool)
     await dispatcher.start()
     yield Real(engine, driver_of(engine, FixedClock(), deployment.id), tmp_path)

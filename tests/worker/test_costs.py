@@ -14,6 +14,7 @@ import pytest
 from ulid import ULID
 
 from tests.support.sdk import build_artifact
+from tests.support.unpacked import unpacked
 from tests.worker.engine.conftest import make_manifest
 from workflow_studio.worker.engine import Engine
 from workflow_studio.worker.execution.connection import Connection
@@ -169,7 +170,7 @@ async def worker(
 
     monkeypatch.setattr(engine.world, "call", counted_call)
     deployment, _ = await engine.deployments.register(make_manifest(workflows=WORKFLOWS))
-    pool = CountedPool(world=engine.world, artifact_path=lambda _: artifact, options=ExecutorOptions())
+    pool = CountedPool(world=engine.world, artifact=unpacked(lambda _: artifact), options=ExecutorOptions())
     pool.costs = costs
     dispatcher = engine.dispatcher(pool)
     await dispatcher.start()

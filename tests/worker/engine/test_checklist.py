@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.invariants import violations
 from tests.support.sdk import build_artifact
+from tests.support.unpacked import unpacked
 from workflow_studio.compute import wire
 from workflow_studio.compute.ids import event_id
 from workflow_studio.worker.engine import Engine
@@ -199,7 +200,9 @@ class Executors:
         self.engine, self.driver, self.artifacts = engine, driver, artifacts
         self.deliveries = []
         options = ExecutorOptions(nodes=find_nodes())
-        self.pool = NodeExecutorPool(world=engine.world, artifact_path=lambda name: artifacts / name, options=options)
+        self.pool = NodeExecutorPool(
+            world=engine.world, artifact=unpacked(lambda name: artifacts / name), options=options
+        )
         self.dispatcher = engine.dispatcher(self)
 
     def ready(self, delivery):

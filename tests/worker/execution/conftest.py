@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from tests.support.unpacked import unpacked
 from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_nodes
 from workflow_studio.worker.ports import Delivery
 
@@ -78,7 +79,7 @@ async def make_pool(world: RecordingWorld, tmp_path: Path) -> AsyncIterator[Call
     def make(output: OutputSink | None = None, **options: Any) -> NodeExecutorPool:
         pool = NodeExecutorPool(
             world=world,
-            artifact_path=lambda deployment: tmp_path / "artifacts" / deployment,
+            artifact=unpacked(lambda deployment: tmp_path / "artifacts" / deployment),
             options=ExecutorOptions(**{"nodes": oldest, **options}),
             output=output,
         )

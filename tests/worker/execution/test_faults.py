@@ -374,8 +374,11 @@ from pathlib import Path
 from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool
 from workflow_studio.worker.ports import Delivery
 
+async def artifact(_):
+    return Path(sys.argv[1])
+
 async def main():
-    pool = NodeExecutorPool(world=None, artifact_path=lambda _: Path(sys.argv[1]), options=ExecutorOptions())
+    pool = NodeExecutorPool(world=None, artifact=artifact, options=ExecutorOptions())
     work = asyncio.create_task(pool.deliver(Delivery("d", "m", "step", "__wkf_step_x", "dep_x", 1, b"\\xa0")))
     while not pool.status():
         await asyncio.sleep(0.05)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.memory_world import MemoryWorld
 from tests.support.sdk import build_artifact
+from tests.support.unpacked import unpacked
 from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool
 from workflow_studio.worker.ports import WebRequest
 
@@ -92,7 +93,9 @@ async def sdk_pool(sdk_artifact: Path, world: MemoryWorld) -> AsyncIterator[Call
     pools = []
 
     def make(**options: Any) -> NodeExecutorPool:
-        pool = NodeExecutorPool(world=world, artifact_path=lambda _: sdk_artifact, options=ExecutorOptions(**options))
+        pool = NodeExecutorPool(
+            world=world, artifact=unpacked(lambda _: sdk_artifact), options=ExecutorOptions(**options)
+        )
         pools.append(pool)
         return pool
 

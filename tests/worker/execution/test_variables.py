@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.unpacked import unpacked
 from workflow_studio.worker.execution import ExecutorOptions, NodeExecutorPool, find_nodes
 from workflow_studio.worker.ports import ExecutorUnavailableError, Failed, Handled, Undelivered
 
@@ -55,7 +56,7 @@ def variables() -> Variables:
 async def pool(world: Any, tmp_path: Path, variables: Variables) -> AsyncIterator[NodeExecutorPool]:
     made = NodeExecutorPool(
         world=world,
-        artifact_path=lambda deployment: tmp_path / "artifacts" / deployment,
+        artifact=unpacked(lambda deployment: tmp_path / "artifacts" / deployment),
         options=ExecutorOptions(nodes=find_nodes(), env={"A": "file", "B": "file"}),
         variables=variables,
     )

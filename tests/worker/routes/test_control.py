@@ -21,6 +21,11 @@ OTHER = artifact(FILES | {"flow.js": b"exports.flow = 2;"})
 SECRET = "a-value-that-nobody-may-see"
 
 
+async def tidy(worker):
+    services = worker.services
+    await put_in_order(services.engine, services.artifacts, services.unpacking, services.pool)
+
+
 async def upload(worker, content=OTHER):
     response = await worker.post("/v1/deployments", content=content)
     assert response.status_code in {200, 201}, response.text
@@ -96,7 +101,7 @@ async def test_uploads_and_deletions_at_once_leave_no_deployment_without_its_art
         deletions = [worker.send("DELETE", f"/v1/deployments/{name}") for _ in range(2)]
         answers = await asyncio.gather(*posts, *deletions)
         assert {answer.status_code for answer in answers} <= {200, 201, 204, 404}
-        await put_in_order(worker.services.engine, worker.services.artifacts)
+        await tidy(worker)
         known = (await worker.get(f"/v1/deployments/{name}")).status_code == 200
         assert not known or worker.services.artifacts.path(name).is_dir()
 
@@ -124,7 +129,7 @@ async def test_a_worker_with_another_database_leaves_the_artifacts_in_its_data_f
         artifacts = worker.services.artifacts
         os.utime(artifacts.path(name), (time.time() - 7200,) * 2)
     async with running(make_settings(data, database_url=f"sqlite:///{tmp_path / 'other.db'}")) as worker:
-        await put_in_order(worker.services.engine, worker.services.artifacts)
+        await tidy(worker)
         assert await worker.services.engine.identity() != (data / "artifacts" / ".database").read_text().strip()
     assert artifacts.path(name).is_dir()
     async with running(make_settings(data)) as worker:

@@ -17,10 +17,12 @@ from workflow_studio.worker.artifacts import ArtifactStore
 from workflow_studio.worker.builtin_compute import BuiltinCompute
 from workflow_studio.worker.composition import (
     COMPUTE,
+    OBJECTS,
     QUEUE,
     STREAMS,
     alive,
     choose,
+    objects_of,
     open_database,
     storage_of,
 )
@@ -39,6 +41,7 @@ from workflow_studio.worker.ports import ExecutorUnavailableError
 from workflow_studio.worker.readiness import Readiness
 from workflow_studio.worker.services import Services
 from workflow_studio.worker.stopping import Stopping
+from workflow_studio.worker.unpacking import Unpacking
 from workflow_studio.worker.upkeep import kept_up
 
 if TYPE_CHECKING:
@@ -81,17 +84,19 @@ async def running(
         NodeNotFoundError: If there is no Node.js to run executors with.
         EngineError: If a key in the settings is not allowed.
         PartError: If a part that the settings choose is not what it must be, or does not start.
+        ObjectStoreError: If the object store that the settings name cannot be used.
         OSError: If the data directory cannot be written.
     """
     # First what may be wrong in the settings: a refusal leaves no half-made folder behind.
     storage = storage_of(settings)
+    objects = objects_of(settings)
     runner = pool if pool is not None else await anyio.to_thread.run_sync(executor_options, settings)
     await anyio.to_thread.run_sync(_make_private, settings.data_dir)
     database = await anyio.to_thread.run_sync(open_database, storage, settings)
     try:
         doorbell = choose(QUEUE, settings, InProcessDoorbell)
         streams = choose(STREAMS, settings, lambda: DatabaseStreams(database, system_clock))
-        engine = _engine_of(settings, database, doorbell, streams)
+        engine = _engine_of(settings, database, doorbell=doorbell, streams=streams, objects=objects)
         builtin = BuiltinCompute(engine, settings.external_url)
         compute = choose(COMPUTE, settings, lambda: builtin)
         nodes = runner.nodes if isinstance(runner, ExecutorOptions) else ()
@@ -99,9 +104,10 @@ async def running(
             settings.artifact_dir, settings.artifact_limits, nodes=[node.version for node in nodes]
         )
         await artifacts.open(await engine.identity(), engine.deployments.is_known)
+        unpacking = Unpacking(artifacts, engine, settings.artifact_cache_bytes)
         await _provide_keys(engine, settings)
         tally = ExecutorTally()
-        executors = _executors_of(engine, artifacts, runner, tally) if isinstance(runner, ExecutorOptions) else runner
+        executors = _executors_of(engine, unpacking, runner, tally) if isinstance(runner, ExecutorOptions) else runner
         stopping = Stopping(settings.shutdown_grace)
         metrics = metrics or Metrics()
         capacity = Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)
@@ -112,14 +118,16 @@ async def running(
             alive(QUEUE, doorbell, settings, stopping.left),
             alive(STREAMS, streams, settings, stopping.left),
             engine.workers.registered(),
+            alive(OBJECTS, objects, settings, stopping.left),
             _delivering(engine, database, MeasuredPool(executors, metrics), capacity, settings, stopping),
             serving(engine, builtin, compute, settings, stopping.left) as computing,
-            kept_up(engine, artifacts),
+            kept_up(engine, artifacts, unpacking, executors),
         ):
             yield Services(
                 settings=settings,
                 engine=engine,
                 artifacts=artifacts,
+                unpacking=unpacking,
                 pool=executors,
                 compute=computing,
                 stopping=stopping,
@@ -133,7 +141,12 @@ async def running(
 
 
 def _engine_of(
-    settings: WorkerSettings, database: Database, doorbell: parts.Doorbell, streams: parts.Streams
+    settings: WorkerSettings,
+    database: Database,
+    *,
+    doorbell: parts.Doorbell,
+    streams: parts.Streams,
+    objects: parts.ObjectStore,
 ) -> Engine:
     return Engine(
         database,
@@ -145,15 +158,16 @@ def _engine_of(
         doorbell=doorbell,
         streams=streams,
         lease_seconds=settings.lease_seconds,
+        objects=objects,
     )
 
 
 def _executors_of(
-    engine: Engine, artifacts: ArtifactStore, options: ExecutorOptions, tally: ExecutorTally
+    engine: Engine, unpacking: Unpacking, options: ExecutorOptions, tally: ExecutorTally
 ) -> NodeExecutorPool:
     return NodeExecutorPool(
         world=engine.world,
-        artifact_path=artifacts.path,
+        artifact=unpacking.obtain,
         options=options,
         variables=_variables_of(engine),
         output=engine.output,

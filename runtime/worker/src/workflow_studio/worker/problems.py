@@ -24,6 +24,7 @@ from workflow_studio.compute.world_errors import (
 from workflow_studio.worker import origin
 from workflow_studio.worker.artifacts import ArtifactError
 from workflow_studio.worker.engine.errors import EngineError
+from workflow_studio.worker.objects import ObjectStoreError
 from workflow_studio.worker.ports import ExecutorUnavailableError, NoAnswerError
 from workflow_studio.worker.store import StoreError, StoreValueError
 
@@ -138,6 +139,17 @@ def _of_store(error: StoreError) -> Problem:
     )
 
 
+def _of_objects(error: ObjectStoreError) -> Problem:
+    logger.error("The object store failed: %s", error.message)
+    return problem(
+        503,
+        ErrorCode.INTERNAL_ERROR,
+        "The worker's object store cannot be used now.",
+        "Try again; if it goes on, look at the worker's log.",
+        headers={"retry-after": "1"},
+    )
+
+
 def _of_content(error: Exception) -> Problem:
     return problem(400, ErrorCode.INVALID_REQUEST, str(error))
 
@@ -190,6 +202,7 @@ _REFUSALS: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
     WorldError: _of_world,
     ExecutorUnavailableError: _of_pool,
     StoreError: _of_store,
+    ObjectStoreError: _of_objects,
     RequestValidationError: _of_request,
     PayloadError: _of_content,
     WireFormatError: _of_content,

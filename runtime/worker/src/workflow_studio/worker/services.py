@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.readiness import Readiness
     from workflow_studio.worker.settings import WorkerSettings
     from workflow_studio.worker.stopping import Stopping
+    from workflow_studio.worker.unpacking import Unpacking
 
 T = TypeVar("T")
 
@@ -55,7 +56,8 @@ class Services:
     Attributes:
         settings: The worker's settings.
         engine: The use cases.
-        artifacts: Uploaded artifacts.
+        artifacts: Artifacts that are unpacked here.
+        unpacking: Brings them here.
         pool: The executors.
         compute: Takes what callers ask for.
         stopping: Set when the worker is about to end; whoever waits for something to happen stops waiting.
@@ -67,6 +69,7 @@ class Services:
     settings: WorkerSettings
     engine: Engine
     artifacts: ArtifactStore
+    unpacking: Unpacking
     pool: Pool
     compute: Computing
     stopping: Stopping

@@ -7,7 +7,6 @@ in. A file in it says so, since in the eyes of another database everything here 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -28,6 +27,7 @@ from workflow_studio.compute.manifest import MANIFEST_NAME, ArtifactFile, Manife
 from workflow_studio.worker.artifacts.archive import Member, members
 from workflow_studio.worker.artifacts.base import Base
 from workflow_studio.worker.artifacts.errors import ArtifactError, base_not_found, invalid, too_large
+from workflow_studio.worker.artifacts.files import remove, size_of, sync, sync_tree, write, write_all, write_file
 from workflow_studio.worker.artifacts.limits import ArtifactLimits
 from workflow_studio.worker.artifacts.manifests import PACKAGE_FILE, read_manifest
 
@@ -116,10 +116,10 @@ class ArtifactStore:
     def _claim(self, owner: str) -> None:
         draft = self.directory / f"{_INCOMING}{os.urandom(4).hex()}"
         draft.mkdir()
-        _write(draft / _OWNER, f"{owner}\n".encode())
+        write(draft / _OWNER, f"{owner}\n".encode())
         (draft / _OWNER).replace(self.directory / _OWNER)
         draft.rmdir()
-        _sync(self.directory)
+        sync(self.directory)
 
     def _is_ours(self) -> bool:
         # Looked up each time: another worker may have claimed the directory since, or somebody handed it over.
@@ -155,7 +155,8 @@ class ArtifactStore:
         Raises:
             ArtifactError: If it is refused.
         """
-        workplace, upload = await anyio.to_thread.run_sync(self._make_workplace)
+        workplace = await anyio.to_thread.run_sync(self._make_workplace)
+        upload = await anyio.to_thread.run_sync(lambda: (workplace / "upload").open("w+b", buffering=0))
         held: list[str] = []
         try:
             source = None if base is None else await self._hold_base(base, held)
@@ -171,7 +172,41 @@ class ArtifactStore:
             for name in held:
                 self._let_go(name)
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(_clear, workplace, upload)
+                upload.close()
+                await anyio.to_thread.run_sync(remove, workplace)
+
+    async def restore(self, manifest: Manifest, fetch: Callable[[ArtifactFile, Path], Awaitable[None]]) -> Path:
+        """Unpack an artifact that is recorded, of which this worker has nothing, and return its folder.
+
+        Args:
+            manifest: What is in it.
+            fetch: Writes one of its files durably to a path, and verifies it.
+        """
+        workplace = await anyio.to_thread.run_sync(self._make_workplace)
+        content = workplace / "content"
+        try:
+            for file in manifest.files:
+                target = content / file.path
+                await anyio.to_thread.run_sync(lambda folder: folder.mkdir(parents=True, exist_ok=True), target.parent)
+                await fetch(file, target)
+            await anyio.to_thread.run_sync(_complete, content, manifest)
+            async with self._changing:
+                target = self.path(manifest.deployment_id)
+                await anyio.to_thread.run_sync(self._publish, content, target)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(remove, workplace)
+        return target
+
+    async def is_here(self, deployment_id: str) -> bool:
+        """Tell whether the artifact of a deployment is unpacked here; what is here is complete."""
+        return await anyio.to_thread.run_sync((self.path(deployment_id) / MANIFEST_NAME).is_file)
+
+    async def sizes(self) -> dict[str, int]:
+        """Return which artifacts are unpacked here, and how many bytes they take."""
+        return await anyio.to_thread.run_sync(
+            lambda: {name: size_of(self.directory / name) for name in self._artifacts()}
+        )
 
     async def _hold_base(self, base: str, held: list[str]) -> Base:
         async with self._changing:
@@ -199,6 +234,15 @@ class ArtifactStore:
         """
         if not await anyio.to_thread.run_sync(self._is_ours):
             return False
+        return await self.evict(deployment_id, is_wanted)
+
+    async def evict(self, deployment_id: str, is_wanted: Callable[[str], Awaitable[bool]]) -> bool:
+        """Remove an artifact from this machine, whosever the directory is, and tell whether it was removed.
+
+        Args:
+            deployment_id: Its deployment.
+            is_wanted: Tells whether it is needed here after all.
+        """
         async with self._changing:
             folder = self.path(deployment_id)
             if deployment_id in self._held or await is_wanted(deployment_id):
@@ -209,7 +253,7 @@ class ArtifactStore:
                 await anyio.to_thread.run_sync(os.rename, folder, removed)
             except FileNotFoundError:
                 return False
-        await anyio.to_thread.run_sync(_remove, removed)
+        await anyio.to_thread.run_sync(remove, removed)
         return True
 
     async def sweep(self, is_wanted: Callable[[str], Awaitable[bool]]) -> int:
@@ -230,9 +274,8 @@ class ArtifactStore:
     def _artifacts(self) -> list[str]:
         return sorted(entry.name for entry in self.directory.iterdir() if DEPLOYMENT_ID.fullmatch(entry.name))
 
-    def _make_workplace(self) -> tuple[Path, BinaryIO]:
-        workplace = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=self.directory))
-        return workplace, (workplace / "upload").open("w+b", buffering=0)
+    def _make_workplace(self) -> Path:
+        return Path(tempfile.mkdtemp(prefix=_INCOMING, dir=self.directory))
 
     async def _spool(self, archive: AsyncIterable[bytes], upload: BinaryIO) -> None:
         received = 0
@@ -243,9 +286,9 @@ class ArtifactStore:
                 raise too_large("The archive", self.limits.compressed, "bytes")
             waiting += chunk
             if len(waiting) >= _SPOOL_SIZE:
-                await anyio.to_thread.run_sync(_write_all, upload, bytes(waiting))
+                await anyio.to_thread.run_sync(write_all, upload, bytes(waiting))
                 waiting.clear()
-        await anyio.to_thread.run_sync(_write_all, upload, bytes(waiting))
+        await anyio.to_thread.run_sync(write_all, upload, bytes(waiting))
         if not received:
             raise invalid("The archive is empty.")
 
@@ -253,10 +296,7 @@ class ArtifactStore:
         upload.seek(0)
         content.mkdir()
         manifest = self._unpack(members(upload, self.limits), content, base)
-        _write(content / MANIFEST_NAME, manifest.to_bytes())
-        _write(content / PACKAGE_FILE, json.dumps({"type": "commonjs"}).encode() + b"\n")
-        for folder in [content, *(entry for entry in content.rglob("*") if entry.is_dir())]:
-            _sync(folder)
+        _complete(content, manifest)
         return manifest
 
     def _unpack(self, archive: Iterator[Member], content: Path, base: Base | None) -> Manifest:
@@ -288,7 +328,7 @@ class ArtifactStore:
             if not (target / MANIFEST_NAME).is_file():
                 raise
             return
-        _sync(self.directory)
+        sync(self.directory)
 
 
 async def _any_wanted(names: list[str], is_wanted: Callable[[str], Awaitable[bool]] | None) -> bool:
@@ -303,61 +343,22 @@ async def _any_wanted(names: list[str], is_wanted: Callable[[str], Awaitable[boo
 def _unpack_file(member: Member, file: ArtifactFile, target: Path) -> None:
     if member.size != file.size:
         raise _mismatch(f"{file.path} has {member.size} bytes; its manifest says {file.size}.")
-    digest = _write_file(member.chunks(), target)
+    digest = write_file(member.chunks(), target)
     if digest != file.sha256:
         raise _mismatch(f"{file.path} has the SHA-256 {digest}; its manifest says {file.sha256}.")
 
 
 def _copy_file(base: Base, file: ArtifactFile, target: Path) -> None:
-    if _write_file(base.chunks(file), target) != file.sha256:
+    if write_file(base.chunks(file), target) != file.sha256:
         raise base_not_found(base.deployment_id, base.path_of(file))
 
 
-def _write_file(chunks: Iterator[bytes], target: Path) -> str:
-    """Write a new file and return the SHA-256 of what is in it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    with target.open("xb") as output:
-        for chunk in chunks:
-            digest.update(chunk)
-            output.write(chunk)
-        output.flush()
-        os.fsync(output.fileno())
-    return digest.hexdigest()
+def _complete(content: Path, manifest: Manifest) -> None:
+    """Add what belongs to an artifact besides its files, and make all of it durable."""
+    write(content / MANIFEST_NAME, manifest.to_bytes())
+    write(content / PACKAGE_FILE, json.dumps({"type": "commonjs"}).encode() + b"\n")
+    sync_tree(content)
 
 
 def _mismatch(message: str) -> ArtifactError:
     return ArtifactError(ErrorCode.DIGEST_MISMATCH, message)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("xb") as output:
-        output.write(content)
-        output.flush()
-        os.fsync(output.fileno())
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _clear(workplace: Path, upload: BinaryIO) -> None:
-    upload.close()
-    shutil.rmtree(workplace, ignore_errors=True)
-
-
-def _write_all(upload: BinaryIO, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[upload.write(view) :]
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder survive a power cut; there is no such call on Windows."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -32,6 +32,7 @@ from workflow_studio.worker.engine.identity import identity_of
 from workflow_studio.worker.engine.journal import Journal
 from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, NewKey, SeedApiKey
 from workflow_studio.worker.engine.leases import Leases
+from workflow_studio.worker.engine.objects import Objects
 from workflow_studio.worker.engine.output import Output, OutputLimits, OutputQuery
 from workflow_studio.worker.engine.outside_calls import OutsideCalls
 from workflow_studio.worker.engine.queries import Queries
@@ -46,6 +47,7 @@ from workflow_studio.worker.engine.stream_rows import DatabaseStreams
 from workflow_studio.worker.engine.streams import Streams
 from workflow_studio.worker.engine.workers import DEFAULT_LEASE_SECONDS, WorkerInfo, Workers
 from workflow_studio.worker.engine.world import World
+from workflow_studio.worker.objects import MemoryObjects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +75,7 @@ class Engine:
         doorbell: Tells the dispatcher of messages that are due; by itself, within this process.
         streams: Keeps the chunks of streams; by itself, in the database.
         lease_seconds: How long this worker may be silent before others take its work over.
+        objects: Keeps artifacts and large payloads; by itself, in memory.
 
     Attributes:
         world: Answers the World's methods.
@@ -100,6 +103,7 @@ class Engine:
         endings: What follows from the ends of runs.
         backlog: What waits.
         store_tally: What the store has done.
+        objects: What is in the object store.
     """
 
     def __init__(  # noqa: PLR0913  # named, and each is a choice of its own
@@ -115,10 +119,12 @@ class Engine:
         doorbell: parts.Doorbell | None = None,
         streams: parts.Streams | None = None,
         lease_seconds: float = DEFAULT_LEASE_SECONDS,
+        objects: parts.ObjectStore | None = None,
     ) -> None:
         deliveries = Deliveries()
         self._database = database
         self._clock = clock
+        self.objects = Objects(database, clock, objects or MemoryObjects())
         idempotency = IdempotencyKeys(clock)
         self.outside = OutsideCalls(database, idempotency)
         admission = Admission()

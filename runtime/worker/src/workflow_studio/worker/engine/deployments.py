@@ -10,7 +10,7 @@ from sqlalchemy import Row, and_, delete, func, insert, literal, or_, select, up
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT, DEPLOYMENT_ID
 from workflow_studio.compute.manifest import Manifest
-from workflow_studio.worker.engine import audit, environments
+from workflow_studio.worker.engine import audit, environments, object_rows
 from workflow_studio.worker.engine.environments import (
     active_id,
     earlier_id,
@@ -22,12 +22,14 @@ from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.store import tables
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.environment import Environment
+    from workflow_studio.worker.engine.object_rows import Stored
     from workflow_studio.worker.engine.queue import Queue
     from workflow_studio.worker.engine.retirement import Retirement
     from workflow_studio.worker.store import Database, Transaction
@@ -37,6 +39,7 @@ MAX_COUNTED: Final = 1000
 
 _T: Final = tables.deployments
 _R: Final = tables.runs
+_O: Final = tables.object_refs
 _LIVE: Final = _R.c.status.in_(("pending", "running"))
 _LIVE_RUNS: Final = select(func.count()).select_from(
     select(literal(1).label("one"))
@@ -99,7 +102,12 @@ class Deployments:
         self._retirement = retirement
 
     async def register(
-        self, manifest: Manifest, *, environment: str = DEFAULT_ENVIRONMENT, by: str | None = None
+        self,
+        manifest: Manifest,
+        objects: Sequence[Stored] = (),
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        by: str | None = None,
     ) -> tuple[Deployment, bool]:
         """Record a deployment; the artifact itself is stored elsewhere.
 
@@ -107,6 +115,7 @@ class Deployments:
 
         Args:
             manifest: What was uploaded.
+            objects: Its files, which are in the object store.
             environment: The environment that it is meant for.
             by: The key that uploads it.
 
@@ -117,6 +126,7 @@ class Deployments:
         def work(transaction: Transaction) -> tuple[Deployment, bool]:
             audit.describe(made=manifest.deployment_id)
             connection = transaction.connection
+            object_rows.refer(transaction, manifest.deployment_id, objects)
             known = _load(connection, manifest.deployment_id)
             if known is not None:
                 return known, False
@@ -143,6 +153,29 @@ class Deployments:
         """Tell whether there is a deployment of this id."""
         query = select(_T.c.id).where(_T.c.id == deployment_id)
         return await self._database.read(lambda connection: connection.execute(query).first() is not None)
+
+    async def refer(self, deployment_id: str, objects: Sequence[Stored]) -> None:
+        """Record that a deployment has objects, if there still is one.
+
+        Raises:
+            ObjectGoneError: If one of them is not there any more.
+        """
+
+        def work(transaction: Transaction) -> None:
+            found = select(_T.c.id).where(_T.c.id == deployment_id).with_for_update()
+            if transaction.execute(found).first() is not None:
+                object_rows.refer(transaction, deployment_id, objects)
+
+        await self._database.write(work)
+
+    async def without_objects(self) -> builtins.list[str]:
+        """Return the deployments whose files are not in the object store."""
+        has_some = select(_O.c.digest).where(_O.c.owner == _T.c.id).exists()
+
+        def look(connection: Connection) -> builtins.list[str]:
+            return [row.id for row in connection.execute(select(_T.c.id).where(~has_some).order_by(_T.c.id))]
+
+        return await self._database.read(look)
 
     async def list(self, limit: int = 20, cursor: str | None = None) -> tuple[list[Deployment], str | None]:
         """Return deployments, newest first, and the cursor of the next page (None after the last).
@@ -250,6 +283,7 @@ class Deployments:
                 raise _in_use(found)
             self._environment.forget(transaction, deployment_id)
             environments.forget(transaction, deployment_id)
+            object_rows.release(transaction, [deployment_id])
             m = tables.messages
             left = delete(m).where(m.c.deployment_id == deployment_id, m.c.status != "leased")
             connection.execute(left)

@@ -98,7 +98,7 @@ class NodeExecutorPool:
 
     Args:
         world: Answers the World calls of the executors.
-        artifact_path: Gives the folder of a deployment's unpacked artifact.
+        artifact: Gives the folder of a deployment's unpacked artifact, or raises ExecutorUnavailableError.
         options: How executors are run.
         variables: Gives the variables of a deployment's own, which win over those of ``options``.
         output: Keeps what deliveries print; nothing does if absent.
@@ -112,7 +112,7 @@ class NodeExecutorPool:
         self,
         *,
         world: WorldHandler,
-        artifact_path: Callable[[str], Path],
+        artifact: Callable[[str], Awaitable[Path]],
         options: ExecutorOptions,
         variables: Callable[[str], Awaitable[Mapping[str, str]]] | None = None,
         output: OutputSink | None = None,
@@ -120,7 +120,7 @@ class NodeExecutorPool:
     ) -> None:
         self._world = world
         self._tally = tally or ExecutorTally()
-        self._artifact_path = artifact_path
+        self._artifact = artifact
         self._options = options
         self._variables = variables
         self._output = output
@@ -309,7 +309,7 @@ class NodeExecutorPool:
         began = time.monotonic()
         try:
             options = await self._options_of(deployment_id)
-            artifact = self._artifact_path(deployment_id)
+            artifact = await self._artifact(deployment_id)
             node = suited(self._nodes, artifact)
             executor = await Executor.start(deployment_id, artifact, node, options, self._world, self._output)
         except ExecutorUnavailableError as error:

@@ -91,8 +91,6 @@ class LocalObjects:
             return False
         try:
             _make_folder(path.parent)
-            if isinstance(content, Path) and (linked := _link(content, path)) is not None:
-                return linked
             return self._write(path, content)
         except OSError as error:
             raise _failed(path, error) from error
@@ -140,18 +138,6 @@ class LocalObjects:
                     draft.unlink()
             except FileNotFoundError:
                 continue  # another worker was faster
-
-
-def _link(source: Path, target: Path) -> bool | None:
-    """Give a file a second name, and tell whether that is new; None where the file system cannot do that."""
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        return False
-    except OSError:
-        return None
-    _sync(target.parent)
-    return True
 
 
 def _make_folder(folder: Path) -> None:

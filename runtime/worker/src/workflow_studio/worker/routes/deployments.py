@@ -52,8 +52,12 @@ async def create_deployment(
         check_id(base)
         if not await worker.engine.deployments.is_known(base):
             raise base_not_found(base)
+        await worker.unpacking.obtain(base)
     async with worker.artifacts.receiving(request.stream(), base) as manifest:
-        found, is_new = await worker.engine.deployments.register(manifest, environment=environment, by=key.key_id)
+        objects = await worker.unpacking.keep(manifest)
+        found, is_new = await worker.engine.deployments.register(
+            manifest, objects, environment=environment, by=key.key_id
+        )
     response.status_code = 201 if is_new else 200
     return presenting.deployment(found)
 

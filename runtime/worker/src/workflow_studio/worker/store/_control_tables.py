@@ -180,6 +180,8 @@ class StoredObject(Base, table=True):
     Attributes:
         digest: The SHA-256 of its content, in hexadecimal digits.
         size: In bytes.
+        made_at: When it was stored first since it was deleted last. It is part of the object's name, so that whoever
+            deletes it late, after a pause, does not delete one that was stored since.
         touched_at: When somebody stored it last, or was about to; it is not deleted soon after.
         deleting: Whether it is being removed from the store, so that nobody can refer to it.
     """
@@ -188,6 +190,7 @@ class StoredObject(Base, table=True):
 
     digest: str = Field(primary_key=True)
     size: int = Field(sa_type=BigInteger)
+    made_at: int = Field(sa_type=BigInteger)
     touched_at: int = Field(sa_type=BigInteger)
     deleting: bool = False
 
@@ -200,13 +203,3 @@ class ObjectRef(Base, table=True):
 
     owner: str = Field(primary_key=True)
     digest: str = Field(primary_key=True)
-
-
-class Turn(Base, table=True):
-    """Which worker does something that one of them does at a time, and until when it may be relied on to do it."""
-
-    __tablename__ = "turns"
-
-    name: str = Field(primary_key=True)
-    owner: str
-    until: int = Field(sa_type=BigInteger)

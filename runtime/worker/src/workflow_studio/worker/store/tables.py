@@ -358,7 +358,6 @@ run_output_sizes = table(RunOutputSize)
 idempotency = table(control.Idempotency)
 objects = table(control.StoredObject)
 object_refs = table(control.ObjectRef)
-turns = table(control.Turn)
 for _table in (messages, events, steps, runs, stream_chunks, run_output):
     _quickly = DDL(_VACUUM_QUICKLY.format(_table.name))  # type: ignore[no-untyped-call]
     event.listen(_table, "after_create", _quickly.execute_if(dialect="postgresql"))

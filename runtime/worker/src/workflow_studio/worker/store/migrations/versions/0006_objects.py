@@ -1,4 +1,4 @@
-"""Objects and who refers to them, turns that workers take, and a quicker vacuum where much is deleted."""
+"""Objects and who refers to them, and a quicker vacuum where much is deleted."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def upgrade() -> None:
         "objects",
         sa.Column("digest", STRING, nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
         sa.Column("touched_at", sa.BigInteger(), nullable=False),
         sa.Column("deleting", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_objects")),
@@ -34,13 +35,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("owner", "digest", name=op.f("pk_object_refs")),
     )
     op.create_index("ix_object_refs_digest", "object_refs", ["digest"], unique=False)
-    op.create_table(
-        "turns",
-        sa.Column("name", STRING, nullable=False),
-        sa.Column("owner", STRING, nullable=False),
-        sa.Column("until", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_turns")),
-    )
     is_rerun = sa.text("rerun_of IS NOT NULL")
     op.create_index(
         "ix_runs_rerun_of", "runs", ["rerun_of"], unique=False, sqlite_where=is_rerun, postgresql_where=is_rerun
@@ -57,7 +51,6 @@ def downgrade() -> None:
             reset = "autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor"
             op.execute(sa.text(f"ALTER TABLE {name} RESET ({reset})"))
     op.drop_index("ix_runs_rerun_of", table_name="runs")
-    op.drop_table("turns")
     op.drop_index("ix_object_refs_digest", table_name="object_refs")
     op.drop_table("object_refs")
     op.drop_table("objects")
