@@ -9,6 +9,7 @@ import pytest
 
 from workflow_studio.worker.engine import Engine, activity, activity_rows, journal
 from workflow_studio.worker.engine.activity_rows import Wanted
+from workflow_studio.worker.engine.bus import Bus
 from workflow_studio.worker.ports import Delivery, Line
 
 STEP = "step//./workflows/demo//add"
@@ -225,7 +226,7 @@ async def test_what_is_undone_is_not_told(world, engine, told):
 
 
 async def test_word_of_commits_that_comes_in_another_order_is_put_in_order(database):
-    kept = journal.Journal(database)
+    kept = journal.Journal(database, Bus(database, "wrk_1"))
     for slots in ((1, 1), (3, 3), (2, 2), (4, 4), (4, 4)):
         kept._add([journal.Addition("log", "wrun_1", *slots)])
     assert [(one.first, one.last, one.number) for one in kept.after(0, 10)] == [(1, 1, 1), (2, 3, 2), (4, 4, 4)]

@@ -37,6 +37,7 @@ from workflow_studio.worker.routes import (
 from workflow_studio.worker.routes import (
     metrics as metrics_route,
 )
+from workflow_studio.worker.together import counting_together
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,14 +74,15 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI
         settings: The settings.
         pool: Replaces the Node.js executors, for tests.
     """
+    metrics = Metrics(path for _, path in world.LANE)
+    limits = RateLimits(settings.rate_limit_per_minute, settings.failed_logins_per_minute, metrics.refused)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, pool, metrics) as services:
+        async with running(settings, pool, metrics) as services, counting_together(services.engine, limits):
             app.state.services = services
             yield
 
-    metrics = Metrics(path for _, path in world.LANE)
     app = FastAPI(
         title="Workflow Studio worker",
         version=version("workflow-studio-worker"),
@@ -101,7 +103,7 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI
         Gate,
         direct=world.LANE,
         authenticator=Authenticator(lambda: app.state.services.engine.keys),
-        limits=RateLimits(settings.rate_limit_per_minute, settings.failed_logins_per_minute, metrics.refused),
+        limits=limits,
         audit=lambda: app.state.services.engine.audit,
         require_https=settings.require_https,
         max_body=settings.max_body_bytes,

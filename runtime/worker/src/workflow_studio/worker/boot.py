@@ -7,7 +7,7 @@ import os
 import resource
 import shlex
 import sys
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
@@ -41,6 +41,7 @@ from workflow_studio.worker.ports import ExecutorUnavailableError
 from workflow_studio.worker.readiness import Readiness
 from workflow_studio.worker.services import Services
 from workflow_studio.worker.stopping import Stopping
+from workflow_studio.worker.together import Obedience
 from workflow_studio.worker.unpacking import Unpacking
 from workflow_studio.worker.upkeep import kept_up
 
@@ -107,7 +108,11 @@ async def running(
         unpacking = Unpacking(artifacts, engine, settings.artifact_cache_bytes)
         await _provide_keys(engine, settings)
         tally = ExecutorTally()
-        executors = _executors_of(engine, unpacking, runner, tally) if isinstance(runner, ExecutorOptions) else runner
+        given: dict[str, Mapping[str, str]] = {}
+        executors = (
+            _executors_of(engine, unpacking, runner, tally, given) if isinstance(runner, ExecutorOptions) else runner
+        )
+        obedience = Obedience(engine, executors, given, warms=settings.warm_deployments > 0)
         stopping = Stopping(settings.shutdown_grace)
         metrics = metrics or Metrics()
         capacity = Capacity(workflow=max(1, settings.concurrency // 4), step=settings.concurrency)
@@ -117,6 +122,8 @@ async def running(
         async with (
             alive(QUEUE, doorbell, settings, stopping.left),
             alive(STREAMS, streams, settings, stopping.left),
+            aclosing(obedience),
+            engine.bus.listening(),
             engine.workers.registered(),
             alive(OBJECTS, objects, settings, stopping.left),
             _delivering(engine, database, MeasuredPool(executors, metrics), capacity, settings, stopping),
@@ -163,13 +170,17 @@ def _engine_of(
 
 
 def _executors_of(
-    engine: Engine, unpacking: Unpacking, options: ExecutorOptions, tally: ExecutorTally
+    engine: Engine,
+    unpacking: Unpacking,
+    options: ExecutorOptions,
+    tally: ExecutorTally,
+    given: dict[str, Mapping[str, str]],
 ) -> NodeExecutorPool:
     return NodeExecutorPool(
         world=engine.world,
         artifact=unpacking.obtain,
         options=options,
-        variables=_variables_of(engine),
+        variables=_variables_of(engine, given),
         output=engine.output,
         tally=tally,
     )
@@ -187,7 +198,6 @@ async def _delivering(
     """Have messages delivered as long as this lasts; then give what is under way the time that is left."""
     dispatcher = engine.dispatcher(executors, capacity)
     stopping.at_once(dispatcher.pause)
-    engine.workers.on_lost(executors.abandon)
     try:
         await dispatcher.start()
         for deployment_id in await engine.environments.last_activated(settings.warm_deployments):
@@ -235,10 +245,11 @@ def _make_private(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def _variables_of(engine: Engine) -> Callable[[str], Awaitable[Mapping[str, str]]]:
+def _variables_of(engine: Engine, given: dict[str, Mapping[str, str]]) -> Callable[[str], Awaitable[Mapping[str, str]]]:
     async def variables(deployment_id: str) -> Mapping[str, str]:
         try:
-            return await engine.environment.values(deployment_id)
+            given[deployment_id] = await engine.environment.values(deployment_id)
+            return given[deployment_id]
         except EngineError as error:
             raise ExecutorUnavailableError(f"{error.message} {error.recovery}") from error
 

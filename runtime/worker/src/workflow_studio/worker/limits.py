@@ -1,7 +1,12 @@
-"""How much a caller may ask for: requests in a minute, long polls and streams at a time. Counted in this process."""
+"""How much a caller may ask for: requests in a minute, long polls and streams at a time.
+
+Each worker counts requests and tells the others, so that they count in the whole service. Long polls and streams count
+where they are open.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import Counter
@@ -23,6 +28,7 @@ Policy = Literal["key", "address", "failed"]
 """What is counted: requests of a key, webhook calls of an address, refused keys of an address."""
 
 _WINDOW: Final = 60
+_NO_LIMIT: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,9 @@ class RateLimits:
         per_key: Requests that a key, or the address behind a webhook call, may make.
         failed_logins: Refused keys that an address may send before it is told to wait.
         refused: Hears of requests that were one too many.
+
+    Attributes:
+        counted: Set when there are requests that other workers have not been told of.
     """
 
     def __init__(
@@ -69,6 +78,20 @@ class RateLimits:
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         of_callers = RateLimitItemPerMinute(per_key)
         self._items = {"key": of_callers, "address": of_callers, "failed": RateLimitItemPerMinute(failed_logins)}
+
+        self._untold: Counter[tuple[Policy, str]] = Counter()
+        self.counted = asyncio.Event()
+
+    def take_counted(self) -> list[tuple[Policy, str, int]]:
+        """Return what was counted since the last time: for what, whose, and how many."""
+        self.counted.clear()
+        untold, self._untold = self._untold, Counter()
+        return [(policy, name, number) for (policy, name), number in untold.items()]
+
+    async def note(self, policy: Policy, name: str, number: int) -> None:
+        """Count requests that another worker has admitted."""
+        key = self._items[policy].key_for(policy, name)
+        await self._storage.acquire_sliding_window_entry(key, _NO_LIMIT, _WINDOW, number)
 
     async def count(self, policy: Policy, name: str) -> Standing:
         """Count a request of the key or address ``name``.
@@ -87,6 +110,8 @@ class RateLimits:
         seconds = math.floor(seconds) + 1
         standing = Standing(policy, item.amount, max(0, item.amount - math.floor(weight)), seconds)
         if admitted:
+            self._untold[policy, name] += 1
+            self.counted.set()
             return standing
         self._refused(policy)
         raise problem(

@@ -12,7 +12,8 @@ from workflow_studio.worker.engine.admission import Admission
 from workflow_studio.worker.engine.audit import DEFAULT_RETENTION_DAYS, AuditLog
 from workflow_studio.worker.engine.backlog import Backlog
 from workflow_studio.worker.engine.batches import Batches
-from workflow_studio.worker.engine.clock import Clock, system_clock
+from workflow_studio.worker.engine.bus import Bus
+from workflow_studio.worker.engine.clock import Clock, new_id, system_clock
 from workflow_studio.worker.engine.dead_letters import DeadLetters, DeadMessage
 from workflow_studio.worker.engine.deliveries import Deliveries
 from workflow_studio.worker.engine.deployments import Deployment, Deployments
@@ -78,6 +79,7 @@ class Engine:
         objects: Keeps artifacts and large payloads; by itself, in memory.
 
     Attributes:
+        bus: Carries what the workers of the service tell each other.
         world: Answers the World's methods.
         deployments: What was uploaded.
         environments: What is active where.
@@ -122,6 +124,8 @@ class Engine:
         objects: parts.ObjectStore | None = None,
     ) -> None:
         deliveries = Deliveries()
+        worker_id = new_id("wrk", clock())
+        self.bus = bus = Bus(database, worker_id)
         self._database = database
         self._clock = clock
         self.objects = Objects(database, clock, objects or MemoryObjects())
@@ -129,17 +133,17 @@ class Engine:
         self.outside = OutsideCalls(database, idempotency)
         admission = Admission()
         self.queue = Queue(database, clock, idempotency, admission, doorbell or InProcessDoorbell())
-        self.workers = Workers(database, self.queue, clock, lease_seconds)
-        self.leases = Leases(database, self.queue, deliveries, clock, self.workers.id)
+        self.workers = Workers(database, self.queue, clock, bus, worker_id=worker_id, lease_seconds=lease_seconds)
+        self.leases = Leases(database, self.queue, deliveries, clock, worker_id)
         self.dead_letters = DeadLetters(database, self.queue, clock)
-        self.retirement = Retirement(database)
-        self.environment = Environment(database, clock, VariableKeys(master_key, variable_key_file))
+        self.retirement = Retirement(database, bus)
+        self.environment = Environment(database, clock, VariableKeys(master_key, variable_key_file), bus)
         self.environments = Environments(database, clock, self.retirement)
         self.deployments = Deployments(database, clock, self.queue, self.environment, self.retirement)
         self.audit = AuditLog(database, clock, audit_retention_days)
-        self.keys = ApiKeys(database, clock, idempotency)
+        self.keys = ApiKeys(database, clock, idempotency, bus)
         self.keyring = Keyring(master_key)
-        self.ended = Signals(max_waiting)
+        self.ended = Signals(max_waiting, bus=bus, name="ended")
         self.endings = endings = Endings(self.ended, self.retirement)
         self.backlog = Backlog(database, clock)
         self.store_tally = database.tally
@@ -147,14 +151,22 @@ class Engine:
         starts = Starts(self.queue, clock, self.keyring, admission)
         self.runs = Runs(database, queries, self.queue, clock, idempotency, starts, endings)
         self.skipping = TimeSkipping(database, self.queue, clock)
-        self.streams = Streams(streams or DatabaseStreams(database, clock), self.keyring, Signals())
+        self.streams = Streams(
+            streams or DatabaseStreams(database, clock), self.keyring, Signals(bus=bus, name="streams")
+        )
         self.following = Following(self.streams, self.runs, self.ended)
         self.recovery = Recovery(database, self.queue, clock, self.workers)
         self.housekeeping = Housekeeping(database, clock, self.workers)
-        self.output = Output(database, self.keyring, output_limits or OutputLimits(), self.ended, Signals(max_waiting))
+        self.output = Output(
+            database,
+            self.keyring,
+            output_limits or OutputLimits(),
+            self.ended,
+            Signals(max_waiting, bus=bus, name="output"),
+        )
         fence = Fence(database, deliveries)
         self._events = events = Events(database, clock, deliveries, idempotency, admission, endings, self.leases)
-        self.activity = Activity(ActivityRows(database, self.output), Journal(database), clock)
+        self.activity = Activity(ActivityRows(database, self.output), Journal(database, bus), clock)
         self.world = World(
             batches=Batches(database, events, self.queue, self.leases),
             deliveries=deliveries,
@@ -194,6 +206,7 @@ class Engine:
             self.leases,
             self.recovery,
             self.housekeeping,
+            bus=self.bus,
             pool=pool,
             clock=self._clock,
             begin=self._events.begin,

@@ -18,6 +18,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from workflow_studio.worker.engine.bus import DUE
 from workflow_studio.worker.engine.claims import Executors
 from workflow_studio.worker.ports import Failed, Outcome, Undelivered
 from workflow_studio.worker.store import StoreError, StoreLockedError
@@ -25,6 +26,7 @@ from workflow_studio.worker.store import StoreError, StoreLockedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from workflow_studio.worker.engine.bus import Bus
     from workflow_studio.worker.engine.claims import Begin, Claim
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.housekeeping import Housekeeping
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 _MAX_SLEEP_SECONDS: Final = 60.0
 """Messages fall due by the clock on the wall, which is set, and goes on while the machine is suspended."""
+
+_POLL_SECONDS: Final = 5.0
+"""The same where there are other workers, whose hints may be lost."""
 
 _SWEEP_EVERY_SECONDS: Final = 60.0
 _TIDY_EVERY_SECONDS: Final = 600.0
@@ -103,6 +108,9 @@ class Dispatcher:
     Where the database allows, a message is claimed in the commit that makes it due. Otherwise, and when its time comes
     later, or there was no place for it, it is claimed by a write of its own. Nothing polls: with nothing due the
     dispatcher sleeps until something is, though a minute at most.
+
+    Where there are several workers, each looks for what it has made due itself, and tells the others if it has no place
+    for it. When a worker is gone, the others look.
     """
 
     def __init__(  # noqa: PLR0913  # named, and each is a part of its own
@@ -112,6 +120,7 @@ class Dispatcher:
         recovery: Recovery,
         housekeeping: Housekeeping,
         *,
+        bus: Bus,
         pool: ExecutorPool,
         clock: Clock,
         begin: Begin,
@@ -130,11 +139,15 @@ class Dispatcher:
         self._claims_in_commits = False
         self._taken_in_commits: deque[Counter[Kind]] = deque()
         self._must_look = True
+        self._has_news = False
+        self._bus = bus
         self._failure: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._stir = asyncio.Event()
-        queue.on_ready(self._wake_up)
+        queue.on_ready(self._announced)
+        bus.on(DUE, lambda _: self._wake_up())
+        bus.on_gap(self._wake_up)
         leases.deliveries.on_waiting(self._lend)
 
     async def start(self) -> None:
@@ -169,6 +182,7 @@ class Dispatcher:
         self._places.are_open = False
         for loop in self._loops:
             loop.cancel()
+        self._bus.hint(DUE, "")
 
     async def stop(self, *, grace: float) -> None:
         """Claim nothing more and wait for the deliveries in flight.
@@ -246,7 +260,17 @@ class Dispatcher:
             task.add_done_callback(self._tasks.discard)
         self._next_at = claim.next_at
         self._is_limited = claim.is_limited
+        if self._has_news and self._is_limited:
+            self._bus.hint(DUE, "")
+        self._has_news = False
         self._stir.set()
+
+    def _announced(self) -> None:
+        """Look for what this worker has made due; if it takes nothing any more, others are to do that."""
+        self._has_news = True
+        if not self._places.are_open:
+            self._bus.hint(DUE, "")
+        self._wake_up()
 
     def _wake_up(self) -> None:
         self._must_look = True
@@ -263,13 +287,14 @@ class Dispatcher:
         """Sleep until there is something to claim that no commit claims by itself."""
         while not self._must_look:
             self._stir.clear()
-            seconds = _MAX_SLEEP_SECONDS
+            seconds = _POLL_SECONDS if self._bus.others else _MAX_SLEEP_SECONDS
             if self._next_at is not None:
                 seconds = min(seconds, max(0.0, (self._next_at - self._clock()) / 1000))
             try:
                 async with asyncio.timeout(seconds):
                     await self._stir.wait()
             except TimeoutError:
+                self._has_news = True
                 return
 
     async def _deliver(self, delivery: Delivery) -> None:

@@ -30,10 +30,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from workflow_studio.worker.engine.bus import Bus
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.store import Database, Transaction
 
 _LOG: Final = logging.getLogger(__name__)
+VARIABLES: Final = "variables"
+"""What the other workers are told, with the deployment's id, when its variables change."""
+
 _T: Final = tables.deployment_variables
 
 MAX_NAME: Final = 128
@@ -150,10 +154,11 @@ def _bound(deployment_id: str, name: str) -> bytes:
 class Environment:
     """The variables of the deployments."""
 
-    def __init__(self, database: Database, clock: Clock, keys: VariableKeys) -> None:
+    def __init__(self, database: Database, clock: Clock, keys: VariableKeys, bus: Bus) -> None:
         self._database = database
         self._clock = clock
         self._keys = keys
+        self._bus = bus
 
     async def names(self, deployment_id: str) -> list[Variable]:
         """Return which variables a deployment has, by name.
@@ -200,6 +205,7 @@ class Environment:
                     row = {"name": name, "value": sealed, "updated_at": now, "updated_by": by}
                     connection.execute(insert(_T).values(deployment_id=deployment_id, **row))
             _check_size(connection, deployment_id)
+            self._bus.tell(transaction, VARIABLES, deployment_id)
             audit.describe(
                 set=sorted(name for name, value in changes.items() if value is not None) or None,
                 unset=sorted(name for name, value in changes.items() if value is None) or None,

@@ -1,9 +1,9 @@
 """The journal: what was committed lately, in order, for those who follow what happens.
 
 It says only where something was added: which slots of a run's log, which positions of its output. What that is stands
-in the database, which only this process writes to as long as it runs. Entries are numbered, and the number is all that
-a follower has to remember. The journal is short: whoever is too slow, or comes from the time of another process, has to
-look at the database itself.
+in the database. What other workers commit they tell over the :mod:`.bus`. Entries are numbered, and the number is all
+that a follower has to remember. The journal is short: whoever is too slow, or comes from the time of another process,
+has to look at the database itself.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from workflow_studio.worker.engine.signals import Signals
 
 if TYPE_CHECKING:
+    from workflow_studio.worker.engine.bus import Bus
     from workflow_studio.worker.store import Database, Transaction
 
 Kind = Literal["log", "output"]
@@ -60,17 +61,22 @@ class Journal:
 
     Args:
         database: Where it is committed; its transactions tell of it by ``news``.
+        bus: Tells of what other workers commit.
 
     Attributes:
         epoch: Tells this journal from those of other processes.
         grown: Tells, as :data:`TOPIC`, that there is more.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, bus: Bus) -> None:
+        self._bus = bus
+        bus.on(TOPIC, lambda told: self._add([Addition(*told)]))
+        bus.on_gap(self.forget)
         self.epoch = secrets.token_hex(4)
         self.grown = Signals()
         self._additions: list[Addition] = []
         self._end = 0
+        self._begin = 0
         self._known: OrderedDict[tuple[Kind, str], int] = OrderedDict()
         database.before_commit(self._note)
 
@@ -85,7 +91,7 @@ class Journal:
         Returns:
             Nothing if there is nothing new; None if what comes after the entry is not kept any more, or never was here.
         """
-        if number > self._end:
+        if number > self._end or number < self._begin:
             return None
         at = bisect_right(self._additions, number, key=lambda addition: addition.end)
         if at < len(self._additions) and self._additions[at].number > number + 1:
@@ -100,7 +106,20 @@ class Journal:
     def _note(self, transaction: Transaction) -> None:
         if transaction.news:
             news: list[Addition] = transaction.news
-            transaction.after_commit(lambda: self._add(news))
+            transaction.after_commit(lambda: self._tell(news))
+
+    def forget(self) -> None:
+        """Keep nothing of what was, since something may be missing in it: who follows has to look for it."""
+        self._additions.clear()
+        self._known.clear()
+        self._end += 1
+        self._begin = self._end
+        self.grown.give(TOPIC)
+
+    def _tell(self, news: list[Addition]) -> None:
+        self._add(news)
+        for addition in news:
+            self._bus.hint(TOPIC, [addition.kind, addition.run_id, addition.first, addition.last])
 
     def _add(self, news: list[Addition]) -> None:
         for addition in news:

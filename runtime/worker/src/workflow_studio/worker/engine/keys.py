@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from workflow_studio.worker.engine.bus import Bus
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.idempotency import IdempotencyKeys
     from workflow_studio.worker.ports import IdempotencyKey
@@ -57,7 +58,7 @@ class ApiKeys:
     """The keys of this worker.
 
     A key that was found is remembered for a second, which spares busy callers a look-up per request; whatever changes
-    keys forgets all of that at once. Only the digest of a secret is kept.
+    keys forgets all of that at once, on all workers. Only the digest of a secret is kept.
     """
 
     def __init__(
@@ -65,11 +66,15 @@ class ApiKeys:
         database: Database,
         clock: Clock,
         idempotency: IdempotencyKeys,
+        bus: Bus,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._clock = clock
         self._idempotency = idempotency
+        self._bus = bus
+        bus.on("keys", lambda _: self._forget())
+        bus.on_gap(self._forget)
         self._monotonic = monotonic
         self._remembered: dict[str, tuple[float, ApiKey]] = {}
         self._changes = 0
@@ -97,7 +102,7 @@ class ApiKeys:
             transaction.execute(update(_T).where(of_settings).values(from_settings=False))
             for key in keys:
                 self._seed_one(transaction.connection, key)
-            transaction.after_commit(self._forget)
+            self._changed(transaction)
 
         await self._database.write(work)
 
@@ -189,7 +194,7 @@ class ApiKeys:
             over = now + overlap_ms if old.expires_at is None else min(now + overlap_ms, old.expires_at)
             transaction.execute(update(_T).where(_T.c.key_id == key_id).values(expires_at=over))
             audit.describe(replacedExpiresAt=over)
-            transaction.after_commit(self._forget)
+            self._changed(transaction)
             return made
 
         key, secret = await self._make(repeat, work)
@@ -282,6 +287,11 @@ class ApiKeys:
             self._remembered.clear()
         self._remembered[hashed] = (self._monotonic() + _REMEMBERED_FOR, key)
 
+    def _changed(self, transaction: Transaction) -> None:
+        """Have all workers forget what they remember, once the transaction is committed."""
+        transaction.after_commit(self._forget)
+        self._bus.tell(transaction, "keys", "")
+
     def _forget(self) -> None:
         self._changes += 1
         self._remembered.clear()
@@ -369,7 +379,7 @@ class ApiKeys:
                 if not any(ComputeScope.ADMIN in key_of(row).scopes for row in others):
                     raise last_admin(key_id)
             transaction.execute(update(_T).where(_T.c.key_id == key_id).values(revoked_at=now))
-            transaction.after_commit(self._forget)
+            self._changed(transaction)
             return require_key(transaction.connection, key_id)
 
         return await self._database.write(work)

@@ -17,17 +17,28 @@ from workflow_studio.worker.store import tables
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from workflow_studio.worker.engine.bus import Bus
     from workflow_studio.worker.store import Database, Transaction
 
 _T: Final = tables.deployments
+ACTIVATED: Final = "activated"
+"""What the other workers are told, with the deployment's id, when one is activated; without an id, when none is."""
 
 
 class Retirement:
-    """Notes when deployments retire."""
+    """Notes when deployments retire.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Where it is noted.
+        bus: Tells of what other workers activate.
+    """
+
+    def __init__(self, database: Database, bus: Bus) -> None:
         self._database = database
+        self._bus = bus
         self._active: frozenset[str] = frozenset()
+        bus.on(ACTIVATED, lambda _: self._forget())
+        bus.on_gap(self._forget)
 
     def run_ended(self, transaction: Transaction, deployment_id: str, at: int) -> None:
         """Note that a run of a deployment has ended, in the transaction that ends it.
@@ -58,11 +69,15 @@ class Retirement:
             at: When, in epoch milliseconds.
         """
         connection = transaction.connection
-        self._active = frozenset()
+        self._forget()
+        self._bus.tell(transaction, ACTIVATED, active or "")
         if active is not None:
             transaction.after_commit(lambda: self._note_active(active))
         if former is not None and not is_active(connection, former):
             _retire(connection, former, None if has_live_runs(connection, former) else at)
+
+    def _forget(self) -> None:
+        self._active = frozenset()
 
     def _note_active(self, deployment_id: str) -> None:
         self._active |= {deployment_id}

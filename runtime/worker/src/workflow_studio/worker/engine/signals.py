@@ -1,8 +1,7 @@
 """Signals: how callers that wait for something learn of a commit.
 
 Whoever waits listens first and looks at the database then, so that no commit falls between the two. A signal says only
-that there may be something new. The process that commits gives it; where other processes commit to the same database,
-their notifications would be handed to :meth:`Signals.give`.
+that there may be something new. The worker that commits gives it, and tells the others by the :mod:`.bus`.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
+
+    from workflow_studio.worker.engine.bus import Bus
 
 
 class Listener:
@@ -49,10 +50,17 @@ class Signals:
 
     Args:
         max_listeners: How many may listen at once; the next ones are not made to wait. None is no limit.
+        bus: Carries the signals to the other workers and theirs to this one, under ``name``; None keeps them here.
+        name: What they are signals of.
     """
 
-    def __init__(self, max_listeners: int | None = None) -> None:
+    def __init__(self, max_listeners: int | None = None, *, bus: Bus | None = None, name: str = "") -> None:
         self._max_listeners = max_listeners
+        self._bus = bus
+        self._name = name
+        if bus is not None:
+            bus.on(name, self._wake)
+            bus.on_gap(self._wake_all)
         self._listeners = 0
         self._listening: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
@@ -63,8 +71,17 @@ class Signals:
 
     def give(self, topic: str) -> None:
         """Wake all who listen to ``topic``. To be called on the event loop, after the commit."""
+        self._wake(topic)
+        if self._bus is not None:
+            self._bus.hint(self._name, topic)
+
+    def _wake(self, topic: str) -> None:
         for heard in self._listening.get(topic, ()):
             heard.set()
+
+    def _wake_all(self) -> None:
+        for topic in self._listening:
+            self._wake(topic)
 
     @contextmanager
     def listening(self, topic: str) -> Iterator[Listener]:

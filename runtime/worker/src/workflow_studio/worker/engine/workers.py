@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, exists, func, insert, or_, select, update
 
-from workflow_studio.worker.engine.clock import new_id
+from workflow_studio.worker.engine.bus import DUE
 from workflow_studio.worker.engine.queue import LEASED, RELEASED
 from workflow_studio.worker.store import StoreError, tables
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
+    from workflow_studio.worker.engine.bus import Bus
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.queue import Queue
     from workflow_studio.worker.store import Database, Transaction
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 DEFAULT_LEASE_SECONDS: Final = 15.0
 _BEATS_PER_LEASE: Final = 4
+JOINED: Final = "joined"
+"""What the others are told when a worker registers."""
+
 _LEAVING_SECONDS: Final = 5.0
 _T: Final = tables.workers
 _M: Final = tables.messages
@@ -92,28 +96,42 @@ class Workers:
         database: Where they register.
         queue: Hears of messages that are given back.
         clock: Tells the time, where the database has no clock of its own.
+        bus: Carries what the workers tell each other.
+        worker_id: Names this worker.
         lease_seconds: How long this worker may be silent before others take its work over.
 
     Attributes:
         id: The id of this worker.
         lease_seconds: See above.
         leads: Whether this worker looks after what one worker is to look after: the one that is here longest does.
-        others: How many others there were when this one was heard of last.
         taken_over: Messages that this worker took over from those that were gone.
     """
 
     def __init__(
-        self, database: Database, queue: Queue, clock: Clock, lease_seconds: float = DEFAULT_LEASE_SECONDS
+        self,
+        database: Database,
+        queue: Queue,
+        clock: Clock,
+        bus: Bus,
+        *,
+        worker_id: str,
+        lease_seconds: float = DEFAULT_LEASE_SECONDS,
     ) -> None:
         self._database = database
+        self._bus = bus
+        bus.on(JOINED, lambda _: self._join())
         self._queue = queue
         self._clock = clock
         self.lease_seconds = lease_seconds
-        self.id = new_id("wrk", clock())
+        self.id = worker_id
         self.leads = True
-        self.others = 0
         self.taken_over = 0
         self._on_lost: list[Callable[[], None]] = []
+
+    @property
+    def others(self) -> int:
+        """How many others there were when this one was heard of last."""
+        return self._bus.others
 
     def on_lost(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called when this worker learns that others have taken its work over."""
@@ -179,7 +197,7 @@ class Workers:
             transaction.execute(delete(_T).where(_T.c.worker_id == self.id))
             mine = update(_M).where(LEASED, _M.c.lease_owner == self.id)
             released = transaction.execute(mine.values(**RELEASED, run_at=self._clock())).rowcount
-            self._queue.announce(transaction)
+            self._bus.tell(transaction, DUE, "")
             return released
 
         return await self._database.write(work)
@@ -200,10 +218,14 @@ class Workers:
         )
 
     async def _keep_beating(self) -> None:
+        is_new = True
         while True:
             await asyncio.sleep(self.lease_seconds / _BEATS_PER_LEASE)
             try:
                 await self.beat()
+                if is_new:
+                    self._bus.miss()  # the others may not have known at once that there is one more to tell
+                    is_new = False
             except Exception:  # noqa: BLE001  # the next one may do better, and without it the work is another's
                 _LOG.exception("The worker could not be heard of.")
 
@@ -223,6 +245,8 @@ class Workers:
         transaction.after_commit(lambda: self._know(len(others) - len(gone), leads=first == self.id))
         if gone:
             self._take_over(transaction)
+            # What was to be delivered later on it alone may have known of.
+            self._queue.announce(transaction)
         return was_known
 
     def _register(self, transaction: Transaction, now: int) -> None:
@@ -239,6 +263,7 @@ class Workers:
             "lease_ms": round(self.lease_seconds * 1000),
         }
         transaction.execute(insert(_T), row)
+        self._bus.tell(transaction, JOINED, self.id)
 
     def _is_gone(self, row: RowMapping, now: int, since: int) -> bool:
         if not self._database.is_shared:
@@ -266,8 +291,11 @@ class Workers:
         self.taken_over += messages
 
     def _know(self, others: int, *, leads: bool) -> None:
-        self.others = others
+        self._bus.others = others
         self.leads = leads
+
+    def _join(self) -> None:
+        self._bus.others = max(1, self._bus.others)
 
     def _time(self, connection: Connection) -> tuple[int, int]:
         """Return the time, and since when workers could be heard of."""
