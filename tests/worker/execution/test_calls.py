@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from workflow_studio.compute.wire import encode
-from workflow_studio.compute.world_errors import EntityConflictError, RunExpiredError
+from workflow_studio.compute.world_errors import EntityConflictError, RunExpiredError, WorldError
 from workflow_studio.worker.ports import Failed, FirstCall, Handled
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ const ended = (type = 'step_completed') =>
 const wake = () => world.queue('__wkf_workflow_x', { runId: 'wrun_1' });
 const conflict = (error) => { if (error.name !== 'EntityConflictError') throw error; };
 """
+END = """await world.events.create('wrun_1', {
+  eventType: 'run_completed', correlationId: 'end', eventData: { output: new Uint8Array(1) },
+});"""
 
 
 def bundle(body: str, size: int = 1) -> str:
@@ -81,6 +84,26 @@ async def test_the_end_of_a_step_goes_with_the_wake_up(run: Any, world: Any) -> 
     assert await run("step", "await ended(); await wake();") == Handled()
     (batch,) = world.made("batch")
     assert shown(batch["calls"]) == ["step_completed", "__wkf_workflow_x"]
+
+
+@pytest.mark.parametrize("refusal", [None, EntityConflictError("it has ended"), RunExpiredError("it has ended")])
+async def test_the_end_of_a_run_goes_with_the_outcome(run: Any, world: Any, refusal: Exception | None) -> None:
+    if refusal is not None:
+        world.answers["batch"] = answering({"end": refusal})
+    assert await run("workflow", END) == Handled()
+    (batch,) = world.made("batch")
+    assert shown(batch["calls"]) == ["run_completed"]
+
+
+async def test_a_run_whose_end_cannot_be_stored_is_replayed_again(run: Any, world: Any) -> None:
+    world.answers["batch"] = answering({"end": WorldError("no disk", status=503)})
+    assert await run("workflow", END) == Failed("WorkflowWorldError: no disk")
+
+
+async def test_a_large_result_of_a_run_is_stored_by_itself(run: Any, world: Any) -> None:
+    await run("workflow", END.replace("Uint8Array(1)", "Uint8Array(2 ** 21)"))
+    assert world.made("batch") == []
+    assert len(world.made("events.create")) == 1
 
 
 @pytest.mark.parametrize(("answer", "ends"), [("{ ok: true }", True), ("{ timeoutSeconds: 5 }", False)])

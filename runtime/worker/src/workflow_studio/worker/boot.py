@@ -230,6 +230,7 @@ def executor_options(settings: WorkerSettings) -> ExecutorOptions:
         processes_per_deployment=settings.processes_per_deployment,
         hang_timeout=settings.hang_timeout,
         idle_timeout=settings.idle_timeout,
+        encrypts=settings.master_key_bytes() is not None,
         memory_limit_mb=settings.memory_limit_mb,
     )
 

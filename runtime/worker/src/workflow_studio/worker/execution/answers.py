@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from workflow_studio.compute.world_errors import EntityConflictError
+from workflow_studio.compute.world_errors import EntityConflictError, RunExpiredError
 from workflow_studio.worker.execution.output import printable
 from workflow_studio.worker.ports import Failed, Handled, Outcome, WebResponse
 
@@ -45,11 +45,17 @@ def refusal_of(calls: list[Any], results: list[dict[str, Any]]) -> Failed | None
     """Return what the refusal of one of the calls of a batch makes of its delivery, if one was refused."""
     for call, result in zip(calls, results, strict=True):
         error = result.get("error")
-        # An event that is there already is all the Workflow SDK wants to know.
-        is_there = call["method"] == "events.create" and error is not None and error["name"] == EntityConflictError.name
-        if error is not None and not is_there:
+        if error is not None and not _is_done(call, error["name"]):
             return Failed(printable(f"{error['name']}: {error['message']}"[:MAX_REASON]))
     return None
+
+
+def _is_done(call: Any, refusal: str) -> bool:
+    """Tell of a call that was refused whether what it is for is there: the Workflow SDK wants to know no more."""
+    if call["method"] != "events.create":
+        return False
+    is_end = call["params"]["event"]["eventType"] == "run_completed"
+    return refusal == EntityConflictError.name or (is_end and refusal == RunExpiredError.name)
 
 
 def response_of(frame: dict[str, Any]) -> WebResponse:

@@ -40,6 +40,7 @@ class ExecutorOptions:
         idle_timeout: How long an executor is kept without work.
         drain_timeout: How long a retired executor may take to end.
         request_timeout: How long a webhook handler may take to answer: it may wait for its workflow to do so.
+        encrypts: Whether runs may have encryption keys. If not, executors need not ask for them.
         memory_limit_mb: Resident memory, in MiB, at which an executor is killed. V8's heap is held to three quarters.
 
     Raises:
@@ -55,6 +56,7 @@ class ExecutorOptions:
     idle_timeout: float = 300
     drain_timeout: float = 10
     request_timeout: float = 300
+    encrypts: bool = True
     memory_limit_mb: int = 2048
 
     def __post_init__(self) -> None:

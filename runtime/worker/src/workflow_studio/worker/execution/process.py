@@ -37,6 +37,7 @@ async def spawn(
         "deploymentId": deployment_id,
         "protocol": str(js.path()),
         "port": options.port,
+        "encrypts": options.encrypts,
         "connection": CONNECTION_FD,
     }
     return await asyncio.create_subprocess_exec(

@@ -12,8 +12,8 @@
  * fan-out, and the messages that each replay sends again for steps that have
  * not ended.
  *
- * The SDK is not kept waiting for that, since after these calls it has little
- * left to do: mostly the handler returns in the same turn, and what the
+ * The SDK is not kept waiting for that, or for the end of a run, since after
+ * these calls it has little left to do: mostly the handler returns in the same turn, and what the
  * delivery leaves to be stored goes with its outcome, in one frame that needs
  * no answer. The worker stores it in the transaction that ends the delivery.
  *
@@ -56,7 +56,7 @@ const { clearTimeout, setImmediate, setTimeout } = globalThis;
  * @typedef {(method: string, params: Record<string, any>, signal?: AbortSignal) => Promise<any>} Call
  * @typedef {{ eventType: string, correlationId: string, answer: { value?: any, error?: unknown } }} FirstCall
  * @typedef {{ event: Record<string, any>, size: number }} Held
- * @typedef {{ event?: Record<string, any>, size: number, message: Record<string, any> }} Pair
+ * @typedef {{ event?: Record<string, any>, size: number, message?: Record<string, any> }} Pair
  * @typedef {{ method: string, params: Record<string, any> }} BatchedCall
  */
 
@@ -83,8 +83,10 @@ function followedKey({ runId, stepId, isWake }) {
 
 /** @param {any} event Parameters of `events.create`. */
 function sizeOf({ event }) {
-  const { input, result } = event.eventData ?? {};
-  return (input?.byteLength ?? 0) + (result?.byteLength ?? 0);
+  const { input, output, result } = event.eventData ?? {};
+  let size = 0;
+  for (const data of [input, output, result]) size += data?.byteLength ?? 0;
+  return size;
 }
 
 /** @param {any} error */
@@ -123,8 +125,21 @@ function framesOf(pairs) {
 function callsOf(batch) {
   return batch.flatMap(({ event, message }) => [
     ...(event ? [{ method: 'events.create', params: event }] : []),
-    { method: 'queue.publish', params: message },
+    ...(message ? [{ method: 'queue.publish', params: message }] : []),
   ]);
+}
+
+/**
+ * @param {BatchedCall} call
+ * @param {any} error What it was refused with.
+ */
+function isDone({ method, params }, error) {
+  if (!error) return true;
+  if (method !== 'events.create') return false;
+  // So it is there already, or the run has ended, which is all the SDK wants
+  // to know.
+  const isEnd = params.event.eventType === 'run_completed';
+  return isConflict(error) || (isEnd && error.name === 'RunExpiredError');
 }
 
 /**
@@ -185,7 +200,7 @@ function createCalls({ kind, first }, call, errorFromWire) {
     await call('events.create', /** @type {any} */ (event)).catch((error) => {
       if (!isConflict(error)) throw error;
     });
-    await call('queue.publish', message);
+    if (message) await call('queue.publish', message);
   };
 
   /** @param {Pair[]} batch */
@@ -193,8 +208,7 @@ function createCalls({ kind, first }, call, errorFromWire) {
     const calls = callsOf(batch);
     const { results } = await call('batch', { calls });
     for (const [n, { error }] of results.entries()) {
-      const isThere = calls[n].method === 'events.create' && isConflict(error);
-      if (error && !isThere) throw errorFromWire(error);
+      if (!isDone(calls[n], error)) throw errorFromWire(error);
     }
   };
 
@@ -216,6 +230,12 @@ function createCalls({ kind, first }, call, errorFromWire) {
     await quiet();
   };
 
+  /** @param {Pair} pair */
+  const add = (pair) => {
+    pairs.push(pair);
+    if (pairs.length === 1) setImmediate(sendPairs);
+  };
+
   /**
    * @param {string} key
    * @param {Record<string, any>} message
@@ -224,8 +244,7 @@ function createCalls({ kind, first }, call, errorFromWire) {
     const { event, size } = held.get(key) ?? { event: undefined, size: 0 };
     held.delete(key);
     await sent.get(key);
-    pairs.push({ event, size, message });
-    if (pairs.length === 1) setImmediate(sendPairs);
+    add({ event, size, message });
     return {};
   };
 
@@ -248,6 +267,13 @@ function createCalls({ kind, first }, call, errorFromWire) {
           held.set(key, { event: params, size: sizeOf(params) });
           timer ??= setTimeout(sendHeld, PATIENCE_MS);
           return {};
+        }
+        if (eventType === 'run_completed') {
+          const size = sizeOf(/** @type {any} */ (params));
+          if (size <= MAX_SIZE) {
+            add({ event: params, size });
+            return {};
+          }
         }
       }
       if (method === 'queue.publish') {
