@@ -361,10 +361,10 @@ async def test_claims_respect_the_limits_and_say_when_the_next_message_is_due(wo
     await world.wake(run_id)
     claim = await world.engine.leases.claim({"workflow": 0, "step": 3})
     assert [delivery.kind for delivery in claim.deliveries] == ["step"] * 3
-    assert claim.is_limited
+    assert claim.limited == {"workflow", "step"}
     claim = await world.engine.leases.claim({"workflow": 0, "step": 3})
     assert [delivery.kind for delivery in claim.deliveries] == ["step"] * 2
-    assert claim.next_at == world.clock.now + 3000
+    assert claim.next_at["step"] == world.clock.now + 3000
 
 
 @pytest.mark.parametrize(

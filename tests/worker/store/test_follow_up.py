@@ -37,7 +37,7 @@ def outcomes():
 def put(key, *, wants=True):
     def write(transaction):
         transaction.execute(insert(settings), {"key": key, "value": "x"})
-        transaction.wants_follow_up = wants
+        transaction.follow_up |= {"look"} if wants else set()
         return key
 
     return write

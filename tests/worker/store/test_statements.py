@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
+from workflow_studio.worker.engine import claims, leases, queue
 from workflow_studio.worker.store import Database, tables
-from workflow_studio.worker.store.statements import Statement, insert_row, update_rows
+from workflow_studio.worker.store.statements import Statement, equals, insert_row, update_rows
 
 RUN = {"run_id": "wrun_1", "status": "pending", "deployment_id": "d", "workflow_name": "w", "created_at": 1}
 HOOK = {"run_id": "wrun_1", "hook_id": "hook_1", "token": "t", "is_webhook": True, "created_at": 2}
@@ -77,3 +81,21 @@ async def test_lists_of_values_are_refused_where_they_would_be_handed_over(tmp_p
     with pytest.raises(ValueError, match="Lists of values"):
         await database.read(statement.first)
     await database.close()
+
+
+def test_words_of_ours_stand_in_the_text():
+    column = tables.messages.c.status
+    assert str(equals(column, "ready").compile()) == "messages.status = 'ready'"
+    with pytest.raises(ValueError, match="no word"):
+        equals(column, "ready' OR 'x")
+
+
+@pytest.mark.parametrize("module", [claims, leases, queue])
+def test_sqlite_prepares_no_statement_of_the_queue_anew_for_a_value_that_an_index_asks_for(module):
+    found = [value for value in vars(module).values() if isinstance(value, Statement)]
+    found += [one for value in vars(module).values() if isinstance(value, dict) for one in value.values()]
+    texts = [str(one.element.compile(dialect=sqlite.dialect())) for one in found if isinstance(one, Statement)]
+    assert texts
+    for text in texts:
+        asked = text.partition("WHERE")[2]
+        assert not re.search(r"messages\.(status|kind) (=|IN) [(?]", asked), text

@@ -11,10 +11,10 @@ from workflow_studio.compute import wire
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.deliveries import InFlight
-from workflow_studio.worker.engine.queue import IS_REPLAY, READY
+from workflow_studio.worker.engine.queue import READY
 from workflow_studio.worker.ports import Delivery
 from workflow_studio.worker.store import tables
-from workflow_studio.worker.store.statements import Row, Statement, update_rows
+from workflow_studio.worker.store.statements import Row, Statement, equals, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,13 +33,26 @@ _OTHER: Final = tables.messages.alias("other")
 
 
 def _is_replayed_now() -> ColumnElement[bool]:
-    same_run = and_(_OTHER.c.run_id == _T.c.run_id, _OTHER.c.kind == "workflow", _OTHER.c.step_id.is_(None))
-    return exists().where(same_run, _OTHER.c.status == "leased")
+    same_run = and_(_OTHER.c.run_id == _T.c.run_id, equals(_OTHER.c.kind, "workflow"), _OTHER.c.step_id.is_(None))
+    return exists().where(same_run, equals(_OTHER.c.status, "leased"))
 
 
-_NEXT: Final = Statement(
+_DEPLOYMENT: Final = func.coalesce(tables.runs.c.deployment_id, _T.c.deployment_id, tables.environments.c.deployment_id)
+_DUE: Final = (
     select(
-        _T,
+        _T.c.message_id,
+        _T.c.kind,
+        _T.c.queue_name,
+        _T.c.body,
+        _T.c.headers,
+        _T.c.run_id,
+        _T.c.step_id,
+        _T.c.deployment_id,
+        _T.c.environment,
+        _T.c.run_at,
+        _T.c.attempt,
+        _T.c.unresolved,
+        _T.c.created_at,
         tables.runs.c.deployment_id.label("run_deployment_id"),
         tables.runs.c.environment.label("run_environment"),
         tables.runs.c.last_slot,
@@ -51,18 +64,18 @@ _NEXT: Final = Statement(
     .select_from(
         _T.outerjoin(tables.runs, tables.runs.c.run_id == _T.c.run_id)
         .outerjoin(tables.environments, tables.environments.c.name == _T.c.environment)
-        .outerjoin(
-            tables.deployments,
-            tables.deployments.c.id
-            == func.coalesce(tables.runs.c.deployment_id, _T.c.deployment_id, tables.environments.c.deployment_id),
-        )
+        .outerjoin(tables.deployments, tables.deployments.c.id == _DEPLOYMENT)
     )
-    .where(READY, _T.c.kind == bindparam("of_kind"))
-    .where(~and_(IS_REPLAY, _T.c.run_id.is_not(None), _is_replayed_now()))
+    .where(READY)
     .order_by(_T.c.run_at, _T.c.message_id)
     .limit(bindparam("rows"))
     .with_for_update(of=_T, skip_locked=True)
 )
+_IS_HELD_BACK: Final = and_(_T.c.step_id.is_(None), _T.c.run_id.is_not(None), _is_replayed_now())
+_NEXT: Final[dict[Kind, Statement]] = {
+    "workflow": Statement(_DUE.where(equals(_T.c.kind, "workflow"), ~_IS_HELD_BACK)),
+    "step": Statement(_DUE.where(equals(_T.c.kind, "step"))),
+}
 _LEASE: Final = Statement(
     update(_T)
     .where(_T.c.message_id == bindparam("message"))
@@ -82,13 +95,13 @@ class Claim:
 
     Attributes:
         deliveries: To be made now; each must be completed, deferred or failed.
-        next_at: When the next message becomes ready (epoch milliseconds), or None.
-        is_limited: Whether there may be more that is due.
+        next_at: Per kind that was looked for: when the next message becomes ready (epoch milliseconds), or None.
+        limited: The kinds of which there may be more that is due.
     """
 
     deliveries: tuple[Delivery, ...]
-    next_at: int | None
-    is_limited: bool = False
+    next_at: Mapping[Kind, int | None]
+    limited: frozenset[Kind] = frozenset()
 
 
 Begin: TypeAlias = "Callable[[Transaction, Delivery, Row, str, str], FirstCall | None]"
@@ -132,15 +145,14 @@ class Claims:
         """
         now = self._clock()
         claimed: list[Delivery] = []
-        next_times: list[int] = []
-        is_limited = False
+        next_at: dict[Kind, int | None] = {}
+        limited: set[Kind] = set()
         for kind, limit in limits.items():
-            found, upcoming = self._claim_kind(transaction, kind, limit, now=now, executors=executors)
+            found, next_at[kind] = self._claim_kind(transaction, kind, limit, now=now, executors=executors)
             claimed += found
-            is_limited = is_limited or len(found) >= limit
-            if upcoming is not None:
-                next_times.append(upcoming)
-        return Claim(tuple(claimed), min(next_times, default=None), is_limited)
+            if len(found) >= limit:
+                limited.add(kind)
+        return Claim(tuple(claimed), next_at, frozenset(limited))
 
     def _claim_kind(
         self, transaction: Transaction, kind: Kind, limit: int, *, now: int, executors: Executors | None
@@ -150,7 +162,7 @@ class Claims:
         replayed: set[str] = set()
         while len(claimed) < limit:
             wanted = limit - len(claimed) + 1
-            rows = list(_NEXT.rows(transaction.connection, {"of_kind": kind, "rows": wanted}))
+            rows = list(_NEXT[kind].rows(transaction.connection, {"rows": wanted}))
             for row in rows:
                 if row["run_at"] > now:
                     return claimed, row["run_at"]

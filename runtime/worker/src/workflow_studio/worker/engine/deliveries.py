@@ -165,6 +165,18 @@ class Deliveries:
         found = self._in_flight.get(delivery_id or "")
         return found is not None and found.step is not None and found.step == (run_id, step_id)
 
+    def executes_step(self, delivery_id: str) -> bool:
+        """Tell whether the delivery executes a step."""
+        found = self._in_flight.get(delivery_id)
+        return found is not None and found.step is not None
+
+    def replayed(self, delivery_id: str) -> tuple[str, int] | None:
+        """Return which run the delivery replays, and how much of its log that has; None if it is no replay."""
+        found = self._in_flight.get(delivery_id)
+        if found is None or found.replays is None or found.seen_slot is None:
+            return None
+        return found.replays, found.seen_slot
+
     def acknowledged(self, delivery_id: str) -> None:
         """Note that the message of the delivery is gone."""
         found = self._in_flight.get(delivery_id)

@@ -134,8 +134,9 @@ class Dispatcher:
         self._executors = Executors(pool.ready, begin)
         self._places = Places(capacity or Capacity())
         self._in_flight: dict[str, Kind] = {}
-        self._next_at: int | None = None
-        self._is_limited = False
+        self._next_at: dict[Kind, int | None] = {}
+        self._limited: set[Kind] = set()
+        self._sleeps_until: int | None = None
         self._claims_in_commits = False
         self._taken_in_commits: deque[Counter[Kind]] = deque()
         self._must_look = True
@@ -238,7 +239,9 @@ class Dispatcher:
         # On the writer's thread. One of these comes after the other, and so do their outcomes.
         taken: Counter[Kind] = Counter()
         self._taken_in_commits.append(taken)
-        claim = self._leases.claim_within(transaction, self._places.free(), self._executors)
+        wanted = transaction.follow_up
+        limits = {kind: limit for kind, limit in self._places.free().items() if kind in wanted}
+        claim = self._leases.claim_within(transaction, limits, self._executors)
         taken.update(_kinds(claim))
         self._places.take(taken)
         return claim
@@ -258,12 +261,17 @@ class Dispatcher:
             task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        self._next_at = claim.next_at
-        self._is_limited = claim.is_limited
-        if self._has_news and self._is_limited:
+        for kind, next_at in claim.next_at.items():
+            self._next_at[kind] = next_at
+            if kind in claim.limited:
+                self._limited.add(kind)
+            else:
+                self._limited.discard(kind)
+            if next_at is not None and (self._sleeps_until is None or next_at < self._sleeps_until):
+                self._stir.set()
+        if self._has_news and self._limited:
             self._bus.hint(DUE, "")
         self._has_news = False
-        self._stir.set()
 
     def _announced(self) -> None:
         """Look for what this worker has made due; if it takes nothing any more, others are to do that."""
@@ -279,8 +287,8 @@ class Dispatcher:
     def _lend(self) -> None:
         """Let others have the places of deliveries that wait."""
         waiting = self._leases.deliveries.waiting
-        self._places.lend(Counter(kind for delivery_id, kind in self._in_flight.items() if delivery_id in waiting))
-        if self._is_limited:
+        self._places.lend(Counter(self._in_flight[waits] for waits in waiting if waits in self._in_flight))
+        if self._limited:
             self._wake_up()
 
     async def _sleep(self) -> None:
@@ -288,8 +296,9 @@ class Dispatcher:
         while not self._must_look:
             self._stir.clear()
             seconds = _POLL_SECONDS if self._bus.others else _MAX_SLEEP_SECONDS
-            if self._next_at is not None:
-                seconds = min(seconds, max(0.0, (self._next_at - self._clock()) / 1000))
+            self._sleeps_until = min((at for at in self._next_at.values() if at is not None), default=None)
+            if self._sleeps_until is not None:
+                seconds = min(seconds, max(0.0, (self._sleeps_until - self._clock()) / 1000))
             try:
                 async with asyncio.timeout(seconds):
                     await self._stir.wait()
@@ -339,7 +348,7 @@ class Dispatcher:
         elif isinstance(outcome, Undelivered):
             await self._leases.give_back(delivery.id, outcome.message)
         elif outcome.timeout_seconds is None:
-            await self._leases.complete(delivery.id, may_wait=not self._is_limited)
+            await self._leases.complete(delivery.id, may_wait=not self._limited)
         else:
             await self._leases.defer(delivery.id, outcome.timeout_seconds)
 

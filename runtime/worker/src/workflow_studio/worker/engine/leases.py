@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, delete, func, select, update
 
 from workflow_studio.worker.engine.claims import Claims, is_replay
-from workflow_studio.worker.engine.queue import LEASED, RELEASED, hasten, lock_queue, pending_replay
+from workflow_studio.worker.engine.queue import KINDS, LEASED, RELEASED, hasten, lock_queue, pending_replay
 from workflow_studio.worker.store import tables
 from workflow_studio.worker.store.statements import Row, Statement
 
@@ -32,6 +33,7 @@ _JITTER: Final = 0.25
 _T: Final = tables.messages
 _LEASED: Final = Statement(select(_T).where(_T.c.lease_id == bindparam("delivery"), LEASED).with_for_update())
 _DELETE: Final = Statement(delete(_T).where(_T.c.message_id == bindparam("message")))
+_ACKNOWLEDGE: Final = Statement(delete(_T).where(_T.c.lease_id == bindparam("delivery"), LEASED))
 _EARLIEST_WAIT: Final = Statement(
     select(func.min(tables.waits.c.resume_at)).where(
         tables.waits.c.run_id == bindparam("run"), tables.waits.c.status == "waiting"
@@ -107,14 +109,9 @@ class Leases:
 
     def acknowledge(self, transaction: Transaction, delivery_id: str) -> None:
         """Delete the message of a delivery that the transaction completes: what it asked for is in the log."""
-        row = _leased(transaction.connection, delivery_id)
-        if row is None:
+        if not self._acknowledge(transaction, delivery_id):
             return
-        self._note_replay(transaction, row, delivery_id)
-        _DELETE.run(transaction.connection, {"message": row["message_id"]})
         transaction.ends = delivery_id
-        # Another message of the run may have waited for this delivery.
-        self._queue.announce(transaction)
         transaction.after_commit(lambda: self.deliveries.acknowledged(delivery_id))
 
     async def complete(self, delivery_id: str, *, may_wait: bool = False) -> bool:
@@ -131,15 +128,9 @@ class Leases:
             self.deliveries.end(delivery_id)
             return True
 
-        def work(transaction: Transaction) -> bool:
-            row = _leased(transaction.connection, delivery_id)
-            if row is None:
-                return False
-            self._note_replay(transaction, row, delivery_id)
-            _DELETE.run(transaction.connection, {"message": row["message_id"]})
-            return True
-
-        return await self._end(delivery_id, work, may_wait=may_wait and not self.deliveries.is_awaited(delivery_id))
+        may_wait = may_wait and not self.deliveries.is_awaited(delivery_id)
+        work = partial(self._acknowledge, delivery_id=delivery_id)
+        return await self._end(delivery_id, work, may_wait=may_wait)
 
     async def defer(self, delivery_id: str, timeout_seconds: float) -> bool:
         """Acknowledge a delivery whose handler wants the message again.
@@ -155,7 +146,7 @@ class Leases:
             row = _leased(transaction.connection, delivery_id)
             if row is None:
                 return False
-            self._note_replay(transaction, row, delivery_id)
+            self._note_replay(transaction, delivery_id)
             lock_queue(transaction, row["run_id"])
             run_at = self._clock() + int(min(max(timeout_seconds, 0), 10 * 366 * 86400) * 1000)
             if is_replay(row):
@@ -167,9 +158,12 @@ class Leases:
                 if other is not None and spent:
                     _DELETE.run(transaction.connection, {"message": row["message_id"]})
                     _hasten_to(transaction, other, run_at)
+                    self._queue.announce(transaction)
                     return True
             values = {**RELEASED, "run_at": run_at, "attempt": 1, "failures": 0, "unresolved": 0, "last_error": None}
             transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
+            # It may be due again, and another message of the run may have waited for this delivery.
+            self._queue.announce(transaction)
             return True
 
         return await self._end(delivery_id, work)
@@ -198,6 +192,8 @@ class Leases:
             else:
                 values["run_at"] = self._clock() + backoff_ms(row["attempt"], failures, executor_lost=executor_lost)
             transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
+            # It may be due again, and another message of the run may have waited for this delivery.
+            self._queue.announce(transaction)
             return True
 
         return await self._end(delivery_id, work)
@@ -225,6 +221,8 @@ class Leases:
                 "run_at": self._clock() + backoff_ms(row["attempt"], times, executor_lost=True),
             }
             transaction.execute(update(_T).where(_T.c.message_id == row["message_id"]).values(**values))
+            # It may be due again, and another message of the run may have waited for this delivery.
+            self._queue.announce(transaction)
             return True
 
         return await self._end(delivery_id, work)
@@ -233,11 +231,9 @@ class Leases:
         if self.deliveries.await_replay(run_id):
             self._database.hurry()
 
-    async def _end(self, delivery_id: str, work: Any, *, may_wait: bool = False) -> bool:
+    async def _end(self, delivery_id: str, work: Callable[[Transaction], bool], *, may_wait: bool = False) -> bool:
         def ended(transaction: Transaction) -> bool:
-            # Another message of the run may have waited for this delivery, or become ready by it.
-            self._queue.announce(transaction)
-            held: bool = work(transaction)
+            held = work(transaction)
             transaction.after_commit(lambda: self.deliveries.end(delivery_id, by_itself=held))
             return held
 
@@ -247,10 +243,20 @@ class Leases:
             self.lost += 1
         return held
 
-    def _note_replay(self, transaction: Transaction, row: Row, delivery_id: str) -> None:
-        seen = self.deliveries.seen_slot(delivery_id)
-        if seen is not None and is_replay(row):
-            _REPLAYED.run(transaction.connection, {"run": row["run_id"], "seen": seen})
+    def _acknowledge(self, transaction: Transaction, delivery_id: str) -> bool:
+        if not _ACKNOWLEDGE.run(transaction.connection, {"delivery": delivery_id}):
+            return False
+        self._note_replay(transaction, delivery_id)
+        if not self.deliveries.executes_step(delivery_id):
+            # Another replay of the run may have waited for this one.
+            self._queue.announce(transaction, kinds=("workflow",))
+        return True
+
+    def _note_replay(self, transaction: Transaction, delivery_id: str) -> None:
+        replayed = self.deliveries.replayed(delivery_id)
+        if replayed is not None:
+            run_id, seen_slot = replayed
+            _REPLAYED.run(transaction.connection, {"run": run_id, "seen": seen_slot})
 
 
 def backoff_ms(attempt: int, failures: int, *, executor_lost: bool, jitter: float | None = None) -> int:
@@ -271,7 +277,7 @@ def backoff_ms(attempt: int, failures: int, *, executor_lost: bool, jitter: floa
 
 
 def _want_follow_up(transaction: Transaction) -> None:
-    transaction.wants_follow_up = True
+    transaction.follow_up.update(KINDS)
 
 
 def _noted(error: str) -> str:

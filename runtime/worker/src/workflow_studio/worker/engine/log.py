@@ -149,7 +149,7 @@ def append(
         WorldError: If the event is refused; then nothing has changed.
     """
     connection = transaction.connection
-    rows = _load(connection, event)
+    rows = _load(transaction, event)
     snapshot = _snapshot(connection, event, rows)
     decision = decide(event, snapshot, now)
     run_row = rows.get("run")
@@ -168,6 +168,7 @@ def append(
         if admit is not None and change.entity == "run" and isinstance(change, Insert):
             admit(connection, change.values["deployment_id"], change.values["workflow_name"])
     _apply(connection, event, decision, rows, log=log, executor_id=by.executor_id, origin=origin)
+    _remember(transaction, event, decision, rows)
     appended = []
     for slot, new in enumerate(decision.events, first_slot):
         row = {
@@ -189,10 +190,33 @@ def append(
     return Appended(decision, appended, rows)
 
 
-def _load(connection: Connection, event: EventInput) -> dict[Entity, Row]:
+def take_new_step(transaction: Transaction, run_id: str | None, step_id: str | None) -> bool:
+    """Tell, once, whether the transaction has created the step, so that nobody else can know of it."""
+    if run_id is None or step_id is None:
+        return False
+    return transaction.rows.pop(("step", run_id, step_id), None) is not None
+
+
+def _remember(transaction: Transaction, event: EventInput, decision: Decision, rows: dict[Entity, Row]) -> None:
+    """Keep what others will need in the same transaction; nobody but this module changes it."""
+    for change in decision.changes:
+        if isinstance(change, Insert) and change.entity == "run":
+            return  # what it is by default is not in the row
+        if isinstance(change, Insert) and change.entity == "step":
+            transaction.rows["step", event.run_id, event.correlation_id] = rows["step"]
+    if "run" in rows:
+        transaction.rows["run", event.run_id] = rows["run"]
+
+
+def _load(transaction: Transaction, event: EventInput) -> dict[Entity, Row]:
+    connection = transaction.connection
     rows: dict[Entity, Row] = {}
     key = {"run": event.run_id, "entity": event.correlation_id}
-    _fetch(connection, rows, "run", _RUN, {"run": event.run_id})
+    known = transaction.rows.get(("run", event.run_id))
+    if known is not None:
+        rows["run"] = known
+    else:
+        _fetch(connection, rows, "run", _RUN, {"run": event.run_id})
     kind = event.event_type.partition("_")[0]
     if kind == "step":
         _fetch(connection, rows, "step", _STEP_WITH_PAYLOADS if event.event_type == "step_started" else _STEP, key)

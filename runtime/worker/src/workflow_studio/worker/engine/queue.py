@@ -18,12 +18,13 @@ from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.admission import LATEST
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.environments import active_id_for_world
+from workflow_studio.worker.engine.log import take_new_step
 from workflow_studio.worker.engine.transitions import TERMINAL
 from workflow_studio.worker.store import tables
-from workflow_studio.worker.store.statements import Statement, insert_row
+from workflow_studio.worker.store.statements import Statement, equals, insert_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy import Connection
 
@@ -38,27 +39,28 @@ if TYPE_CHECKING:
 _T: Final = tables.messages
 _QUEUE_NAME: Final = re.compile(r"__(?:[a-z][a-z0-9]*_)?wkf_(workflow|step)_(.+)", re.DOTALL)
 
-READY: Final[ColumnElement[bool]] = _T.c.status == "ready"
-LEASED: Final[ColumnElement[bool]] = _T.c.status == "leased"
+READY: Final[ColumnElement[bool]] = equals(_T.c.status, "ready")
+LEASED: Final[ColumnElement[bool]] = equals(_T.c.status, "leased")
 LIVE: Final[ColumnElement[bool]] = or_(READY, LEASED)
-IS_REPLAY: Final[ColumnElement[bool]] = and_(_T.c.kind == "workflow", _T.c.step_id.is_(None))
+IS_REPLAY: Final[ColumnElement[bool]] = and_(equals(_T.c.kind, "workflow"), _T.c.step_id.is_(None))
 """Messages whose delivery replays their run."""
 
 RELEASED: Final[dict[str, Any]] = {"status": "ready", "lease_id": None, "lease_owner": None, "leased_at": None}
 """What a message is like whose lease is over."""
 
 Kind = Literal["workflow", "step"]
+KINDS: Final[tuple[Kind, ...]] = ("workflow", "step")
 
 AFTER_FAILURE_MS: Final = 5_000
 """How soon after a wake-up a replay that failed is tried again, at the earliest."""
 
-_PENDING_KEY: Final = Statement(
-    select(_T.c.message_id)
-    .where(_T.c.run_id == bindparam("run"), _T.c.kind == bindparam("of_kind"), LIVE)
-    .where(_T.c.idempotency_key == bindparam("key"))
-    .where(or_(READY, _T.c.kind == "step"))
-    .limit(1)
+_WITH_KEY: Final = (
+    select(_T.c.message_id).where(_T.c.run_id == bindparam("run"), _T.c.idempotency_key == bindparam("key")).limit(1)
 )
+_PENDING_KEY: Final = {
+    "workflow": Statement(_WITH_KEY.where(equals(_T.c.kind, "workflow"), READY)),
+    "step": Statement(_WITH_KEY.where(equals(_T.c.kind, "step"), LIVE)),
+}
 """A live message with the key. While a replay is in flight, another may be due after it, so only steps count then."""
 
 _STEP_STATUS: Final = Statement(
@@ -106,16 +108,17 @@ class Queue:
         """Have ``callback`` called whenever a commit has made messages ready, or ready earlier."""
         self._doorbell.on_ring(callback)
 
-    def announce(self, transaction: Transaction, run_at: int | None = None) -> None:
+    def announce(self, transaction: Transaction, run_at: int | None = None, *, kinds: Iterable[Kind] = KINDS) -> None:
         """Tell the dispatcher once the transaction is committed.
 
         Args:
             transaction: Makes messages ready, or ready earlier.
             run_at: When the first of them is due; now if None.
+            kinds: What they are.
         """
         now = self._clock()
         if run_at is None or run_at <= now:
-            transaction.wants_follow_up = True
+            transaction.follow_up.update(kinds)
             if self._database.follows_up:
                 return  # it claims what is due in the same commit
         self._doorbell.ring(transaction, now if run_at is None else run_at)
@@ -165,10 +168,11 @@ class Queue:
             return self.wake(transaction, params.run_id, run_at=run_at, queue_name=params.queue_name, envelope=params)
         if kind == "workflow" and params.run_id is not None and params.step_id is None:
             self._refuse_futile(connection, params, params.run_id)
-        if params.idempotency_key is not None and params.run_id is not None:
+        is_new = kind == "step" and take_new_step(transaction, params.run_id, params.step_id)
+        if params.idempotency_key is not None and params.run_id is not None and not is_new:
             lock_queue(transaction, params.run_id)
-            key = {"run": params.run_id, "of_kind": kind, "key": params.idempotency_key}
-            pending = _PENDING_KEY.scalar(connection, key)
+            key = {"run": params.run_id, "key": params.idempotency_key}
+            pending = _PENDING_KEY[kind].scalar(connection, key)
             if pending is not None:
                 return str(pending)
             if kind == "step" and _is_finished_step(connection, params.run_id, params.step_id):
@@ -202,7 +206,8 @@ class Queue:
         """
         now = self._clock()
         lock_queue(transaction, run_id)
-        status = _RUN_STATUS.scalar(transaction.connection, {"run": run_id})
+        known = transaction.rows.get(("run", run_id))
+        status = known["status"] if known else _RUN_STATUS.scalar(transaction.connection, {"run": run_id})
         if status in TERMINAL:
             return new_id("msg", now)
         pending = _PENDING_REPLAY.first(transaction.connection, {"run": run_id, "besides": ""})
@@ -213,7 +218,7 @@ class Queue:
             if run_at < pending["run_at"]:
                 hasten(transaction, pending["message_id"], run_at)
             # A claim may have passed over it while it was locked.
-            self.announce(transaction, min(run_at, pending["run_at"]))
+            self.announce(transaction, min(run_at, pending["run_at"]), kinds=("workflow",))
             self._tell_of_replay(transaction, run_id)
             return str(pending["message_id"])
         if envelope is not None:
@@ -255,7 +260,7 @@ class Queue:
         message_id = new_id("msg", now)
         row = {"message_id": message_id, "status": "ready", "run_at": run_at, "created_at": now, **_NEW, **values}
         insert_row(transaction.connection, _T, row)
-        self.announce(transaction, run_at)
+        self.announce(transaction, run_at, kinds=(values["kind"],))
         if values["kind"] == "workflow":
             self._tell_of_replay(transaction, values["run_id"])
         return message_id

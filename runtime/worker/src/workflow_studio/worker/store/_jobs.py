@@ -23,17 +23,20 @@ class Transaction:
         connection: Executes statements inside the transaction.
         news: What it adds that others follow, for those who are called before the commit.
         ends: The delivery whose message the transaction deletes, if it does that.
-        wants_follow_up: Whether the follow-up of the database (see :meth:`.Database.follow_up`) has something to do.
+        follow_up: What the follow-up of the database (see :meth:`.Database.follow_up`) has to do; nothing if empty. In
+            the follow-up itself: what it was asked to do by all the writes that it follows.
+        rows: Rows that it has read and locked, or inserted, as they are now, for those who need them again.
     """
 
-    __slots__ = ("_callbacks", "connection", "ends", "execute", "news", "wants_follow_up")
+    __slots__ = ("_callbacks", "connection", "ends", "execute", "follow_up", "news", "rows")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.execute = connection.execute
         self.news: list[Any] = []
         self.ends: str | None = None
-        self.wants_follow_up = False
+        self.follow_up: set[str] = set()
+        self.rows: dict[tuple[str, ...], dict[str, Any]] = {}
         self._callbacks: list[Callable[[], None]] = []
 
     def after_commit(self, callback: Callable[[], None]) -> None:

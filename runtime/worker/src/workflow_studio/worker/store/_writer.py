@@ -22,7 +22,7 @@ from workflow_studio.worker.store.errors import StoreError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy import Connection, Engine
 
@@ -135,24 +135,24 @@ class Writer:
         _sqlite.begin_write(connection)
         for job in batch:
             self._do(job, connection)
-        if self._make_follow_up is not None and any(
-            job.transaction and job.transaction.wants_follow_up for job in batch
-        ):
+        wanted = set().union(*(job.transaction.follow_up for job in batch if job.transaction is not None))
+        if wanted and self._make_follow_up is not None:
             last = self._make_follow_up()
             batch.append(last)
-            self._do(last, connection)
+            self._do(last, connection, wanted)
         began = time.perf_counter()
         _sqlite.commit(connection)
         self._tally.committed(len(batch), time.perf_counter() - began)
 
-    def _do(self, job: Job, connection: Connection) -> None:
+    def _do(self, job: Job, connection: Connection, asked: Iterable[str] = ()) -> None:
         _sqlite.savepoint(connection)
         job.transaction = Transaction(connection)
+        job.transaction.follow_up.update(asked)
         try:
             job.result = job.work(job.transaction)
         except Exception as error:  # noqa: BLE001  # it belongs to this caller alone
             job.error = error
-            job.transaction.wants_follow_up = False
+            job.transaction.follow_up.clear()
             # This fails if SQLite gave up the whole transaction (disk full, I/O error); then all of it is lost.
             _sqlite.rollback_to_savepoint(connection)
         else:

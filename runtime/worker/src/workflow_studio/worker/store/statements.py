@@ -12,13 +12,13 @@ from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, insert, literal_column, update
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from sqlalchemy import Connection, Dialect, Executable, Insert, Select, Table, Update
+    from sqlalchemy import ColumnElement, Connection, Dialect, Executable, Insert, Select, Table, Update
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
@@ -138,6 +138,17 @@ class _Required:
 
 
 _REQUIRED: Any = _Required()
+
+
+def equals(column: ColumnElement[str], word: str) -> ColumnElement[bool]:
+    """Return that a column holds a word of ours, which stands in the text of the statement.
+
+    Where a partial index asks for such a word, SQLite prepares a statement anew for each value that is handed over in
+    its place: that costs more than all the rest.
+    """
+    if not word.isidentifier():
+        raise ValueError(f"{word!r} is no word")
+    return column == literal_column(f"'{word}'")
 
 
 @cache
