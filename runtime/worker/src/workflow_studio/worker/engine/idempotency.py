@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import and_, bindparam, delete, insert, select
+from sqlalchemy import and_, bindparam, delete, select
 
 from workflow_studio.compute import wire
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.store import tables
+from workflow_studio.worker.store.statements import Statement, insert_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +32,8 @@ _T: Final = tables.idempotency
 _NAMED: Final = and_(
     _T.c.project_id == bindparam("project"), _T.c.endpoint == bindparam("at"), _T.c.key == bindparam("named")
 )
-_RECORD: Final = select(_T.c.request_hash, _T.c.answer, _T.c.created_at).where(_NAMED)
-_FORGET: Final = delete(_T).where(_NAMED)
-_REMEMBER: Final = insert(_T)
+_RECORD: Final = Statement(select(_T.c.request_hash, _T.c.answer, _T.c.created_at).where(_NAMED))
+_FORGET: Final = Statement(delete(_T).where(_NAMED))
 
 
 class IdempotencyKeys:
@@ -61,17 +61,15 @@ class IdempotencyKeys:
         if known is not None:
             return known
         answer = work()
-        transaction.execute(
-            _REMEMBER,
-            {
-                "project_id": key.project,
-                "endpoint": key.endpoint,
-                "key": key.key,
-                "request_hash": key.digest,
-                "answer": wire.encode(answer),
-                "created_at": self._clock(),
-            },
-        )
+        row = {
+            "project_id": key.project,
+            "endpoint": key.endpoint,
+            "key": key.key,
+            "request_hash": key.digest,
+            "answer": wire.encode(answer),
+            "created_at": self._clock(),
+        }
+        insert_row(transaction.connection, _T, row)
         return answer
 
     def find(self, transaction: Transaction, key: IdempotencyKey) -> Any:
@@ -84,19 +82,19 @@ class IdempotencyKeys:
         """
         # A repeat that arrives while the first is under way waits here for its commit.
         transaction.lock("idempotency", key.project, key.endpoint, key.key)
-        row = transaction.execute(_RECORD, _name(key)).first()
+        row = _RECORD.first(transaction.connection, _name(key))
         if row is None:
             return None
-        if row.created_at <= self._clock() - RETENTION_MS:
+        if row["created_at"] <= self._clock() - RETENTION_MS:
             self.forget(transaction, key)
             return None
-        if row.request_hash != key.digest:
+        if row["request_hash"] != key.digest:
             raise conflict()
-        return wire.decode(row.answer)
+        return wire.decode(row["answer"])
 
     def forget(self, transaction: Transaction, key: IdempotencyKey) -> None:
         """Delete the record of a request."""
-        transaction.execute(_FORGET, _name(key))
+        _FORGET.run(transaction.connection, _name(key))
 
 
 def _name(key: IdempotencyKey) -> dict[str, str]:
