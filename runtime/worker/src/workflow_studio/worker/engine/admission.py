@@ -15,6 +15,7 @@ from workflow_studio.worker.engine.environments import active_id_for_world, requ
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.transitions import SPEC_VERSION
 from workflow_studio.worker.store import tables
+from workflow_studio.worker.store.statements import Statement
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,7 +32,9 @@ _DEPLOYMENT: Final = "deploymentId"
 _MAX_KNOWN: Final = 64
 _T: Final = tables.deployments
 # A deployment must not be deleted while a run is being started on it.
-_IS_HERE: Final = select(_T.c.id).where(_T.c.id == bindparam("deployment")).with_for_update(read=True, key_share=True)
+_IS_HERE: Final = Statement(
+    select(_T.c.id).where(_T.c.id == bindparam("deployment")).with_for_update(read=True, key_share=True)
+)
 _MANIFEST: Final = select(_T.c.manifest).where(_T.c.id == bindparam("deployment"))
 
 
@@ -77,7 +80,7 @@ class Admission:
                 ``unsupported_artifact``.
         """
         check_id(deployment_id)
-        if connection.execute(_IS_HERE, {"deployment": deployment_id}).first() is None:
+        if _IS_HERE.first(connection, {"deployment": deployment_id}) is None:
             raise not_found(deployment_id)
         manifest = self._manifest(connection, deployment_id)
         if workflow_name not in manifest.workflows:

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Table, and_, bindparam, or_, select
 
 from workflow_studio.compute.ids import RUN_ID, event_id, event_slot
 from workflow_studio.compute.world_errors import HookNotFoundError, RunNotFoundError, WorldError
@@ -17,6 +17,7 @@ from workflow_studio.worker.engine.clock import run_ids_around
 from workflow_studio.worker.engine.params import MAX_PAGE, MAX_WAIT_MS, Paged, RunsSearch
 from workflow_studio.worker.engine.transitions import TERMINAL
 from workflow_studio.worker.store import LAZILY, tables
+from workflow_studio.worker.store.statements import Row, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine import params as p
     from workflow_studio.worker.engine.signals import Signals
     from workflow_studio.worker.store import Database
-    from workflow_studio.worker.store.statements import Row
 
 MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
 """Payloads after which a page ends. An answer to an executor has to fit into a frame of 64 MiB."""
@@ -71,8 +71,8 @@ class Queries:
         """
         if params.wait_ms:
             await self._end_of(params.run_id, min(params.wait_ms, MAX_WAIT_MS) / 1000)
-        query = _select(tables.runs, params.with_payloads).where(tables.runs.c.run_id == params.run_id)
-        row = await self._first(query)
+        query = _RUN[params.with_payloads]
+        row = await self._database.read(lambda connection: query.first(connection, {"run": params.run_id}))
         if row is None:
             raise RunNotFoundError(params.run_id)
         return self._run(row, with_payloads=params.with_payloads)
@@ -80,11 +80,10 @@ class Queries:
     async def _end_of(self, run_id: str, seconds: float) -> None:
         deadline = asyncio.get_running_loop().time() + seconds
         # Only the status is looked at: a caller that waits holds no payloads.
-        query = select(tables.runs.c.status).where(tables.runs.c.run_id == run_id)
         with self._ended.listening(run_id) as listener:
             while True:
-                row = await self._first(query)
-                if row is None or row["status"] in TERMINAL or not await listener.wait_until(deadline):
+                status = await self._database.read(lambda connection: _STATUS.scalar(connection, {"run": run_id}))
+                if status is None or status in TERMINAL or not await listener.wait_until(deadline):
                     return
 
     async def list_runs(self, params: p.RunsList) -> Page:
@@ -188,14 +187,12 @@ class Queries:
         Raises:
             HookNotFoundError: If there is none.
         """
-        hook = _select(tables.hooks, params.with_payloads).where(tables.hooks.c.token == params.token)
-        runs = _select(tables.runs, params.with_payloads)
 
-        def work(connection: Connection) -> tuple[RowMapping | None, RowMapping | None]:
-            row = connection.execute(hook).mappings().first()
+        def work(connection: Connection) -> tuple[Row | None, Row | None]:
+            row = _HOOK[params.with_payloads].first(connection, {"token": params.token})
             if row is None or not params.with_run:
                 return row, None
-            return row, connection.execute(runs.where(tables.runs.c.run_id == row["run_id"])).mappings().first()
+            return row, _RUN[params.with_payloads].first(connection, {"run": row["run_id"]})
 
         row, run = await self._database.read(work)
         if row is None:
@@ -285,6 +282,18 @@ def _select(table: Table, with_payloads: bool) -> Select[Any]:  # noqa: FBT001  
     if with_payloads:
         return select(table)
     return select(*(column for column in table.c if column.name not in present.HEAVY_COLUMNS))
+
+
+# With and without payloads.
+_RUN: Final = {
+    full: Statement(_select(tables.runs, full).where(tables.runs.c.run_id == bindparam("run")))
+    for full in (True, False)
+}
+_HOOK: Final = {
+    full: Statement(_select(tables.hooks, full).where(tables.hooks.c.token == bindparam("token")))
+    for full in (True, False)
+}
+_STATUS: Final = Statement(select(tables.runs.c.status).where(tables.runs.c.run_id == bindparam("run")))
 
 
 def _after(
