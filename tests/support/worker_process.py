@@ -85,7 +85,7 @@ def worker_process(folder: Path, **settings: str) -> Iterator[WorkerProcess]:
         )
     try:
         assert process.stdout is not None
-        found = re.search(r"ready at (http://\S+);", process.stdout.readline())
+        found = re.search(r"ready at (https?://\S+);", process.stdout.readline())
         assert found, log.read_text()
         yield WorkerProcess(process, found[1], log)
     finally:

@@ -29,9 +29,10 @@ class CannotListenError(OSError):
     Args:
         address: Host and port.
         cause: What the operating system says.
+        setting: The setting that names them, where no option does.
     """
 
-    def __init__(self, address: str, cause: OSError) -> None:
+    def __init__(self, address: str, cause: OSError, setting: str | None = None) -> None:
         super().__init__(f"Cannot listen on {address}: {_reason(cause)}.")
         self.code = "port_in_use" if cause.errno == errno.EADDRINUSE else "cannot_listen"
         self.recovery = (
@@ -39,6 +40,8 @@ class CannotListenError(OSError):
             if cause.errno == errno.EADDRINUSE
             else "--host must be an address of this machine."
         )
+        if setting is not None:
+            self.recovery = f"Set {setting} to another address of this machine."
 
 
 class Refusal(NamedTuple):
@@ -57,7 +60,7 @@ class Refusal(NamedTuple):
 
 def ready(settings: WorkerSettings, *, as_json: bool) -> None:
     """Say on standard output that the worker answers now."""
-    url = f"http://{in_url(settings.host)}:{settings.port}"
+    url = f"{settings.scheme}://{in_url(settings.host)}:{settings.port}"
     if as_json:
         document = {"ok": True, "url": url, "pid": os.getpid(), "dataDir": str(settings.data_dir.absolute())}
         print(json.dumps(document, indent=2), flush=True)  # noqa: T201

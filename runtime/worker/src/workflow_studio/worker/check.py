@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import shutil
 import socket
+import ssl
 import stat
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +21,7 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from workflow_studio.worker import tls
 from workflow_studio.worker.announce import Refusal, explained
 from workflow_studio.worker.composition import COMPUTE, KINDS, choose, path_of, stand_in, storage_of
 from workflow_studio.worker.env_file import EnvFileError, read_env_file
@@ -39,6 +42,7 @@ VALID_WITH_WARNINGS: Final = 2
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LITTLE_SPACE: Final = 1_000_000_000
+_FEW_DAYS: Final = 14
 
 
 class Level(StrEnum):
@@ -118,7 +122,7 @@ def check(settings_file: Path | None, options: Mapping[str, object]) -> Report:
         report.findings.extend(_error(refusal) for refusal in explained(error))
         return report
     report.facts.update(_facts(settings))
-    for part in (_node, _env_file, _parts, _data_folder, _database, _address, _keys, _exposure):
+    for part in (_node, _env_file, _parts, _data_folder, _database, _address, _tls, _keys, _exposure):
         report.findings.extend(part(settings, report.facts))
     return report
 
@@ -249,6 +253,21 @@ def _address(settings: WorkerSettings, _facts: dict[str, Any]) -> Iterator[Findi
         yield Finding(level, refused.code, str(refused), refused.recovery)
 
 
+def _tls(settings: WorkerSettings, facts: dict[str, Any]) -> Iterator[Finding]:
+    if settings.tls_certificate is None:
+        return
+    try:
+        tls.load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), settings)
+    except tls.TlsError as error:
+        yield from (_error(refusal) for refusal in explained(error))
+        return
+    left = facts["tlsDaysLeft"] = math.floor(tls.days_left(settings.tls_certificate))
+    if left < _FEW_DAYS:
+        message = "The certificate has expired." if left < 0 else f"The certificate expires in {left} days."
+        hint = "Renew it; on SIGHUP the worker reads it again."
+        yield Finding(Level.WARNING, "certificate_expires", message, hint)
+
+
 def _keys(settings: WorkerSettings, _facts: dict[str, Any]) -> Iterator[Finding]:
     ids: set[str] = set()
     holders: dict[str, str] = {}
@@ -265,12 +284,12 @@ def _keys(settings: WorkerSettings, _facts: dict[str, Any]) -> Iterator[Finding]
 
 def _exposure(settings: WorkerSettings, _facts: dict[str, Any]) -> Iterator[Finding]:
     """Look for what is fine at home and not on a server; a server is in production unless NODE_ENV says otherwise."""
-    if settings.host not in _LOOPBACK and not settings.require_https:
+    if settings.host not in _LOOPBACK and not settings.require_https and settings.tls_certificate is None:
         yield Finding(
             Level.WARNING,
             "plain_http",
             f"The worker takes plain HTTP on {settings.host}, and keys with it.",
-            "Put a proxy with TLS in front and set REQUIRE_HTTPS=true, or listen on 127.0.0.1.",
+            "Put a proxy with TLS in front and set REQUIRE_HTTPS=true, set TLS_CERTIFICATE, or listen on 127.0.0.1.",
         )
     if settings.trusted_proxies.strip() == "*" and settings.host not in _LOOPBACK:
         yield Finding(

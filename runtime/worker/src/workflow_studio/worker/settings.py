@@ -8,10 +8,19 @@ import errno
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -22,6 +31,7 @@ from workflow_studio.worker.loading import BUILT_IN
 from workflow_studio.worker.objects import SCHEMES
 
 ENV_PREFIX: Final = "WORKFLOW_STUDIO_WORKER_"
+_ADDRESS: Final = re.compile(r"([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}")
 _MASTER_KEY_SIZE: Final = 32
 _IMPORT_PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -73,6 +83,10 @@ class WorkerSettings(BaseSettings):
         compute: The part that takes what callers ask for, likewise.
         public_url: The worker's address as others see it, for webhook addresses.
         require_https: Refuse what did not come over HTTPS, by itself or by ``x-forwarded-proto``.
+        tls_certificate: A file with the worker's certificate in PEM; with it, the worker speaks HTTPS itself.
+        tls_key: A file with the key of the certificate.
+        tls_key_password: What the key is encrypted with.
+        metrics_address: Host and port at which the metrics are shown without a key, besides.
         trusted_proxies: The proxies whose ``x-forwarded-for`` and ``x-forwarded-proto`` count, as uvicorn takes them.
         seed_api_keys: Keys to store at boot.
         compute_api_key: ``WORKFLOW_COMPUTE_API_KEY``: a key with the scope ``admin`` to store at boot.
@@ -98,6 +112,7 @@ class WorkerSettings(BaseSettings):
         hang_timeout: Seconds without a sign of life after which an executor is killed.
         concurrency: Deliveries worked on at the same time.
         lease_seconds: Seconds without a sign of life after which other workers take over what a worker has in flight.
+        shutdown_delay: Seconds that the worker answers requests for after it was told to stop, saying it is not ready.
         shutdown_grace: Seconds that work in progress gets when the worker stops.
     """
 
@@ -122,6 +137,10 @@ class WorkerSettings(BaseSettings):
     compute: Part = BUILT_IN
     public_url: str = ""
     require_https: bool = False
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_key_password: SecretStr | None = None
+    metrics_address: str = ""
     trusted_proxies: str = "127.0.0.1"
     seed_api_keys: tuple[SeedApiKeySetting, ...] = ()
     compute_api_key: Annotated[SecretStr, Field(min_length=16)] | None = Field(
@@ -149,6 +168,7 @@ class WorkerSettings(BaseSettings):
     hang_timeout: float = Field(default=120, gt=0)
     concurrency: int = Field(default=64, ge=1, le=10_000)
     lease_seconds: float = Field(default=15, ge=1, le=600)
+    shutdown_delay: float = Field(default=0, ge=0, le=300)
     shutdown_grace: float = Field(default=20, ge=0)
 
     @field_validator("public_url")
@@ -165,6 +185,19 @@ class WorkerSettings(BaseSettings):
         if parts.scheme == "http" and parts.path not in {"", "/"}:
             raise ValueError("can have a path only with https://")
         return url.rstrip("/")
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _is_an_address(cls, address: str) -> str:
+        if address and _ADDRESS.fullmatch(address) is None:
+            raise ValueError("must be host:port, such as 127.0.0.1:9464")
+        return address
+
+    @model_validator(mode="after")
+    def _has_both_certificate_and_key(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("TLS_CERTIFICATE and TLS_KEY must be set together")
+        return self
 
     @field_validator("database_url")
     @classmethod
@@ -203,7 +236,12 @@ class WorkerSettings(BaseSettings):
     @property
     def external_url(self) -> str:
         """The worker's address as others see it, without a slash at the end."""
-        return self.public_url or f"http://localhost:{self.port}"
+        return self.public_url or f"{self.scheme}://localhost:{self.port}"
+
+    @property
+    def scheme(self) -> str:
+        """How the worker itself is spoken to: ``http`` or ``https``."""
+        return "http" if self.tls_certificate is None else "https"
 
     @property
     def database(self) -> str | Path:
