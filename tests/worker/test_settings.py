@@ -1,4 +1,5 @@
 import base64
+import json
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,29 @@ def test_a_settings_file_that_is_not_there_is_named(tmp_path):
 )
 def test_the_public_address_has_no_slash_at_the_end(given, used):
     assert load_settings(public_url=given).external_url == used
+
+
+@pytest.mark.parametrize(
+    ("given", "milliseconds"), [("30d", 30 * 86_400_000), ("2w", 14 * 86_400_000), ("90s", 90_000), ("forever", None)]
+)
+def test_how_long_something_is_kept_has_a_unit(monkeypatch, given, milliseconds):
+    monkeypatch.setenv("WORKFLOW_STUDIO_WORKER_RETAIN_COMPLETED", given)
+    monkeypatch.setenv("WORKFLOW_STUDIO_WORKER_RETAIN_WORKFLOWS", json.dumps({"workflow//a": given}))
+    settings = load_settings()
+    assert settings.retention.outcomes["completed"] == milliseconds
+    assert settings.retention.workflows == {"workflow//a": milliseconds}
+
+
+@pytest.mark.parametrize("given", ["30", "0d", "-1d", "1 day", "d", "P30D"])
+def test_how_long_something_is_kept_is_not_guessed(monkeypatch, given):
+    monkeypatch.setenv("WORKFLOW_STUDIO_WORKER_RETAIN_FAILED", given)
+    with pytest.raises(ValidationError, match="such as 30d"):
+        load_settings()
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "s3://", "s3://key:secret@bucket", "file://relative", "memory:///"])
+def test_an_object_store_has_an_address_without_credentials(monkeypatch, url):
+    monkeypatch.setenv("WORKFLOW_STUDIO_WORKER_OBJECTS_URL", url)
+    with pytest.raises(ValidationError) as caught:
+        load_settings()
+    assert "secret@" not in str(caught.value)

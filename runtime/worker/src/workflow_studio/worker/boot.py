@@ -166,6 +166,8 @@ def _engine_of(
         streams=streams,
         lease_seconds=settings.lease_seconds,
         objects=objects,
+        retention=settings.retention,
+        dead_kept_ms=settings.retain_dead_messages,
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -27,6 +28,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from workflow_studio.compute.scopes import ComputeScope
 from workflow_studio.worker.artifacts import ArtifactLimits
 from workflow_studio.worker.artifacts.limits import MIB
+from workflow_studio.worker.engine.expiry import Retention
 from workflow_studio.worker.loading import BUILT_IN
 from workflow_studio.worker.objects import SCHEMES
 
@@ -44,6 +46,26 @@ def _is_a_part(value: str) -> str:
 
 Part = Annotated[str, AfterValidator(_is_a_part)]
 """Which part the worker uses: :data:`.loading.BUILT_IN`, or ``package.module:factory``; see :mod:`.parts`."""
+
+
+_UNITS: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_DURATION: Final = re.compile(r"([1-9]\d{0,5})([smhdw])")
+_FOREVER: Final = "forever"
+
+
+def _milliseconds(value: object) -> object:
+    if value is None or value == _FOREVER:
+        return None
+    if isinstance(value, int):
+        return value  # a default
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f"must be a number and a unit, such as 30d, 12h or 2w, or {_FOREVER}")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+Kept = Annotated[int | None, BeforeValidator(_milliseconds)]
+"""How long something is kept, in milliseconds, of ``30d`` and the like; None keeps it for ever."""
 
 
 class SeedApiKeySetting(BaseModel):
@@ -96,6 +118,13 @@ class WorkerSettings(BaseSettings):
         max_streams_per_key: Long polls and streams that a key may have open at the same time.
         max_body_bytes: The longest body, but for artifacts.
         body_timeout: Seconds that a body may take to arrive; a long one gets more.
+        retain_completed: How long runs are kept after they completed.
+        retain_failed: How long runs are kept after they failed.
+        retain_cancelled: How long runs are kept after they were cancelled.
+        retain_workflows: How long runs of workflows are kept, by the workflows' ids, whatever the three above say.
+        retain_output: How long the output of a run is kept after its end.
+        retain_streams: How long the chunks of streams are kept after the end of their runs.
+        retain_dead_messages: How long dead messages are kept that can do nothing more.
         audit_retention_days: How long entries of the audit log are kept.
         output_lines_per_run: Lines that are kept of what a run prints.
         output_bytes_per_run: Bytes that are kept of what a run prints.
@@ -152,6 +181,13 @@ class WorkerSettings(BaseSettings):
     max_streams_per_key: int = Field(default=1000, ge=1)
     max_body_bytes: int = Field(default=32 * MIB, ge=1024)
     body_timeout: float = Field(default=30, gt=0, le=3600)
+    retain_completed: Kept = None
+    retain_failed: Kept = None
+    retain_cancelled: Kept = None
+    retain_workflows: dict[str, Kept] = Field(default_factory=dict)
+    retain_output: Kept = None
+    retain_streams: Kept = None
+    retain_dead_messages: Kept = 7 * _UNITS["d"]
     audit_retention_days: int = Field(default=365, ge=1, le=36_500)
     output_lines_per_run: int = Field(default=10_000, ge=0, le=10_000_000)
     output_bytes_per_run: int = Field(default=MIB, ge=0, le=1024 * MIB)
@@ -276,6 +312,20 @@ class WorkerSettings(BaseSettings):
             unpacked=self.max_unpacked_artifact_bytes,
             file=min(ArtifactLimits().file, self.max_unpacked_artifact_bytes),
             files=self.max_artifact_files,
+        )
+
+    @property
+    def retention(self) -> Retention:
+        """What is kept for how long."""
+        return Retention(
+            outcomes={
+                "completed": self.retain_completed,
+                "failed": self.retain_failed,
+                "cancelled": self.retain_cancelled,
+            },
+            workflows=self.retain_workflows,
+            output=self.retain_output,
+            streams=self.retain_streams,
         )
 
     def master_key_bytes(self) -> bytes | None:

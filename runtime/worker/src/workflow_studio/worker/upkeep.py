@@ -32,7 +32,7 @@ async def kept_up(engine: Engine, artifacts: ArtifactStore, unpacking: Unpacking
 
 
 async def put_in_order(engine: Engine, artifacts: ArtifactStore, unpacking: Unpacking, pool: Pool) -> None:
-    """Note which deployments have retired, and remove artifacts that belong to none, or that take too much room.
+    """Note which deployments have retired, and remove what nobody needs or what is not to be kept any longer.
 
     Raises:
         StoreError: If the database fails.
@@ -51,6 +51,7 @@ async def put_in_order(engine: Engine, artifacts: ArtifactStore, unpacking: Unpa
     if trimmed:
         logger.info("Removed %d unpacked artifacts to make room; they are fetched when they are needed.", trimmed)
     if engine.workers.leads:
+        await engine.retention.sweep()
         await engine.objects.sweep()
 
 

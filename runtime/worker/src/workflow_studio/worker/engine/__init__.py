@@ -25,9 +25,10 @@ from workflow_studio.worker.engine.environment import Environment, VariableKeys
 from workflow_studio.worker.engine.environments import Environments
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.events import Events
+from workflow_studio.worker.engine.expiry import Retention
 from workflow_studio.worker.engine.fencing import Fence
 from workflow_studio.worker.engine.following import Following
-from workflow_studio.worker.engine.housekeeping import Housekeeping
+from workflow_studio.worker.engine.housekeeping import DEAD_KEPT_MS, Housekeeping
 from workflow_studio.worker.engine.idempotency import IdempotencyKeys
 from workflow_studio.worker.engine.identity import identity_of
 from workflow_studio.worker.engine.journal import Journal
@@ -39,6 +40,7 @@ from workflow_studio.worker.engine.outside_calls import OutsideCalls
 from workflow_studio.worker.engine.queries import Queries
 from workflow_studio.worker.engine.queue import Queue
 from workflow_studio.worker.engine.recovery import Recovery
+from workflow_studio.worker.engine.retention import Sweeper
 from workflow_studio.worker.engine.retirement import Retirement
 from workflow_studio.worker.engine.runs import Runs
 from workflow_studio.worker.engine.signals import Signals
@@ -77,6 +79,8 @@ class Engine:
         streams: Keeps the chunks of streams; by itself, in the database.
         lease_seconds: How long this worker may be silent before others take its work over.
         objects: Keeps artifacts and large payloads; by itself, in memory.
+        retention: What is kept for how long; by itself, everything for ever.
+        dead_kept_ms: How long dead messages are kept that can do nothing more; None keeps them for ever.
 
     Attributes:
         bus: Carries what the workers of the service tell each other.
@@ -106,6 +110,7 @@ class Engine:
         backlog: What waits.
         store_tally: What the store has done.
         objects: What is in the object store.
+        retention: Deletes what is older than it is kept.
     """
 
     def __init__(  # noqa: PLR0913  # named, and each is a choice of its own
@@ -122,6 +127,8 @@ class Engine:
         streams: parts.Streams | None = None,
         lease_seconds: float = DEFAULT_LEASE_SECONDS,
         objects: parts.ObjectStore | None = None,
+        retention: Retention | None = None,
+        dead_kept_ms: int | None = DEAD_KEPT_MS,
     ) -> None:
         deliveries = Deliveries()
         worker_id = new_id("wrk", clock())
@@ -156,7 +163,8 @@ class Engine:
         )
         self.following = Following(self.streams, self.runs, self.ended)
         self.recovery = Recovery(database, self.queue, clock, self.workers)
-        self.housekeeping = Housekeeping(database, clock, self.workers)
+        self.housekeeping = Housekeeping(database, clock, self.workers, dead_kept_ms)
+        self.retention = Sweeper(database, clock, retention or Retention())
         self.output = Output(
             database,
             self.keyring,

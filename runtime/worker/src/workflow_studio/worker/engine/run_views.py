@@ -121,5 +121,6 @@ def run_not_found(run_id: str) -> EngineError:
         ErrorCode.RUN_NOT_FOUND,
         f"This worker has no run {run_id}.",
         status=404,
-        recovery="Check the run's id, and that the worker's URL is the right one.",
+        recovery="Check the run's id, and that the worker's URL is the right one. A run that ended long ago is deleted "
+        "if the worker's settings say so: RETAIN_COMPLETED, RETAIN_FAILED, RETAIN_CANCELLED.",
     )

@@ -35,6 +35,7 @@ IS_UNREPLAYED = text("status IN ('pending', 'running') AND stimulus_slot > repla
 """Runs whose log has something that no acknowledged replay has seen. A partial index serves exactly these words."""
 
 _IS_RERUN = text("rerun_of IS NOT NULL")
+_IS_EXPIRED = text("expired_at IS NOT NULL")
 _VACUUM_QUICKLY = "ALTER TABLE {} SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
 """PostgreSQL's own pace is a fifth of the table: too late for a queue, and for a log of which retention deletes."""
 
@@ -56,6 +57,7 @@ class Run(Base, table=True):
         created_by: The key that started it.
         rerun_of: The run whose input it was given anew.
         environment: The environment that it was started in.
+        expired_at: When retention began to delete it; it counts as gone from then on.
     """
 
     __tablename__ = "runs"
@@ -71,6 +73,7 @@ class Run(Base, table=True):
             postgresql_where=IS_UNREPLAYED,
         ),
         Index("ix_runs_rerun_of", "rerun_of", sqlite_where=_IS_RERUN, postgresql_where=_IS_RERUN),
+        Index("ix_runs_expired_at", "run_id", sqlite_where=_IS_EXPIRED, postgresql_where=_IS_EXPIRED),
     )
 
     run_id: str = Field(primary_key=True)

@@ -39,6 +39,10 @@ def upgrade() -> None:
     op.create_index(
         "ix_runs_rerun_of", "runs", ["rerun_of"], unique=False, sqlite_where=is_rerun, postgresql_where=is_rerun
     )
+    is_expired = sa.text("expired_at IS NOT NULL")
+    op.create_index(
+        "ix_runs_expired_at", "runs", ["run_id"], unique=False, sqlite_where=is_expired, postgresql_where=is_expired
+    )
     if op.get_context().dialect.name == "postgresql":
         for name in _VACUUMED:
             op.execute(sa.text(f"ALTER TABLE {name} SET ({_QUICKLY})"))
@@ -50,6 +54,7 @@ def downgrade() -> None:
         for name in _VACUUMED:
             reset = "autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor"
             op.execute(sa.text(f"ALTER TABLE {name} RESET ({reset})"))
+    op.drop_index("ix_runs_expired_at", table_name="runs")
     op.drop_index("ix_runs_rerun_of", table_name="runs")
     op.drop_index("ix_object_refs_digest", table_name="object_refs")
     op.drop_table("object_refs")
