@@ -103,7 +103,9 @@ def calls_of(request: Request) -> list[Request]:
     if request.path != _PATHS["batch"]:
         return [request]
     return [
-        Request("POST", _PATHS[call["method"]], {"idempotency-key": call["idempotencyKey"]}, wire.decode(call["params"]))
+        Request(
+            "POST", _PATHS[call["method"]], {"idempotency-key": call["idempotencyKey"]}, wire.decode(call["params"])
+        )
         for call in request.params["calls"]
     ]
 
@@ -111,8 +113,7 @@ def calls_of(request: Request) -> list[Request]:
 def each(answer: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
     """Return what answers a batch as ``answer`` answers each of its calls, and any other request likewise."""
 
-    def result(call: Request) -> dict[str, Any]:
-        answered = answer(call)
+    def result(answered: Answer) -> dict[str, Any]:
         if answered.status == 200:
             return {"value": wire.decode(answered.body)}
         return {"error": json.loads(answered.body)["error"]}
@@ -120,7 +121,8 @@ def each(answer: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
     def whole(request: Request) -> Answer:
         if request.path != _PATHS["batch"]:
             return answer(request)
-        return cbor({"results": [result(call) for call in calls_of(request)]})
+        answers = [answer(call) for call in calls_of(request)]
+        return cbor({"results": [result(answered) for answered in answers]}, **answers[-1].headers)
 
     return whole
 

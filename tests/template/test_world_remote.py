@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.sdk import installed_sdk
 from tests.template.support import Answer, FakeWorker, Request, calls_of, cbor, each, refusal
 from workflow_studio.compute import wire
 from workflow_studio.compute.world_errors import EntityConflictError, HookNotFoundError
@@ -508,3 +509,38 @@ def test_an_app_that_has_its_requests_go_another_way_is_obeyed(app: App, worker:
         **environment(worker),
     )
     assert value == ["dep_1", 1]
+
+
+def test_the_sdk_itself_needs_no_more_requests_than_that(app: App, worker: FakeWorker) -> None:
+    @each
+    def answering(request: Request) -> Answer:
+        event = request.params.get("event", {}) if request.method == "POST" else {}
+        if event.get("eventType") == "run_created":
+            return cbor({"run": {"runId": request.params["runId"], "status": "pending"}})
+        if request.path == "/v1/world/runs/get":
+            run = a_run("completed", runId=request.params["runId"], output=b"devl[5]")
+            return cbor(run, x_workflow_studio_encryption="none")
+        return know_everything(request)
+
+    worker.answer = answering
+    sdk = installed_sdk()
+    value = app.value(
+        f"""
+        const {{start, resumeHook}} = await import('{(sdk / "workflow/dist/api.js").as_uri()}');
+        const fn = Object.assign(() => {{}}, {{workflowId: 'workflow//./workflows/w//f'}});
+        await start(fn, [1]);
+        const run = await start(fn, [2]);
+        const value = await run.returnValue;
+        const hook = await resumeHook('token-1', {{approved: true}});
+        return [value, hook.hookId];
+        """,
+        **environment(worker),
+    )
+    assert value == [5, "hook_1"]
+    lane = "/v1/world"
+    assert [request.path for request in worker.requests] == [
+        *(f"{lane}/deployment-id", f"{lane}/batch"),
+        f"{lane}/batch",
+        f"{lane}/runs/get",
+        *(f"{lane}/hooks/by-token", f"{lane}/batch"),
+    ]

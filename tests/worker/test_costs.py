@@ -20,7 +20,7 @@ from workflow_studio.worker.engine import Engine
 from workflow_studio.worker.execution.connection import Connection
 from workflow_studio.worker.execution.options import ExecutorOptions
 from workflow_studio.worker.execution.pool import NodeExecutorPool
-from workflow_studio.worker.ports import CallContext
+from workflow_studio.worker.ports import BatchedCall, CallContext
 from workflow_studio.worker.store import Database
 
 if TYPE_CHECKING:
@@ -82,17 +82,21 @@ class Worker:
         self.costs = costs
         self.commits = commits
 
-    async def run(self, workflow: str, n: int) -> Any:
-        """Run a workflow to its end and return the run."""
-        run_id = f"wrun_{ULID()}"
+    def starting(self, run_id: str, workflow: str, n: int) -> list[BatchedCall]:
+        """Return the calls that start a run."""
         name = f"workflow//./workflows/app//{workflow}"
         data = {"deploymentId": self.deployment_id, "workflowName": name, "input": f"devl[[1],{n}]".encode()}
         event = {"eventType": "run_created", "eventData": data, "specVersion": 3}
-        world, context = self.engine.world, CallContext()
-        await world.call("events.create", {"runId": run_id, "event": event}, context)
         message = {"queueName": f"__wkf_workflow_{name}", "runId": run_id, "isWake": True}
         body = b"\xa1\x65runId\x78\x1f" + run_id.encode()
-        await world.call("queue.publish", {**message, "body": body}, context)
+        calls = {"events.create": {"runId": run_id, "event": event}, "queue.publish": {**message, "body": body}}
+        return [BatchedCall(method, params) for method, params in calls.items()]
+
+    async def run(self, workflow: str, n: int) -> Any:
+        """Run a workflow to its end and return the run."""
+        run_id = f"wrun_{ULID()}"
+        world, context = self.engine.world, CallContext()
+        await world.batch(self.starting(run_id, workflow, n), context)
         run = await world.call("runs.get", {"runId": run_id, "waitMs": 25_000}, context)
         assert run["status"] == "completed", run
         return run
@@ -194,6 +198,15 @@ async def test_a_sequential_step_costs_two_calls_and_two_commits(worker: Worker)
     assert cost.commits <= 2 * steps + 8
     # Each of the two deliveries is a frame, and so is its end.
     assert cost.frames <= 4 * steps + 2
+
+
+async def test_the_start_of_a_run_is_one_commit(worker: Worker) -> None:
+    await worker.run("sequential", 1)
+    await worker.settled()
+    commits = len(worker.commits)
+    await worker.engine.world.batch(worker.starting(f"wrun_{ULID()}", "sequential", 1), CallContext())
+    assert len(worker.commits) == commits + 1
+    await worker.settled()
 
 
 async def test_the_cost_of_a_step_does_not_grow_with_the_log(worker: Worker) -> None:
