@@ -81,12 +81,13 @@ class Request:
 
 @dataclass
 class Answer:
-    """What the worker sends back."""
+    """What the worker sends back, but for the last ``lost`` bytes of it: then the connection is cut."""
 
     status: int = 200
     body: bytes = b""
     type: str = wire.CBOR_MEDIA_TYPE
     headers: Mapping[str, str] = field(default_factory=dict)
+    lost: int = 0
 
 
 def cbor(value: Any, **headers: str) -> Answer:
@@ -153,7 +154,8 @@ class FakeWorker:
                     self.send_header(name.replace("_", "-"), value)
                 self.send_header("content-length", str(len(answer.body)))
                 self.end_headers()
-                self.wfile.write(answer.body)
+                self.wfile.write(answer.body[: len(answer.body) - answer.lost])
+                self.close_connection = self.close_connection or answer.lost > 0
 
             do_GET = do_POST = _handle  # noqa: N815 - the names that http.server calls
 

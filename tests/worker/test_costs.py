@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.node
 
 SOURCE = """
+import { getWritable } from 'workflow';
 async function add(n: number) {
   'use step';
   return n + 1;
@@ -47,8 +48,18 @@ export async function parallel(n: number) {
   const all = await Promise.all(Array.from({ length: n }, (_, i) => add(i)));
   return all.length;
 }
+async function write(n: number) {
+  'use step';
+  const writer = getWritable<number>().getWriter();
+  for (let i = 0; i < n; i++) await writer.write(i);
+  await writer.close();
+}
+export async function streaming(n: number) {
+  'use workflow';
+  await write(n);
+}
 """
-WORKFLOWS = tuple(f"workflow//./workflows/app//{name}" for name in ("sequential", "parallel"))
+WORKFLOWS = tuple(f"workflow//./workflows/app//{name}" for name in ("sequential", "parallel", "streaming"))
 
 
 @dataclass
@@ -232,3 +243,13 @@ async def test_the_sdk_looks_through_its_log_as_executors_expect(worker: Worker)
     # If not, replays with many steps that have not ended cost the cube of their number (see host/ticks.cjs).
     bundle = await asyncio.to_thread((worker.artifact / "flow.js").read_text)
     assert "process.nextTick(this.consume)" in bundle
+
+
+async def test_chunks_share_commits_with_each_other_and_the_last_ones_with_the_close(worker: Worker) -> None:
+    chunks = 50
+    without = await worker.cost_of("streaming", 0)
+    cost = await worker.cost_of("streaming", chunks)
+    # The first chunk goes alone; how many go together after that depends on how long a commit takes.
+    assert cost.calls["streams.write"] + cost.calls["streams.close"] <= chunks + 1
+    assert cost.commits - without.commits <= cost.calls["streams.write"] + 1
+    assert cost.frames - without.frames <= 2 * cost.calls["streams.write"] + 2

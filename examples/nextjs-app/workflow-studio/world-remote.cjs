@@ -13,6 +13,7 @@ const {
 } = require('./lib/config.cjs');
 const { createConnection } = require('./lib/connection.cjs');
 const { createFallbackWorld } = require('./lib/fallback.cjs');
+const { createFollower } = require('./lib/follow.cjs');
 const { specVersion } = require('./lib/packages.cjs');
 const { createWorld: createWorldOver } = require('./lib/world.cjs');
 
@@ -38,6 +39,7 @@ const fallsBack = () => currentSettings().failPolicy === 'fallback-local';
 
 const connection = createConnection(currentSettings);
 const send = createCalls(connection);
+const follow = createFollower(currentSettings);
 
 /** @type {undefined | { answer: Promise<any>, until: number }} */
 let deployment;
@@ -70,6 +72,7 @@ function createWorld() {
   const remote = createWorldOver({
     call,
     encrypts: connection.encrypts,
+    follow,
     specVersion: specVersion(process.cwd()),
   });
   return createFallbackWorld(remote, fallsBack);

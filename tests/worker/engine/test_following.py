@@ -139,6 +139,38 @@ async def test_a_large_stream_is_never_held_whole(write, follow):
     assert max(sizes) <= MAX_READ_BYTES
 
 
+async def test_those_who_are_up_to_date_are_handed_what_is_written(world, run_id, write, follow, monkeypatch):
+    reads = []
+    next_part = world.engine.streams.next_part
+
+    async def counted(name, start):
+        reads.append(start)
+        return await next_part(name, start)
+
+    monkeypatch.setattr(world.engine.streams, "next_part", counted)
+    followers = [follow() for _ in range(3)]
+    assert [(await anext(parts)).chunks for parts in followers] == [()] * 3
+    for number in range(20):
+        coming = [asyncio.ensure_future(next_chunks(parts)) for parts in followers]
+        await asyncio.sleep(0)
+        await write(b"%d" % number, b"")
+        assert await asyncio.gather(*coming) == [(2 * number, [b"%d" % number, b""])] * 3
+    await world.call("streams.close", name=NAME, runId=run_id)
+    assert [(await chunks_of(parts))[1].done for parts in followers] == [True] * 3
+    assert reads == [0] * 3
+
+
+async def test_the_last_chunks_and_the_close_come_together(world, run_id, follow):
+    parts = follow()
+    await anext(parts)
+    last = {"name": NAME, "runId": run_id, "chunks": [b"a", b"b"], "writerId": "w", "sequence": 0, "closes": True}
+    for _ in range(2):  # a repeat changes nothing
+        await world.call("streams.write", **last)
+    part = await anext(parts)
+    assert (part.chunks, part.done) == ((b"a", b"b"), True)
+    assert (await world.call("streams.info", name=NAME, runId=run_id)) == {"tailIndex": 1, "done": True}
+
+
 async def test_whoever_stops_reading_leaves_nothing_behind(world, run_id, write, follow):
     await write(b"a")
     parts = follow()

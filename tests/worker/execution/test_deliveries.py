@@ -158,7 +158,8 @@ async def test_an_oversized_message_is_refused_and_the_executor_lives(
     world.answers["runs.get"] = lambda _: {"input": bytes(65 * 1024 * 1024)}
     artifact(
         step="""module.exports.POST = async () => {
-            const large = world.writeToStream('s', 'r', new Uint8Array(33 * 1024 * 1024));
+            const large = world.writeToStream('s', 'r', new Uint8Array(33 * 1024 * 1024))
+                    .then(() => world.closeStream('s', 'r'));
             const [a, b] = await Promise.allSettled([large, world.runs.get('r')]);
             return new Response(`${a.reason.status} ${b.reason.status}`, { status: 500 });
         };"""

@@ -34,15 +34,32 @@ const { createStreamer } = require('./streams.cjs');
  */
 
 /**
+ * @typedef {object} StreamPage Chunks that follow one another.
+ * @property {Uint8Array[]} chunks
+ * @property {number} nextIndex Where the stream goes on.
+ * @property {boolean} done Whether it is closed and ends with them.
+ */
+
+/**
+ * Follows a stream from an index on, in one answer that lasts. The answer may
+ * end before the stream does. Without such an answer, as from a worker that
+ * does not know of them, there is none, and the caller has to poll.
+ *
+ * @typedef {(params: {name: string, startIndex: number}, signal: AbortSignal) => Promise<AsyncIterable<StreamPage> | undefined>} Follow
+ */
+
+/**
  * @typedef {object} WorldOptions
  * @property {Call} call
  * @property {() => boolean} [encrypts] Whether runs may have keys; without it,
  *   each is asked for.
+ * @property {Follow} [follow]
+ * @property {(stored: Promise<void>) => void} [onAhead] Hears of chunks that
+ *   are on their way, in the course of whatever writes them.
  * @property {number} specVersion 3 for the 4.x line of the SDK, 7 for 5.x.
  * @property {import('./queue.cjs').CreateQueueHandler} [createQueueHandler]
  * @property {string} [deploymentId] The deployment this process runs; without
  *   it, `getDeploymentId` asks the worker for the active one.
- * @property {number} [streamFlushIntervalMs]
  * @property {number} [maxPolls] How many calls may wait for runs to end at
  *   once; 256 by default.
  * @property {() => void | Promise<void>} [close]
@@ -304,16 +321,20 @@ function createKeyring(call, encrypts) {
  */
 function createWorld(options) {
   const { call, specVersion, deploymentId, close } = options;
-  const streamer = createStreamer(call);
+  const streamer = createStreamer(call, options.follow, options.onAhead);
   /** @type {() => Promise<string>} */
   const activeDeployment = async () =>
     (await call('deployments.current', {}, READ)).deploymentId;
 
   return {
     specVersion,
-    streamFlushIntervalMs: options.streamFlushIntervalMs,
+    // What comes while a write is under way is gathered anyway.
+    streamFlushIntervalMs: 0,
     start: async () => {},
-    close: async () => close?.(),
+    close: async () => {
+      await streamer.stored();
+      await close?.();
+    },
     getDeploymentId: async () => deploymentId ?? activeDeployment(),
     resolveLatestDeploymentId: activeDeployment,
     getEncryptionKeyForRun: createKeyring(

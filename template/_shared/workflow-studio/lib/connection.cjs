@@ -246,4 +246,4 @@ function backoff(attempt) {
   return ceiling / 2 + Math.random() * (ceiling / 2);
 }
 
-module.exports = { PATHS, createConnection };
+module.exports = { PATHS, createConnection, prepare };

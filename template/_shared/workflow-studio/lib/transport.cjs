@@ -22,6 +22,12 @@ const { urlToHttpOptions } = require('node:url');
  * @property {Uint8Array} body
  */
 /**
+ * @typedef {object} OpenAnswer
+ * @property {number} status
+ * @property {http.IncomingHttpHeaders} headers
+ * @property {AsyncIterable<Uint8Array>} body As it arrives.
+ */
+/**
  * @typedef {object} Target
  * @property {typeof http.request} request
  * @property {http.RequestOptions} options
@@ -74,22 +80,59 @@ function send(baseUrl, exchange) {
 }
 
 /**
+ * Sends a request whose answer lasts, which `timeoutMs` does not limit.
+ *
+ * @param {string} baseUrl
+ * @param {Exchange} exchange
+ * @returns {Promise<OpenAnswer>} Rejects if there is none.
+ */
+async function open(baseUrl, exchange) {
+  if (hasOwnDispatcher()) {
+    const answer = await fetch(baseUrl + exchange.path, fetchInit(exchange));
+    return {
+      status: answer.status,
+      headers: Object.fromEntries(answer.headers),
+      body: /** @type {any} */ (answer.body ?? []),
+    };
+  }
+  const { request, options } = targetOf(baseUrl);
+  return new Promise((resolve, reject) => {
+    const outgoing = request(optionsOf(options, exchange));
+    outgoing.on('error', reject);
+    outgoing.on('response', (answer) => {
+      const { statusCode = 0, headers } = answer;
+      resolve({ status: statusCode, headers, body: answer });
+    });
+    outgoing.end(exchange.body);
+  });
+}
+
+/**
+ * @param {http.RequestOptions} options
+ * @param {Exchange} exchange
+ * @returns {http.RequestOptions}
+ */
+function optionsOf(options, { method, path, headers, body, signal }) {
+  return {
+    ...options,
+    method,
+    path: options.path === '/' ? path : `${options.path}${path}`,
+    headers: body
+      ? { ...headers, 'content-length': String(body.length) }
+      : headers,
+    signal,
+  };
+}
+
+/**
  * @param {Target} target
  * @param {Exchange} exchange
  * @returns {Promise<Answer>}
  */
 function sendKept({ request, options }, exchange) {
-  const { method, path, headers, body, timeoutMs, signal } = exchange;
+  const { body, timeoutMs } = exchange;
   return new Promise((resolve, reject) => {
-    const outgoing = request({
-      ...options,
-      method,
-      path: options.path === '/' ? path : `${options.path}${path}`,
-      headers: body
-        ? { ...headers, 'content-length': String(body.length) }
-        : headers,
-      signal,
-    });
+    const outgoing = request(optionsOf(options, exchange));
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -134,17 +177,12 @@ function hasOwnDispatcher() {
  * @returns {Promise<Answer>}
  */
 async function sendByFetch(baseUrl, exchange) {
-  const { method, path, headers, body, timeoutMs, signal } = exchange;
+  const { path, timeoutMs, signal } = exchange;
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
     const answer = await fetch(baseUrl + path, {
-      method,
-      headers,
-      body: /** @type {BodyInit | undefined} */ (body),
+      ...fetchInit(exchange),
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      redirect: 'manual',
-      // Next.js patches fetch; without this it may try to cache the answer.
-      cache: 'no-store',
     });
     return {
       status: answer.status,
@@ -158,4 +196,20 @@ async function sendByFetch(baseUrl, exchange) {
   }
 }
 
-module.exports = { send };
+/**
+ * @param {Exchange} exchange
+ * @returns {RequestInit}
+ */
+function fetchInit({ method, headers, body, signal }) {
+  return {
+    method,
+    headers,
+    body: /** @type {BodyInit | undefined} */ (body),
+    signal,
+    redirect: 'manual',
+    // Next.js patches fetch; without this it may try to cache the answer.
+    cache: 'no-store',
+  };
+}
+
+module.exports = { open, send };

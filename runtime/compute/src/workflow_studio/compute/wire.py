@@ -7,6 +7,7 @@ strings, times as integer milliseconds since 1970-01-01 UTC, and an absent optio
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Any, Final, Literal
 import cbor2
 
 CBOR_MEDIA_TYPE: Final = "application/cbor"
+CBOR_SEQUENCE_MEDIA_TYPE: Final = "application/cbor-seq"
 MAX_DEPTH: Final = 64
 """Nesting accepted in a CBOR body. The protocol itself needs less than ten levels."""
 
@@ -24,6 +26,8 @@ MAX_VALUES: Final = 200_000
 _SMALL: Final = 256 * 1024
 _LONG_ARGUMENTS: Final = {24: 1, 25: 2, 26: 4, 27: 8}
 _DATE_TAG: Final = 1
+_ITEM_HEAD: Final = struct.Struct(">BI")
+_BYTE_STRING: Final = 0x5A
 
 
 class WireFormatError(ValueError):
@@ -57,6 +61,11 @@ _TAGS: Final = _Tags({_DATE_TAG: _date})
 def encode(value: Any) -> bytes:
     """Return ``value`` as CBOR. Dates become epoch times, the only form that the JavaScript side reads."""
     return cbor2.dumps(value, datetime_as_timestamp=True)
+
+
+def sequence_item(content: bytes) -> bytes:
+    """Return bytes as an item of a CBOR sequence: a byte string, the length of which always takes 32 bits."""
+    return _ITEM_HEAD.pack(_BYTE_STRING, len(content)) + content
 
 
 def decode(data: bytes) -> Any:

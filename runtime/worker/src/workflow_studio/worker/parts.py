@@ -171,6 +171,23 @@ class StoredChunks:
     closed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What a stream has grown by.
+
+    Attributes:
+        stream: Its name.
+        first: The index of the first of the new chunks; without any, how many there are.
+        chunks: The new chunks, in clear.
+        closed: Whether it is closed, and these are its last chunks.
+    """
+
+    stream: str
+    first: int
+    chunks: Sequence[bytes] = field(repr=False)
+    closed: bool
+
+
 class Streams(Protocol):
     """Where the chunks of streams are kept.
 
@@ -218,6 +235,26 @@ class Streams(Protocol):
 
         Whoever waits for the stream looks at it then. A call too many does no harm; without one a reader waits until
         its time is up, which is half a minute at most.
+        """
+
+
+@runtime_checkable
+class CanAppendLast(Protocol):
+    """Streams that append the last chunks of a stream and close it, as one unit."""
+
+    async def append_last(self, write: StreamWrite, /) -> None:
+        """Do what ``append`` does, and then what ``end`` does. Durable on return."""
+
+
+@runtime_checkable
+class TellsGrowth(Protocol):
+    """Streams that hand over what they have stored, so that readers who wait for it need not read it back."""
+
+    def on_grown(self, callback: Callable[[Growth], None], /) -> None:
+        """Have ``callback`` called on the worker's event loop, once that is durable, with what a stream has grown by.
+
+        It takes the place of the call that :meth:`Streams.on_growth` asked for. What other processes have stored is
+        told by that.
         """
 
 

@@ -2,8 +2,9 @@
 
 ``cbor.cjs`` is the encoding, made of ``cbor-encode.cjs``, ``cbor-decode.cjs`` and what both agree on
 (``cbor-rules.cjs``); ``errors.cjs`` makes the errors, ``queue.cjs`` has the message envelope and the queue handler,
-``streams.cjs`` the streams, ``polling.cjs`` the wait for a run's end, and ``world.cjs`` puts the Workflow SDK's World
-interface over a transport. They are CommonJS, need Node.js 20 and nothing else, and stay together in one folder.
+``streams.cjs`` the streams (``stream-reads.cjs``, ``stream-writes.cjs``), ``polling.cjs`` the wait for a run's end, and
+``world.cjs`` puts the Workflow SDK's World interface over a transport. They are CommonJS, need Node.js 20 and nothing
+else, and stay together in one folder.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ FILES: Final = (
     "cbor.cjs",
     "errors.cjs",
     "queue.cjs",
+    "stream-reads.cjs",
+    "stream-writes.cjs",
     "streams.cjs",
     "polling.cjs",
     "world.cjs",

@@ -48,6 +48,7 @@ from workflow_studio.worker.engine.skipping import TimeSkipping
 from workflow_studio.worker.engine.starts import Starts
 from workflow_studio.worker.engine.stream_rows import DatabaseStreams
 from workflow_studio.worker.engine.streams import Streams
+from workflow_studio.worker.engine.tails import Tails
 from workflow_studio.worker.engine.workers import DEFAULT_LEASE_SECONDS, WorkerInfo, Workers
 from workflow_studio.worker.engine.world import World
 from workflow_studio.worker.objects import MemoryObjects
@@ -159,7 +160,7 @@ class Engine:
         self.runs = Runs(database, queries, self.queue, clock, idempotency, starts, endings)
         self.skipping = TimeSkipping(database, self.queue, clock)
         self.streams = Streams(
-            streams or DatabaseStreams(database, clock), self.keyring, Signals(bus=bus, name="streams")
+            streams or DatabaseStreams(database, clock), self.keyring, Tails(bus=bus, name="streams")
         )
         self.following = Following(self.streams, self.runs, self.ended)
         self.recovery = Recovery(database, self.queue, clock, self.workers)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from workflow_studio.worker.engine import params
-from workflow_studio.worker.engine.signals import first_of
 from workflow_studio.worker.engine.transitions import TERMINAL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
     from workflow_studio.worker.engine.run_views import RunViews
     from workflow_studio.worker.engine.signals import Signals
     from workflow_studio.worker.engine.streams import Streams
+    from workflow_studio.worker.engine.tails import Tail
 
 SILENCE_SECONDS: Final = 15.0
 """How long nothing may be said: what is between the worker and a reader takes a silent connection for a dead one."""
@@ -42,8 +42,22 @@ class StreamPart:
     done: bool = False
 
 
+class _Over:
+    """Whether the follower of a stream must look whether the stream's run has ended."""
+
+    __slots__ = ("_tail", "unclear")
+
+    def __init__(self, tail: Tail) -> None:
+        self._tail = tail
+        self.unclear = True
+
+    def set(self) -> None:
+        self.unclear = True
+        self._tail.wake()
+
+
 class Following:
-    """Follows streams. At most :data:`.streams.MAX_READ_BYTES` of one are held at a time."""
+    """Follows streams. Of each, at most :data:`.streams.MAX_READ_BYTES` are held, and :data:`.tails.MAX_HELD`."""
 
     def __init__(self, streams: Streams, runs: RunViews, ended: Signals) -> None:
         self._streams = streams
@@ -51,45 +65,63 @@ class Following:
         self._ended = ended
 
     async def follow(
-        self, run_id: str, name: str, start_index: int, *, waits: bool, stopping: asyncio.Event
+        self, run_id: str | None, name: str, start_index: int, *, waits: bool, stopping: asyncio.Event
     ) -> AsyncGenerator[StreamPart, None]:
         """Give a stream in parts, the first of them at once; the last one ``ends``.
 
         Args:
-            run_id: The run it is of: when that has ended, nothing more is waited for.
+            run_id: The run it is of: when that has ended, nothing more is waited for. Without one, only the stream's
+                own end is.
             name: Its name.
             start_index: The first chunk; a negative one counts from the end as it is now.
             waits: Whether to wait for what is written from now on.
             stopping: Ends it.
         """
-        at = start_index
+        loop = asyncio.get_running_loop()
+        at = await self._streams.first_index(name, start_index)
         silent = True  # until the first part is given
-        with self._streams.grown.listening(name) as grown, self._ended.listening(run_id) as over:
-            while True:
-                is_over = await self._is_over(run_id)
-                found = await self._streams.read(params.StreamsRead(name=name, start_index=at))
-                chunks, at = tuple(found["chunks"]), found["nextIndex"]
-                begun = at - len(chunks)
-                if found["done"]:
-                    yield StreamPart(begun, chunks, at, ends=True, done=True)
-                    return
-                if chunks or silent:
-                    yield StreamPart(begun, chunks, at)
-                    silent = False
-                if chunks:
-                    continue
-                loop = asyncio.get_running_loop()
-                deadline = loop.time() + (_AFTER_END_SECONDS if is_over else SILENCE_SECONDS)
-                waiting = waits and not stopping.is_set()
-                if waiting and is_over:
-                    waiting = await first_of(deadline, grown.wait_until(deadline))
-                elif waiting:
-                    heard = (grown.wait_until(deadline), over.wait_until(deadline), stopping.wait())
-                    silent = not await first_of(deadline, *heard)
-                if not waiting or stopping.is_set():
-                    yield StreamPart(at, (), at, ends=True)
-                    return
+        must_read = is_over = False
+        with self._streams.grown.following(name) as tail, _waking(tail, stopping):
+            over = _Over(tail)
+            with nullcontext() if run_id is None else self._ended.waking(run_id, over):
+                while True:
+                    if run_id is not None and over.unclear:
+                        over.unclear = False
+                        is_over = await self._is_over(run_id)
+                    part = None if must_read else tail.take(at)
+                    if part is None:
+                        part = await self._streams.next_part(name, at)
+                    chunks, done, must_read = part.chunks, part.ends, part.more
+                    begun, at = at, at + len(chunks)
+                    if chunks or done or silent:
+                        yield StreamPart(begun, tuple(chunks), at, ends=done, done=done)
+                        silent = False
+                    if done:
+                        return
+                    if must_read:
+                        continue
+                    waiting = waits and not stopping.is_set()
+                    if waiting:
+                        patience = _AFTER_END_SECONDS if is_over else SILENCE_SECONDS
+                        heard = await tail.wait_until(loop.time() + patience)
+                        if not heard:
+                            silent = over.unclear = must_read = True
+                            waiting = not is_over
+                    if not waiting or stopping.is_set():
+                        yield StreamPart(at, (), at, ends=True)
+                        return
 
     async def _is_over(self, run_id: str) -> bool:
         run = await self._runs.get(run_id, with_payloads=False)
         return run["status"] in TERMINAL
+
+
+@contextmanager
+def _waking(tail: Tail, stopping: asyncio.Event) -> Iterator[None]:
+    """Wake the follower when the worker is about to stop."""
+    stopped = asyncio.ensure_future(stopping.wait())
+    stopped.add_done_callback(lambda _: tail.wake())
+    try:
+        yield
+    finally:
+        stopped.cancel()

@@ -146,13 +146,14 @@ class Publish(Params):
 
 
 class StreamsWrite(Params):
-    """Parameters of ``streams.write``."""
+    """Parameters of ``streams.write``; with ``closes``, nothing comes after these chunks."""
 
     name: Name
     run_id: str
     chunks: list[bytes]
     writer_id: Name
     sequence: Integer
+    closes: bool | None = False
 
 
 class StreamsClose(Params):
@@ -163,11 +164,12 @@ class StreamsClose(Params):
 
 
 class StreamsRead(Params):
-    """Parameters of ``streams.read``."""
+    """Parameters of ``streams.read``. ``follow`` is for callers over HTTP."""
 
     name: Name
     start_index: Integer | None = 0
     wait_ms: WaitMs | None = 0
+    follow: bool | None = False
 
 
 class StreamsOfRun(Params):

@@ -9,12 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
     from workflow_studio.worker.engine.bus import Bus
+
+
+class Hearing(Protocol):
+    """What a signal sets; an event is one."""
+
+    def set(self) -> None:
+        """Hear of it."""
 
 
 class Listener:
@@ -62,7 +69,7 @@ class Signals:
             bus.on(name, self._wake)
             bus.on_gap(self._wake_all)
         self._listeners = 0
-        self._listening: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._listening: defaultdict[str, set[Hearing]] = defaultdict(set)
 
     @property
     def listeners(self) -> int:
@@ -72,6 +79,10 @@ class Signals:
     def give(self, topic: str) -> None:
         """Wake all who listen to ``topic``. To be called on the event loop, after the commit."""
         self._wake(topic)
+        self._tell_others(topic)
+
+    def _tell_others(self, topic: str) -> None:
+        """Have the other workers wake those who listen to ``topic`` there."""
         if self._bus is not None:
             self._bus.hint(self._name, topic)
 
@@ -90,10 +101,16 @@ class Signals:
             yield Listener(None)
             return
         heard = asyncio.Event()
+        with self.waking(topic, heard):
+            yield Listener(heard)
+
+    @contextmanager
+    def waking(self, topic: str, heard: Hearing) -> Iterator[None]:
+        """Have ``heard`` told of ``topic``, as long as this lasts."""
         self._listeners += 1
         self._listening[topic].add(heard)
         try:
-            yield Listener(heard)
+            yield
         finally:
             self._listeners -= 1
             self._listening[topic].discard(heard)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select
 
-from workflow_studio.worker.parts import StoredChunks, StoredStream
+from workflow_studio.worker.parts import Growth, StoredChunks, StoredStream
 from workflow_studio.worker.store import LAZILY, tables
+from workflow_studio.worker.store.statements import Statement, insert_row, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +26,8 @@ _C: Final = tables.stream_chunks
 _NOTED: Final = tables.stream_runs
 _COLUMNS: Final = (_T.c.name, _T.c.chunk_count, _T.c.closed_at, _T.c.created_at)
 
-_STREAM: Final = select(_T).where(_T.c.name == bindparam("stream")).with_for_update()
-_STATE: Final = select(*_COLUMNS).where(_T.c.name == bindparam("stream"))
+_STREAM: Final = Statement(select(_T).where(_T.c.name == bindparam("stream")).with_for_update())
+_STATE: Final = Statement(select(*_COLUMNS).where(_T.c.name == bindparam("stream")))
 _OF_RUN: Final = (
     select(*_COLUMNS)
     .join(_NOTED, _NOTED.c.name == _T.c.name)
@@ -34,8 +35,8 @@ _OF_RUN: Final = (
     .order_by(_NOTED.c.name)
     .limit(bindparam("rows"))
 )
-_IS_OF_RUN: Final = select(_NOTED.c.name).where(
-    _NOTED.c.run_id == bindparam("run"), _NOTED.c.name == bindparam("stream")
+_IS_OF_RUN: Final = Statement(
+    select(_NOTED.c.name).where(_NOTED.c.run_id == bindparam("run"), _NOTED.c.name == bindparam("stream"))
 )
 _CHUNKS: Final = (
     select(_C.c.chunk_index, _C.c.data)
@@ -44,7 +45,7 @@ _CHUNKS: Final = (
     .limit(bindparam("rows"))
     .execution_options(**LAZILY)
 )
-_WRITTEN: Final = (
+_WRITTEN: Final = Statement(
     select(_C.c.part)
     .where(
         _C.c.name == bindparam("stream"), _C.c.writer_id == bindparam("writer"), _C.c.sequence == bindparam("number")
@@ -60,46 +61,47 @@ class DatabaseStreams:
         self._database = database
         self._clock = clock
         self._grown: list[Callable[[str], None]] = []
+        self._told: list[Callable[[Growth], None]] = []
 
     def on_growth(self, callback: Callable[[str], None], /) -> None:
         """Have ``callback`` called with the name of a stream that has grown or is closed."""
         self._grown.append(callback)
 
+    def on_grown(self, callback: Callable[[Growth], None], /) -> None:
+        """Have ``callback`` called with what a stream has grown by, where this process has stored it."""
+        self._told.append(callback)
+
     async def append(self, write: StreamWrite, /) -> None:
         """Append chunks, as one unit and once."""
+        await self._database.write(lambda transaction: self._append(transaction, write, closes=False))
 
-        def work(transaction: Transaction) -> None:
-            count, closed = self._open(transaction, write.stream, write.run_id)
-            if closed or not write.chunks:
-                return
-            key = {"stream": write.stream, "writer": write.writer_id, "number": write.sequence}
-            if transaction.execute(_WRITTEN, key).first() is not None:
-                return
-            rows = [
-                {
-                    "name": write.stream,
-                    "chunk_index": count + part,
-                    "data": data,
-                    "writer_id": write.writer_id,
-                    "sequence": write.sequence,
-                    "part": part,
-                }
-                for part, data in enumerate(write.stored(count))
-            ]
-            transaction.execute(insert(_C), rows)
-            self._change(transaction, write.stream, chunk_count=count + len(rows))
-
-        await self._database.write(work)
+    async def append_last(self, write: StreamWrite, /) -> None:
+        """Append chunks, as one unit and once, and close the stream."""
+        await self._database.write(lambda transaction: self._append(transaction, write, closes=True))
 
     async def end(self, stream: str, run_id: str, /) -> None:
         """Close a stream; closing it again changes nothing."""
 
         def work(transaction: Transaction) -> None:
-            _, closed = self._open(transaction, stream, run_id)
+            count, closed = self._open(transaction, stream, run_id)
             if not closed:
-                self._change(transaction, stream, closed_at=self._clock())
+                self._change(transaction, Growth(stream, count, (), closed=True))
 
         await self._database.write(work)
+
+    def _append(self, transaction: Transaction, write: StreamWrite, *, closes: bool) -> None:
+        connection = transaction.connection
+        count, closed = self._open(transaction, write.stream, write.run_id)
+        if closed:
+            return
+        key = {"stream": write.stream, "writer": write.writer_id, "number": write.sequence}
+        chunks = write.chunks if _WRITTEN.first(connection, key) is None else ()
+        if chunks:
+            for part, data in enumerate(write.stored(count)):
+                row = {"name": write.stream, "chunk_index": count + part, "data": data, "part": part}
+                insert_row(connection, _C, row | {"writer_id": write.writer_id, "sequence": write.sequence})
+        if chunks or closes:
+            self._change(transaction, Growth(write.stream, count, chunks, closed=closes))
 
     async def read(self, stream: str, start: int, max_chunks: int, max_bytes: int, /) -> StoredChunks:
         """Return chunks from an index on."""
@@ -107,46 +109,53 @@ class DatabaseStreams:
 
     async def look(self, stream: str, /) -> StoredStream | None:
         """Return what a stream is like; None if it is not there."""
-        row = await self._database.read(lambda connection: connection.execute(_STATE, {"stream": stream}).first())
+        row = await self._database.read(lambda connection: _STATE.first(connection, {"stream": stream}))
         return None if row is None else _stored(row)
 
     async def of_run(self, run_id: str, after: str, limit: int, /) -> list[StoredStream]:
         """Return streams that were written or closed under a run, by name."""
         key = {"run": run_id, "after": after, "rows": limit}
-        rows = await self._database.read(lambda connection: connection.execute(_OF_RUN, key).all())
+        rows = await self._database.read(lambda connection: connection.execute(_OF_RUN, key).mappings().all())
         return [_stored(row) for row in rows]
 
     async def is_of_run(self, stream: str, run_id: str, /) -> bool:
         """Tell whether a stream was written or closed under a run."""
         key = {"run": run_id, "stream": stream}
-        return await self._database.read(lambda connection: connection.execute(_IS_OF_RUN, key).first() is not None)
+        return await self._database.read(lambda connection: _IS_OF_RUN.first(connection, key) is not None)
 
     def _open(self, transaction: Transaction, name: str, run_id: str) -> tuple[int, bool]:
         """Return how many chunks a stream has and whether it is closed; make it if it is not there."""
-        row = transaction.execute(_STREAM, {"stream": name}).first()
+        connection = transaction.connection
+        row = _STREAM.first(connection, {"stream": name})
         if row is None:
             values = {"name": name, "run_id": run_id, "chunk_count": 0, "created_at": self._clock()}
-            transaction.execute(insert(_T), values)
-        if row is None or row.run_id != run_id:
+            insert_row(connection, _T, values)
+        if row is None or row["run_id"] != run_id:
             key = {"run": run_id, "stream": name}
-            if transaction.execute(_IS_OF_RUN, key).first() is None:
-                transaction.execute(insert(_NOTED), {"run_id": run_id, "name": name})
-        return (0, False) if row is None else (row.chunk_count, row.closed_at is not None)
+            if _IS_OF_RUN.first(connection, key) is None:
+                insert_row(connection, _NOTED, {"run_id": run_id, "name": name})
+        return (0, False) if row is None else (row["chunk_count"], row["closed_at"] is not None)
 
-    def _change(self, transaction: Transaction, name: str, **values: int) -> None:
-        transaction.execute(update(_T).where(_T.c.name == name).values(**values))
-        transaction.after_commit(lambda: self._tell(name))
+    def _change(self, transaction: Transaction, growth: Growth) -> None:
+        values: dict[str, int] = {"chunk_count": growth.first + len(growth.chunks)}
+        if growth.closed:
+            values["closed_at"] = self._clock()
+        update_rows(transaction.connection, _T, values, name=growth.stream)
+        transaction.after_commit(lambda: self._tell(growth))
 
-    def _tell(self, name: str) -> None:
-        for callback in self._grown:
-            callback(name)
+    def _tell(self, growth: Growth) -> None:
+        for told in self._told:
+            told(growth)
+        if not self._told:
+            for grown in self._grown:
+                grown(growth.stream)
 
 
 def _read(connection: Connection, name: str, start: int, max_chunks: int, max_bytes: int) -> StoredChunks:
-    row = connection.execute(_STATE, {"stream": name}).first()
+    row = _STATE.first(connection, {"stream": name})
     if row is None:
         return StoredChunks()
-    count, closed = row.chunk_count, row.closed_at is not None
+    count, closed = row["chunk_count"], row["closed_at"] is not None
     chunks: list[bytes] = []
     size = 0
     end = min(count, start + max_chunks)
@@ -164,4 +173,4 @@ def _read(connection: Connection, name: str, start: int, max_chunks: int, max_by
 
 
 def _stored(row: Any) -> StoredStream:
-    return StoredStream(row.name, row.chunk_count, row.closed_at is not None, row.created_at)
+    return StoredStream(row["name"], row["chunk_count"], row["closed_at"] is not None, row["created_at"])

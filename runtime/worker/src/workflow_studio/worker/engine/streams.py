@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.params import MAX_PAGE, MAX_WAIT_MS
 from workflow_studio.worker.engine.queries import MAX_PAGE_BYTES
-from workflow_studio.worker.parts import StoredChunks, StreamWrite
+from workflow_studio.worker.engine.tails import Part
+from workflow_studio.worker.parts import CanAppendLast, StoredChunks, StreamWrite, TellsGrowth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker import parts
     from workflow_studio.worker.engine import params as p
     from workflow_studio.worker.engine.encryption import Keyring
-    from workflow_studio.worker.engine.signals import Signals
+    from workflow_studio.worker.engine.tails import Tails
 
 MAX_READ_BYTES: Final = 1024 * 1024
 """At most so much is read at a time, save that one chunk is always whole."""
@@ -38,21 +39,28 @@ class Streams:
         grown: See below.
 
     Attributes:
-        grown: Tells of streams that have grown or are closed, by their names.
+        grown: Tells of streams that have grown or are closed, by their names, and where it is known, by what.
     """
 
-    def __init__(self, store: parts.Streams, keyring: Keyring, grown: Signals) -> None:
+    def __init__(self, store: parts.Streams, keyring: Keyring, grown: Tails) -> None:
         self._store = store
         self._keyring = keyring
         self.grown = grown
         store.on_growth(grown.give)
+        if isinstance(store, TellsGrowth):
+            store.on_grown(grown.grow)
 
     async def write(self, params: p.StreamsWrite) -> dict[str, Any]:
         """Append chunks, as one unit and once: a repeat of the same write changes nothing, nor does one after close."""
         seal = self._keyring.stream(params.name).seal
-        await self._store.append(
-            StreamWrite(params.name, params.run_id, params.writer_id, params.sequence, params.chunks, seal)
-        )
+        write = StreamWrite(params.name, params.run_id, params.writer_id, params.sequence, params.chunks, seal)
+        if not params.closes:
+            await self._store.append(write)
+        elif isinstance(self._store, CanAppendLast):
+            await self._store.append_last(write)
+        else:
+            await self._store.append(write)
+            await self._store.end(params.name, params.run_id)
         return {}
 
     async def close(self, params: p.StreamsClose) -> dict[str, Any]:
@@ -62,19 +70,27 @@ class Streams:
 
     async def read(self, params: p.StreamsRead) -> dict[str, Any]:
         """Return chunks from an index on, waiting for the first of them or the close if told to."""
-        start = params.start_index or 0
         deadline = asyncio.get_running_loop().time() + min(params.wait_ms or 0, MAX_WAIT_MS) / 1000
         with self.grown.listening(params.name) as listener:
-            if start < 0:
-                found = await self._store.look(params.name)
-                start = max(0, start + (found.count if found else 0))
+            start = await self.first_index(params.name, params.start_index or 0)
             while True:
-                part = await self._store.read(params.name, start, _ALL, MAX_READ_BYTES)
-                next_index = start + len(part.chunks)
-                done = part.closed and next_index >= part.count
-                if part.chunks or done or not await listener.wait_until(deadline):
-                    chunks = await self._opened(params.name, start, part)
-                    return {"chunks": chunks, "nextIndex": next_index, "done": done}
+                part = await self.next_part(params.name, start)
+                if part.chunks or part.ends or not await listener.wait_until(deadline):
+                    return {"chunks": part.chunks, "nextIndex": start + len(part.chunks), "done": part.ends}
+
+    async def first_index(self, name: str, start_index: int) -> int:
+        """Return the index that a reader begins at; a negative one counts from the end as it is now."""
+        if start_index >= 0:
+            return start_index
+        found = await self._store.look(name)
+        return max(0, start_index + (found.count if found else 0))
+
+    async def next_part(self, name: str, start: int) -> Part:
+        """Return chunks from an index on that are stored: :data:`MAX_READ_BYTES` at most, but one chunk is whole."""
+        found = await self._store.read(name, start, _ALL, MAX_READ_BYTES)
+        chunks = await self._opened(name, start, found)
+        is_all = start + len(chunks) >= found.count
+        return Part(chunks, ends=found.closed and is_all, more=not is_all)
 
     async def list(self, params: p.StreamsOfRun) -> dict[str, Any]:
         """Return the names of the streams that were written or closed under a run."""
@@ -124,7 +140,7 @@ class Streams:
         return {"tailIndex": found.count - 1, "done": found.closed}
 
     async def _opened(self, name: str, start: int, part: StoredChunks) -> Sequence[bytes]:
-        if not self._keyring.encrypts:
+        if not self._keyring.encrypts or not part.chunks:
             return list(part.chunks)
         opened = self._keyring.stream(name).open
 

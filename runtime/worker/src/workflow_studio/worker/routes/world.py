@@ -17,13 +17,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.ids import ENCRYPTION_HEADER
 from workflow_studio.compute.scopes import ComputeScope
-from workflow_studio.compute.wire import CBOR_MEDIA_TYPE, ENDPOINTS, Endpoint, decode, encode
+from workflow_studio.compute.wire import CBOR_MEDIA_TYPE, CBOR_SEQUENCE_MEDIA_TYPE, ENDPOINTS, Endpoint, decode, encode
 from workflow_studio.worker.auth import Needs
 from workflow_studio.worker.engine.keys import ApiKey
 from workflow_studio.worker.engine.params import AppBatch, AppCall, parse
 from workflow_studio.worker.idempotent import HEADER, idempotency_key
 from workflow_studio.worker.ports import BatchedCall, IdempotencyKey
 from workflow_studio.worker.problems import problem
+from workflow_studio.worker.routes.followed import followed
 from workflow_studio.worker.services import Services, Worker, environment_of, services_of
 
 router = APIRouter(tags=["world"])
@@ -31,10 +32,13 @@ router = APIRouter(tags=["world"])
 _WRITES: Final = frozenset({"events.create", "queue.publish"})
 _CLEAR: Final = {ENCRYPTION_HEADER: "none"}
 """Says that runs have no keys, so that nobody has to ask for each."""
-
+_FOLLOWED: Final = "streams.read"
 _ALLOWED: Final = Needs(ComputeScope.WORLD_PROXY)
 _CBOR_BODY: Final = {"requestBody": {"required": True, "content": {CBOR_MEDIA_TYPE: {}}}}
 _CBOR_ANSWER: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {CBOR_MEDIA_TYPE: {}}}}
+_FOLLOWED_ANSWER: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {CBOR_MEDIA_TYPE: {}, CBOR_SEQUENCE_MEDIA_TYPE: {}}}
+}
 
 
 def _parameters(content: bytes) -> dict[str, Any]:
@@ -62,6 +66,8 @@ async def _answer(endpoint: Endpoint, request: Request, worker: Services, key: A
         return await worker.world(method, {}, None, request)
     content = await _content(request)
     params = _parameters(content)
+    if method == _FOLLOWED and params.get("follow"):
+        return await followed(worker, request, key, params)
     if method == "batch":
         calls = parse(AppBatch, params).calls
         return await worker.batch([_batched(call, request, key) for call in calls], request)
@@ -82,6 +88,8 @@ def _handler(endpoint: Endpoint) -> Handler:
     async def call(request: Request, worker: Worker, key: Annotated[ApiKey, Depends(_ALLOWED)]) -> Response:
         headers = None if worker.engine.keyring.encrypts else _CLEAR
         answer = await _answer(endpoint, request, worker, key)
+        if isinstance(answer, Response):
+            return answer
         return Response(encode(answer), headers=headers, media_type=CBOR_MEDIA_TYPE)
 
     call.__doc__ = f"Call the World's `{endpoint.method}`."
@@ -109,7 +117,7 @@ def _add(endpoint: Endpoint) -> ASGIApp:
         name=endpoint.method,
         operation_id=endpoint.method,
         response_class=Response,
-        responses=_CBOR_ANSWER,
+        responses=_FOLLOWED_ANSWER if endpoint.method == _FOLLOWED else _CBOR_ANSWER,
         openapi_extra=_CBOR_BODY if endpoint.verb == "POST" else None,
     )
     return _direct(handler, router.routes[-1])

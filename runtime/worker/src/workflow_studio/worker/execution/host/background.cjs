@@ -9,8 +9,8 @@
  */
 
 /**
- * After so long without a write there is nothing to flush: the SDK gathers
- * chunks for a fifth of it. A task may last though, as one does whose step
+ * After so long without a write there is nothing to flush: the SDK hands a chunk
+ * on in the next milliseconds. A task may last though, as one does whose step
  * never lets go of a writer.
  */
 const QUIET_MS = 50;
@@ -24,10 +24,25 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 function createBackground() {
   /** @type {Set<Promise<unknown>>} */
   const tasks = new Set();
+  /** @type {Set<Promise<void>>} What was written to streams and is on its way. */
+  const onTheirWay = new Set();
   let writing = 0;
   let lastWrite = 0;
 
+  /** Wait for what is on its way now. More may come all the time. */
+  const stored = async () => {
+    await Promise.all(onTheirWay);
+  };
+
   return {
+    stored,
+
+    /** @param {Promise<void>} write Resolves when it is stored; never rejects. */
+    ahead(write) {
+      onTheirWay.add(write);
+      void write.then(() => onTheirWay.delete(write));
+    },
+
     /** @param {Promise<unknown>} task Never rejects. */
     async finish(task) {
       tasks.add(task);
@@ -53,13 +68,14 @@ function createBackground() {
       while (tasks.size > 0) {
         const now = performance.now();
         const quiet = now - Math.max(since, lastWrite);
-        if (now - since >= FLUSH_LIMIT_MS) return;
-        if (writing === 0 && quiet >= QUIET_MS) return;
+        if (now - since >= FLUSH_LIMIT_MS) break;
+        if (writing === 0 && quiet >= QUIET_MS) break;
         await Promise.race([
           Promise.all(tasks),
           sleep(writing > 0 ? QUIET_MS : QUIET_MS - quiet),
         ]);
       }
+      await stored();
     },
   };
 }

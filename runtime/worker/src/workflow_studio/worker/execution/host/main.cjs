@@ -24,6 +24,8 @@ const { createWork, describe } = require('./work.cjs');
 
 const HEARTBEAT_MS = 1000;
 const DEFAULT_SPEC_VERSION = 3;
+/** How an attempt of a step ends but for well. */
+const ATTEMPT_ENDS = new Set(['step_failed', 'step_retrying']);
 const STREAM_WRITES = new Set(['streams.write', 'streams.close']);
 
 /**
@@ -100,6 +102,8 @@ function main(settings) {
           // Whoever sees that a step or a run has ended sees all it printed.
           work.flushOutput();
           if (params.event.eventType === 'step_completed') await work.flushed();
+          else if (ATTEMPT_ENDS.has(params.event.eventType))
+            await work.stored();
           sent = { ...params, event: positions.inEvent(params.event) };
         }
         const given = eitherOf(signal, work.currentSignal());
@@ -110,6 +114,7 @@ function main(settings) {
         if (STREAM_WRITES.has(method)) work.writes(answered);
         return answered;
       },
+      onAhead: work.ahead,
       specVersion,
       createQueueHandler: registry.createQueueHandler,
       deploymentId,

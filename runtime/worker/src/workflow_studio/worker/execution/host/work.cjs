@@ -90,6 +90,19 @@ function createWork({ artifact, send, callsOf, shown, onDrained }) {
      * @param {Promise<unknown>} write
      */
     writes: (write) => currentBackground()?.writes(write),
+    /**
+     * Keep the process until what the calling code wrote to a stream is stored.
+     *
+     * @param {Promise<void>} stored Never rejects.
+     */
+    async ahead(stored) {
+      count(1);
+      currentBackground()?.ahead(stored);
+      await stored;
+      count(-1);
+    },
+    /** Resolves when what the calling code wrote to streams is stored. */
+    stored: async () => currentBackground()?.stored(),
     /** Resolves when what the calling code left to be flushed is flushed. */
     flushed: async () => currentBackground()?.flushed(),
     inFlight: () => inFlight,
