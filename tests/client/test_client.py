@@ -349,6 +349,7 @@ CALLS = {
     "activate_deployment": (("d",), {"deploymentId": "d", "status": "active"}),
     "rollback_deployment": (("d",), {"deploymentId": "d", "status": "active"}),
     "list_executors": ((), {"data": []}),
+    "list_workers": ((), {"data": []}),
     "list_dead_messages": ((), {"data": []}),
     "retry_dead_message": (("m",), {"messageId": "m", "queueName": "q"}),
 }

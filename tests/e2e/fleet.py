@@ -159,8 +159,13 @@ class Fleet:
             answers.result(_PATIENCE)
 
     def _runs(self, **query: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.worker.get("/v1/runs", workflowName=WORKFLOW, limit="1000", **query)["data"]
-        return found
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.worker.get("/v1/runs", workflowName=WORKFLOW, limit="1000", **query)
+            found += page["data"]
+            if not page["hasMore"]:
+                return found
+            query["cursor"] = page["cursor"]
 
     def check(self, *, interruptions: int) -> None:
         """Compare what people were told, what the steps wrote down and what the worker recorded."""
@@ -193,14 +198,22 @@ class Fleet:
     def check_logs(self, folder: Path) -> None:
         """Look at the event logs themselves; the worker has ended."""
         with copied_store(self.worker, folder) as connection:
-            assert violations(connection) == []
-            query = "SELECT count(*) FROM runs WHERE workflow_name = :name"
-            runs = connection.execute(text(query), {"name": WORKFLOW}).scalar_one()
-            query = "SELECT run_id, correlation_id FROM events WHERE event_type = 'step_completed'"
-            completions = Counter(tuple(row) for row in connection.execute(text(query)))
-            assert len(completions) == len(LEGS) * runs
-            assert set(completions.values()) == {1}, "no step's result is recorded twice"
+            self.check_log_rows(connection)
             assert connection.execute(text("SELECT count(*) FROM messages")).scalar_one() == 0, "nothing is left to do"
+
+    @staticmethod
+    def check_log_rows(connection: Connection) -> None:
+        """Look at the event logs in a database."""
+        assert violations(connection) == []
+        query = "SELECT count(*) FROM runs WHERE workflow_name = :name"
+        runs = connection.execute(text(query), {"name": WORKFLOW}).scalar_one()
+        query = (
+            "SELECT run_id, correlation_id FROM events WHERE event_type = 'step_completed' "
+            "AND run_id IN (SELECT run_id FROM runs WHERE workflow_name = :name)"
+        )
+        completions = Counter(tuple(row) for row in connection.execute(text(query), {"name": WORKFLOW}))
+        assert len(completions) == len(LEGS) * runs
+        assert set(completions.values()) == {1}, "no step's result is recorded twice"
 
     def check_streams(self, folder: Path) -> None:
         """Look whether each run's stream has come to its end. A step that is begun again writes its chunk again."""

@@ -47,7 +47,11 @@ LOCAL_FLAWS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def zoo(prepared_app: PreparedApp, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared Nitro app with the zoo in it, built for both Worlds at once."""
+    return make_zoo(prepared_app, tmp_path_factory)
+
+
+def make_zoo(prepared_app: PreparedApp, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a prepared Nitro app with the zoo in it, built for both Worlds at once."""
     directory = tmp_path_factory.mktemp("zoo") / "app"
     directory.mkdir()
     prepared = prepared_app("nitro")

@@ -225,3 +225,18 @@ def test_the_audit_log_tells_who_did_what(worker: LiveWorker, second: str, capsy
     assert (entry["actor"], entry["status"], entry["code"]) == ("admin", 404, "deployment_not_found")
     out, err = studio(capsys, "audit", "list", "--actor", "nobody")
     assert (out, err) == ([], ["There is no such entry."])
+
+
+# Workers ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_workers_of_the_service_are_shown(worker: LiveWorker, capsys: Capture) -> None:
+    (only,) = studio_json(capsys, "worker", "status")["workers"]
+    assert only["workerId"] == worker.engine.workers.id
+    assert only["leads"]
+    assert only["isThis"]
+    out, err = studio(capsys, "worker", "status")
+    assert out[0] == "worker host process version registered heard of in flight"
+    assert out[1].startswith(f"{only['workerId']} {only['host']} {only['pid']} ")
+    assert out[1].endswith(" 0 leads, answers")
+    assert err == []

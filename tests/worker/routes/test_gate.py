@@ -55,6 +55,7 @@ SCOPES = {
     ("GET", "/v1/runs/{run_id}/output"): "runs:read",
     ("GET", "/v1/activity"): "runs:read",
     ("GET", "/v1/executors"): "runs:read",
+    ("GET", "/v1/workers"): "runs:read",
     ("GET", "/v1/queue/dead"): "runs:read",
     ("POST", "/v1/queue/dead/{message_id}/retry"): "runs:write",
     ("POST", "/v1/keys"): "admin",

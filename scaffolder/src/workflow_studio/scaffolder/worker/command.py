@@ -18,6 +18,7 @@ from workflow_studio.scaffolder.output import get_output
 from workflow_studio.scaffolder.worker.check import check_settings, show_findings
 from workflow_studio.scaffolder.worker.config_file import settings_from_config
 from workflow_studio.scaffolder.worker.launch import ENV_PREFIX, worker_command, worker_environment
+from workflow_studio.scaffolder.worker.status import status
 
 
 class LogLevel(StrEnum):
@@ -53,6 +54,16 @@ _SETTINGS: Final = (
         Annotated[
             Path | None,
             typer.Option("--data-dir", help="Where the database and the artifacts are kept; .workflow-studio/worker."),
+        ],
+    ),
+    Shared(
+        "database_url",
+        Annotated[
+            str | None,
+            typer.Option(
+                "--database-url",
+                help="postgresql://... to share with other workers; with a password, set the variable instead.",
+            ),
         ],
     ),
     Shared(
@@ -124,6 +135,7 @@ def register(app: typer.Typer) -> None:
         _with_settings(check_config),
         examples=("studio worker check-config --settings /etc/workflow-studio.env",),
     )
+    add(worker, "status", status, examples=("studio worker status",))
     app.add_typer(worker, name="worker")
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from workflow_studio.client._calls.base import Call, answer, query, segment
 from workflow_studio.client._filters import Part
 from workflow_studio.compute import wire
-from workflow_studio.compute.api import DeadMessage, Executor, Health, Page, Readiness, WebhookResponse
+from workflow_studio.compute.api import DeadMessage, Executor, Health, Page, Readiness, ServiceWorker, WebhookResponse
 from workflow_studio.compute.ids import ENVIRONMENT_HEADER, DeploymentId, MessageId
 from workflow_studio.compute.interface import Published
 from workflow_studio.compute.messages import envelope
@@ -60,6 +60,10 @@ def readiness() -> Call[Readiness]:
 
 def list_executors() -> Call[Page[Executor]]:
     return Call("GET", "/v1/executors", answer(Page[Executor]))
+
+
+def list_workers() -> Call[Page[ServiceWorker]]:
+    return Call("GET", "/v1/workers", answer(Page[ServiceWorker]))
 
 
 def list_dead_messages(part: Part) -> Call[Page[DeadMessage]]:

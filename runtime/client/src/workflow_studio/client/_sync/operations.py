@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workflow_studio.client._filters import Part
-    from workflow_studio.compute.api import DeadMessage, Executor, Health, Page, Readiness, WebhookResponse
+    from workflow_studio.compute.api import (
+        DeadMessage,
+        Executor,
+        Health,
+        Page,
+        Readiness,
+        ServiceWorker,
+        WebhookResponse,
+    )
     from workflow_studio.compute.ids import DeploymentId, MessageId
     from workflow_studio.compute.interface import Message, Published, PublishOptions
     from workflow_studio.compute.web import WebRequest, WebResponse
@@ -33,6 +41,10 @@ class Operations(Base):
     def list_executors(self) -> Page[Executor]:
         """Return the worker's Node.js processes."""
         return self._send(calls.list_executors())
+
+    def list_workers(self) -> Page[ServiceWorker]:
+        """Return the workers of the service, the one that is here longest first."""
+        return self._send(calls.list_workers())
 
     def list_dead_messages(self, **part: Unpack[Part]) -> Page[DeadMessage]:
         """Return some messages that failed too often and are not delivered any more, newest first."""

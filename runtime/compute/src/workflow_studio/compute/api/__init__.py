@@ -44,6 +44,7 @@ from workflow_studio.compute.api.operations import (
     Executor,
     Health,
     Readiness,
+    ServiceWorker,
     WebhookResponse,
 )
 from workflow_studio.compute.api.output import (
@@ -108,6 +109,7 @@ __all__ = [
     "RotateApiKeyRequest",
     "Run",
     "Sdk",
+    "ServiceWorker",
     "SkipResponse",
     "SkippedTimer",
     "SortOrder",

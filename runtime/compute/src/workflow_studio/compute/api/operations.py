@@ -30,6 +30,36 @@ class Readiness(Answer):
     ready: bool
 
 
+class ServiceWorker(Answer):
+    """A worker of the service: those that share a database are one.
+
+    Attributes:
+        worker_id: Chosen when its process started.
+        epoch: Grows with each registration of a worker.
+        host: The name of its machine.
+        pid: Its process id.
+        version: Its version.
+        started_at: When it registered; anew, if others had taken its work over.
+        heartbeat_at: When it was heard of last.
+        lease_seconds: How long after that others take over what it has in flight.
+        in_flight: How many deliveries it has in flight.
+        is_this: Whether it is the one that answers.
+        leads: Whether it looks after what one worker is to look after.
+    """
+
+    worker_id: str
+    epoch: int
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    heartbeat_at: datetime
+    lease_seconds: float
+    in_flight: int = 0
+    is_this: bool = False
+    leads: bool = False
+
+
 class Executor(Answer):
     """A Node.js process that runs a deployment.
 

@@ -221,6 +221,7 @@ _OWN: Final[dict[str, tuple[Refusal, ...]]] = {
     "get_step": _RUN,
     "get_hook": _HOOK,
     "list_executors": _NONE,
+    "list_workers": _NONE,
     "read_metrics": _NONE,
     "list_dead_messages": _NONE,
     "retry_dead_message": _NONE,
