@@ -60,6 +60,13 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session
+def many_workers(session: nox.Session) -> None:
+    """Run 2,000 runs on three workers that are killed, paused and cut off from their database (about half an hour)."""
+    pytest = (str(BIN / "pytest"), "tests/e2e/test_many_workers.py", *session.posargs)
+    session.run(*pytest, env={"STUDIO_MANY_RUNS": "2000"}, external=True)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure this World against others on this machine (about 40 minutes; needs the npm registry).
 

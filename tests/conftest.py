@@ -19,7 +19,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 HERE = Path(__file__).parent
 TAKING_TURNS = (
     ("bench/test_benchmark.py", "e2e/test_vitest.py", "scaffolder/dev/test_warm_build.py"),
-    ("e2e/test_return_value.py", "e2e/test_sdk_tools.py", "e2e/test_world_testing.py", "e2e/test_zoo.py"),
+    (
+        "e2e/test_many_workers.py",
+        "e2e/test_return_value.py",
+        "e2e/test_sdk_tools.py",
+        "e2e/test_world_testing.py",
+        "e2e/test_zoo.py",
+    ),
     ("e2e/test_python_apps.py", "template/test_apps.py"),
 )
 """Files whose end-to-end tests take minutes: of each group, one runs, others with every commit."""
