@@ -80,7 +80,9 @@ class Batches:
         params = parse(EventsCreate, call.params)
         if params.event.event_type == "run_started":
             raise WorldError("run_started is not sent with others: its answer is the whole log", status=400)
-        return self._events.writing(params, replace(context, idempotency=call.idempotency), environment)
+        repeatable = replace(context, idempotency=call.idempotency)
+        # An executor has answered the SDK already, and looks for refusals only.
+        return self._events.writing(params, repeatable, environment, is_read=context.executor_id is None)
 
     def _ends_delivery(self, calls: Sequence[BatchedCall], context: CallContext) -> bool:
         """Whether nothing of a step's delivery is left to be done: its step has ended, and the run will hear of it."""

@@ -74,9 +74,15 @@ class Events:
             return await self._database.write(self.writing(params, context, environment))
 
     def writing(
-        self, params: EventsCreate, context: CallContext, environment: str
+        self, params: EventsCreate, context: CallContext, environment: str, *, is_read: bool = True
     ) -> Callable[[Transaction], dict[str, Any]]:
         """Return what :meth:`create` does in its transaction; not for run_started, which reads more than it writes.
+
+        Args:
+            params: The event.
+            context: Who creates it.
+            environment: Where a run belongs that it creates.
+            is_read: Whether anybody reads the answer; it is empty otherwise.
 
         Raises:
             WorldError: If the event makes no sense.
@@ -90,9 +96,12 @@ class Events:
             check_run_age(run_id, now)
         append = self._appending(event, context, environment)
         with_payloads = params.with_payloads and event.event_type in _READ_BACK
-        return lambda transaction: self._idempotency.once(
-            transaction, context.idempotency, lambda: _result(append(transaction), with_payloads=with_payloads)
-        )
+
+        def work(transaction: Transaction) -> dict[str, Any]:
+            appended = append(transaction)
+            return _result(appended, with_payloads=with_payloads) if is_read else {}
+
+        return lambda transaction: self._idempotency.once(transaction, context.idempotency, lambda: work(transaction))
 
     def begin(
         self, transaction: Transaction, delivery: Delivery, row: Row, executor_id: str, environment: str
