@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.newer_schema import old_database
 from workflow_studio.scaffolder.cli import main
+from workflow_studio.scaffolder.db.command import readable
 from workflow_studio.worker.store._migrate import HEAD
 
 if TYPE_CHECKING:
@@ -51,3 +52,23 @@ def test_a_refusal_of_the_worker_is_an_error_with_its_code(capsys: Capture) -> N
     answer = capsys.readouterr().out
     assert json.loads(answer)["error"]["code"] == "invalid_settings"
     assert "hush" not in answer
+
+
+def test_the_size_is_told_in_a_table_and_a_few_sentences(folder: Path, capsys: Capture) -> None:
+    old_database(folder / "data/worker.db", "0005")
+    run(capsys, "upgrade", "--data-dir", "data")
+    lines = run(capsys, "size", "--data-dir", "data")
+    assert lines[0].split() == ["TABLE", "ROWS", "SIZE"]
+    assert lines[-2:] == [
+        "Objects: 0 with 0 bytes, 0 of them unused.",
+        "Retention would delete 0 runs, the output of 0 and the chunks of 0 streams.",
+    ]
+    document = json.loads("\n".join(run(capsys, "size", "--data-dir", "data", "--json")))
+    assert document["bytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(None, "-"), (999, "999 bytes"), (1000, "1.0 KB"), (1_234_567, "1.2 MB"), (5e15, "5,000.0 TB")]
+)
+def test_bytes_are_told_in_a_unit(number: int | None, text: str) -> None:
+    assert readable(number) == text

@@ -30,6 +30,7 @@ class Place:
         return ask_database(output, command, *self.arguments, *arguments, database_url=self.database_url)
 
 
+_THOUSAND: Final = 1000.0
 _PLACE: Final = (
     Shared(
         "data_dir",
@@ -56,7 +57,7 @@ _PLACE: Final = (
 def register(app: typer.Typer) -> None:
     """Add ``studio db`` and its commands."""
     group = typer.Typer(
-        help="Upgrade, check and move a worker's database.", no_args_is_help=True, rich_markup_mode=None
+        help="Upgrade, check, measure and move a worker's database.", no_args_is_help=True, rich_markup_mode=None
     )
     add(
         group,
@@ -66,6 +67,7 @@ def register(app: typer.Typer) -> None:
     )
     add(group, "check", with_place(check), examples=("studio db check --settings /etc/workflow-studio.env",))
     add(group, "upgrade", with_place(upgrade), examples=("studio db upgrade --dry-run", "studio db upgrade"))
+    add(group, "size", with_place(size), examples=("studio db size", "studio db size --json"))
     add(
         group,
         "copy",
@@ -129,6 +131,43 @@ def upgrade(
         for step in document["applied"]:
             output.print(f"Applied {step['revision']}: {step['title']}")
     output.document(document)
+
+
+def size(*, place: Place) -> None:
+    """Say how large the database is, and what retention would delete.
+
+    Workers may use the database meanwhile. What would be deleted follows from the same settings as theirs, the
+    WORKFLOW_STUDIO_WORKER_RETAIN_… variables or --settings.
+    """
+    output = get_output()
+    _, document = place.ask(output, "size")
+    about = "about " if document["rowsAreEstimates"] else ""
+    rows = [(table["name"], f"{about}{table['rows']:,}", readable(table["bytes"])) for table in document["tables"]]
+    output.table(
+        ("TABLE", "ROWS", "SIZE"), [row for row, table in zip(rows, document["tables"], strict=True) if table["rows"]]
+    )
+    free = "" if document["freeBytes"] is None else f", {readable(document['freeBytes'])} of it free for new rows"
+    output.print(f"The database has {readable(document['bytes'])}{free}.")
+    stored, expired = document["objects"], document["expired"]
+    output.print(
+        f"Objects: {stored['count']:,} with {readable(stored['bytes'])}, {stored['unusedCount']:,} of them unused."
+    )
+    output.print(
+        f"Retention would delete {expired['runs']:,} runs, the output of {expired['outputs']:,} and "
+        f"the chunks of {expired['streams']:,} streams."
+    )
+    output.document(document)
+
+
+def readable(number: int | None) -> str:
+    """Return a number of bytes as people read it."""
+    if number is None:
+        return "-"
+    value, units = float(number), iter(("KB", "MB", "GB", "TB"))
+    unit = "bytes"
+    while value >= _THOUSAND and (larger := next(units, None)):
+        value, unit = value / _THOUSAND, larger
+    return f"{value:,.0f} {unit}" if unit == "bytes" else f"{value:,.1f} {unit}"
 
 
 def copy(

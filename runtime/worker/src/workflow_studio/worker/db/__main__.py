@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from workflow_studio.worker.announce import explained
-from workflow_studio.worker.db import moving, schema
+from workflow_studio.worker.db import moving, schema, size
 from workflow_studio.worker.db.lines import Progress, ended_by_signals, say
 from workflow_studio.worker.loading import BUILT_IN
 from workflow_studio.worker.settings import load_settings
@@ -27,6 +27,8 @@ from workflow_studio.worker.store.database import is_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from workflow_studio.worker.settings import WorkerSettings
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -59,9 +61,13 @@ def _refused(error: Exception, code: int) -> int:
     return code
 
 
+def _settings(options: argparse.Namespace) -> WorkerSettings:
+    return load_settings(options.settings, data_dir=options.data_dir, database_url=options.database_url)
+
+
 def _location(options: argparse.Namespace) -> str | Path:
     """Return where the settings keep the database."""
-    settings = load_settings(options.settings, data_dir=options.data_dir, database_url=options.database_url)
+    settings = _settings(options)
     if settings.storage != BUILT_IN:
         raise StoreError(
             "The worker's settings choose a storage of their own.",
@@ -101,6 +107,10 @@ def _upgrade(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     return DONE, schema.upgrade(location)
 
 
+def _size(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
+    return DONE, size.size(_location(options), _settings(options).retention)
+
+
 def _copy(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     return DONE, moving.move(with_driver(options.source), with_driver(options.target), Progress())
 
@@ -123,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         ("current", _current, "say which schema the database has"),
         ("check", _check, "say whether an upgrade is needed; then the exit code is 4"),
         ("upgrade", _upgrade, "apply the migrations that are missing"),
+        ("size", _size, "say how large it is, and what retention would delete"),
     ):
         command = commands.add_parser(name, parents=[chosen], help=text)
         command.set_defaults(run=run)

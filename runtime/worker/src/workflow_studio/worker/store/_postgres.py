@@ -276,6 +276,13 @@ def session_and_engine(url: str) -> Iterator[tuple[psycopg.Connection[Any], Engi
             engine.dispose()
 
 
+def reader(url: str) -> Engine:
+    """Return an engine to look at a database with, whoever else uses it."""
+    url = _for_psycopg(url)
+    _first_session(url).close()
+    return _plain_engine(url)
+
+
 async def _listening(connection: psycopg.AsyncConnection[Any]) -> sql.Composed:
     (row,) = await (await connection.execute(f"SELECT {_CHANNEL}")).fetchall()
     return sql.SQL("LISTEN {}").format(sql.Identifier(row[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from typing import TYPE_CHECKING, Any, cast
 
 import filelock
@@ -12,7 +13,6 @@ from sqlalchemy.pool import NullPool
 from workflow_studio.worker.store.errors import StoreError, StoreLockedError
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
@@ -66,6 +66,15 @@ def engine(path: Path) -> Engine:
     )
     event.listen(created, "connect", _configure)
     return created
+
+
+def reader(path: Path) -> Engine:
+    """Return an engine that only looks at a database, whoever else uses it."""
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
 
 def _configure(connection: Any, _record: object) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
-from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
+from workflow_studio.worker.store import _sqlite
 from workflow_studio.worker.store._migrate import Schema, read_schema
 from workflow_studio.worker.store.database import is_postgres, path_of
 from workflow_studio.worker.store.errors import StoreError
@@ -64,11 +62,8 @@ def look_at(location: str | Path) -> DatabaseState:
 
 
 def _schema(path: Path) -> Schema:
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-
     try:
-        with create_engine("sqlite://", creator=connect, poolclass=NullPool).connect() as connection:
+        with _sqlite.reader(path).connect() as connection:
             return read_schema(connection)
     except DBAPIError as error:
         raise StoreError(

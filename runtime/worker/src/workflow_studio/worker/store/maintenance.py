@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 
-__all__ = ["HEAD", "Opened", "alone_with", "opened", "pending", "statements", "upgrade"]
+__all__ = ["HEAD", "Opened", "alone_with", "opened", "pending", "reading", "statements", "upgrade"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,29 @@ def alone_with(location: str | Path, *, create: bool = False) -> Iterator[Engine
                 "A worker is using the PostgreSQL database.", "Stop all of its workers first, then run this again."
             )
         yield database.engine
+
+
+@contextmanager
+def reading(location: str | Path) -> Iterator[Connection]:
+    """Open a database to look at it, beside workers that use it.
+
+    Raises:
+        StoreError: If it cannot be opened, or a statement fails.
+    """
+    if is_postgres(location):
+        # Imported only where it is used: psycopg is an extra.
+        from workflow_studio.worker.store import _postgres  # noqa: PLC0415
+
+        engine = _postgres.reader(str(location))
+    else:
+        engine = _sqlite.reader(path_of(location))
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise StoreError(f"The database failed: {str(error.orig).strip()}.", "Check it, and try again.") from error
+    finally:
+        engine.dispose()
 
 
 def upgrade(location: str | Path) -> None:
