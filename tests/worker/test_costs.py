@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +22,7 @@ from workflow_studio.worker.execution.options import ExecutorOptions
 from workflow_studio.worker.execution.pool import NodeExecutorPool
 from workflow_studio.worker.ports import BatchedCall, CallContext
 from workflow_studio.worker.store import Database
+from workflow_studio.worker.store.statements import Statement
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sized
@@ -71,6 +72,7 @@ class Costs:
     bytes: int = 0
     deliveries: Counter[str] = field(default_factory=Counter)
     commits: int = 0
+    statements: int = 0
 
 
 class CountedPool(NodeExecutorPool):
@@ -125,6 +127,7 @@ class Worker:
             self.costs.bytes - before.bytes,
             self.costs.deliveries - before.deliveries,
             len(self.commits) - commits,
+            self.costs.statements - before.statements,
         )
 
     async def settled(self) -> None:
@@ -135,7 +138,7 @@ class Worker:
 
 
 def _copy(costs: Costs) -> Costs:
-    return Costs(costs.calls.copy(), costs.frames, costs.bytes, costs.deliveries.copy())
+    return replace(costs, calls=costs.calls.copy(), deliveries=costs.deliveries.copy())
 
 
 @pytest.fixture
@@ -155,6 +158,13 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
             counted.bytes += _size(frame)
         return frame
 
+    execute = Statement._execute
+
+    def counted_execute(self: Statement, *args: Any) -> Any:
+        counted.statements += 1
+        return execute(self, *args)
+
+    monkeypatch.setattr(Statement, "_execute", counted_execute)
     monkeypatch.setattr(Connection, "send", counted_send)
     monkeypatch.setattr(Connection, "receive", counted_receive)
     return counted
@@ -209,6 +219,7 @@ async def test_a_sequential_step_costs_two_calls_and_two_commits(worker: Worker)
     assert cost.commits <= 2 * steps + 8
     # Each of the two deliveries is a frame, and so is its end.
     assert cost.frames <= 4 * steps + 2
+    assert cost.statements <= 28 * steps + 40
 
 
 async def test_the_start_of_a_run_is_one_commit(worker: Worker) -> None:
@@ -237,6 +248,7 @@ async def test_a_hundred_parallel_steps_take_few_replays_and_commits(worker: Wor
     assert cost.calls["events.create"] <= 12
     assert cost.calls["queue.publish"] == 0
     assert cost.commits <= 120
+    assert cost.statements <= 21 * 100
 
 
 async def test_the_sdk_looks_through_its_log_as_executors_expect(worker: Worker) -> None:
