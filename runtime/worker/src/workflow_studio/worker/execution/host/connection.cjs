@@ -9,6 +9,8 @@ const { Socket } = require('node:net');
 
 const HEADER_SIZE = 4;
 const MAX_FRAME_SIZE = 64 * 1024 * 1024;
+/** Up to here, to copy a frame takes less than to write it in two parts. */
+const MAX_COPIED_SIZE = 64 * 1024;
 /**
  * What a call stores comes back in the answer to another, beside other things:
  * if it filled a frame, nobody could load it any more.
@@ -113,6 +115,10 @@ function openConnection(fd, protocol, onFrame, onLost) {
     if (body.length > limit) return false;
     const header = Buffer.alloc(HEADER_SIZE);
     header.writeUInt32BE(body.length);
+    if (body.length <= MAX_COPIED_SIZE) {
+      socket.write(Buffer.concat([header, body]));
+      return true;
+    }
     socket.cork();
     socket.write(header);
     socket.write(body);

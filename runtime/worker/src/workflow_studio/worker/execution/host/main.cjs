@@ -11,6 +11,7 @@ const path = require('node:path');
 const { createRegistry, loadArtifact, readSdk } = require('./artifact.cjs');
 const { createCalls } = require('./calls.cjs');
 const { openConnection } = require('./connection.cjs');
+const { createContexts } = require('./contexts.cjs');
 const { createLogs } = require('./logs.cjs');
 const { createPositions } = require('./positions.cjs');
 const {
@@ -66,6 +67,7 @@ function main(settings) {
     die,
   );
   const logs = createLogs();
+  const contexts = createContexts();
   const work = createWork({
     artifact: () => artifact,
     send: connection.send,
@@ -86,6 +88,7 @@ function main(settings) {
         errors.errorFromWire,
       ),
     shown: positions.inText,
+    onReplayed: contexts.prepareSoon,
     onDrained: () => void connection.flush().then(() => process.exit(0)),
   });
 
@@ -124,6 +127,7 @@ function main(settings) {
     }),
   );
   survive();
+  contexts.serve();
   work.watchOutput();
   positions.watchScripts();
   consumeOnce();

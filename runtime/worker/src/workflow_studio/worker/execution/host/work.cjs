@@ -33,9 +33,10 @@ function describe(error) {
  * @param {(frame: Record<string, unknown>) => boolean} options.send
  * @param {(frame: any) => Calls} options.callsOf Makes the World calls of a delivery.
  * @param {(text: string) => string} options.shown Makes what is printed fit to be read.
+ * @param {() => void} options.onReplayed Called after each replay.
  * @param {() => void} options.onDrained Called once nothing is left after a drain.
  */
-function createWork({ artifact, send, callsOf, shown, onDrained }) {
+function createWork({ artifact, send, callsOf, shown, onReplayed, onDrained }) {
   /**
    * What the calling code prints to. It names the delivery, too.
    *
@@ -139,6 +140,7 @@ function createWork({ artifact, send, callsOf, shown, onDrained }) {
         });
       output.end(printout);
       send({ t: 'delivered', delivery, ...outcome });
+      if (kind === 'workflow') onReplayed();
       count(-1);
     },
 
