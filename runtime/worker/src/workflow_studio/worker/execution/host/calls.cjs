@@ -254,7 +254,8 @@ function createCalls({ kind, first }, call, errorFromWire) {
       if (method === 'events.create') {
         const { eventType, correlationId } = params.event;
         if (
-          first?.eventType === eventType &&
+          first &&
+          first.eventType === eventType &&
           first.correlationId === correlationId
         ) {
           const { answer } = first;

@@ -95,7 +95,8 @@ function openConnection(fd, protocol, onFrame, onLost) {
 
   socket.on('data', (part) => {
     try {
-      for (const frame of reader.push(part)) receive(protocol.decode(frame));
+      const bytes = /** @type {Buffer} */ (part);
+      for (const frame of reader.push(bytes)) receive(protocol.decode(frame));
     } catch (error) {
       onLost(`the worker sent something that is no frame: ${error}`);
     }
