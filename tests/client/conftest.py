@@ -36,3 +36,16 @@ def url(tmp_path):
     finally:
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture
+def naps(monkeypatch):
+    """Have no client pause; return how long each pause would have been."""
+    taken: list[float] = []
+
+    async def nap(seconds):
+        taken.append(seconds)
+
+    monkeypatch.setattr("workflow_studio.client._sync.base.time.sleep", taken.append)
+    monkeypatch.setattr("workflow_studio.client._async.base.anyio.sleep", nap)
+    return taken

@@ -22,16 +22,7 @@ def pause(number):
     return {"cursor": f"a.{number}.0"}
 
 
-@pytest.fixture(autouse=True)
-def naps(monkeypatch):
-    taken = []
-
-    async def nap(seconds):
-        taken.append(seconds)
-
-    monkeypatch.setattr("workflow_studio.client._sync.base.time.sleep", taken.append)
-    monkeypatch.setattr("workflow_studio.client._async.base.anyio.sleep", nap)
-    return taken
+pytestmark = pytest.mark.usefixtures("naps")
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -24,17 +24,12 @@ def page(*positions, finished=False, more=False):
 
 
 @pytest.fixture(autouse=True)
-def naps(monkeypatch):
-    """Record what is slept."""
-    slept = []
-
-    async def nap(seconds):
-        slept.append(seconds)
-
-    monkeypatch.setattr("workflow_studio.client._sync.base.time.sleep", slept.append)
-    monkeypatch.setattr("workflow_studio.client._async.base.anyio.sleep", nap)
+def clock(monkeypatch):
+    """Have no time pass."""
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
-    return slept
+
+
+pytestmark = pytest.mark.usefixtures("naps")
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -49,16 +49,7 @@ def answer(*lines):
     return httpx.Response(200, stream=Lines(*lines), headers={"content-type": "application/x-ndjson"})
 
 
-@pytest.fixture(autouse=True)
-def naps(monkeypatch):
-    taken: list[float] = []
-
-    async def nap(seconds):
-        taken.append(seconds)
-
-    monkeypatch.setattr("workflow_studio.client._sync.base.time.sleep", taken.append)
-    monkeypatch.setattr("workflow_studio.client._async.base.anyio.sleep", nap)
-    return taken
+pytestmark = pytest.mark.usefixtures("naps")
 
 
 @pytest.fixture(params=["sync", "async"])
