@@ -95,3 +95,60 @@ def test_a_built_server_does_not_start_where_its_workflows_would_run_in_the_wron
 def test_the_sdk_calls_an_app_below_a_path(app: App) -> None:
     code = f"{ADAPTER}.prepareServer('/shop'); return globalThis[Symbol.for('@workflow/core/basePath')]"
     assert app.value(code) == "/shop"
+
+
+SENT = """
+const { createServer } = require('node:http');
+const { webhookAsSent, convertSvelteKitRequest } = ADAPTER;
+const seen = [];
+const server = createServer(async (req, res) => {
+  // As adapter-node does without ORIGIN.
+  const { method, headers } = req;
+  const request = new Request(`https://${headers.host}${req.url}`,
+    { method, headers, body: require('node:stream').Readable.toWeb(req), duplex: 'half' });
+  const sent = req.url.startsWith('/api/convert') ? convertSvelteKitRequest({ request, platform: { req } })
+    : webhookAsSent(request, { platform: { req } }, '/shop');
+  seen.push([sent.url.replace(headers.host, 'host'), await sent.text(), sent.headers.get('x-mark'), sent === request]);
+  res.end();
+});
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+for (const [path, headers] of [
+  ['/shop/.well-known/workflow/v1/webhook/a?b=c', {}],
+  ['/shop/.well-known/workflow/v1/webhook/a', { 'x-forwarded-proto': 'https' }],
+  ['/api/convert', {}],
+  ['/shop/orders', {}],
+]) {
+  const url = `http://127.0.0.1:${server.address().port}${path}`;
+  await fetch(url, { method: 'POST', body: 'form=1', headers: { 'x-mark': 'm', ...headers } });
+}
+server.closeAllConnections();
+server.close();
+return seen;
+""".replace("ADAPTER", ADAPTER)
+
+
+def test_a_webhook_has_the_url_that_it_was_sent_to(app: App) -> None:
+    webhook = "//host/shop/.well-known/workflow/v1/webhook/a"
+    assert app.value(SENT) == [
+        [f"http:{webhook}?b=c", "form=1", "m", False],
+        # Behind a proxy that is not known, what adapter-node takes it for is as good as anything.
+        [f"https:{webhook}", "form=1", "m", True],
+        ["http://host/api/convert", "form=1", "m", False],
+        ["https://host/shop/orders", "form=1", "m", True],
+    ]
+    trusted = app.value(SENT, WORKFLOW_STUDIO_TRUSTED_PROXIES="127.0.0.1")
+    assert [url for url, *_ in trusted[:2]] == [f"http:{webhook}?b=c", f"https:{webhook}"]
+
+
+@pytest.mark.parametrize("name", ["ORIGIN", "PROTOCOL_HEADER", "MY_PROTOCOL_HEADER"])
+def test_what_adapter_node_is_told_of_the_origin_counts(app: App, name: str) -> None:
+    assert all(url.startswith("https:") for url, *_ in app.value(SENT, **{name: "x"}))
+
+
+def test_every_request_passes_the_correction_of_webhooks(app: App) -> None:
+    begin = "function internal_respond(request, options, manifest, state) { const url = new URL(request.url);"
+    code, warnings = transform(app, f"{begin} if (forbidden) {{ }} }}", MODULE)
+    assert code is not None
+    corrected = "request = workflowWebhookAsSent(request, state, base);\n\tconst url = new URL(request.url);"
+    assert code.count(corrected) == 1
+    assert warnings == []

@@ -6,10 +6,14 @@
 const { setBasePath } = require('./base-path.cjs');
 const { loadEnvFiles } = require('./lib/env-file.cjs');
 const { assertRemoteReroute } = require('./lib/ownership.cjs');
+const { isTrustedRequest, requestUrl } = require('./lib/request-url.cjs');
 
 /** The SDK's own route, and where the app's routes hand webhooks on. */
 const WEBHOOK =
   /^\/(?:\.well-known\/workflow\/v1|api\/workflow-studio)\/webhook\/[^/]+$/;
+
+/** What tells adapter-node the origin; its option `envPrefix` may stand in front. */
+const ORIGIN = /(?:ORIGIN|PROTOCOL_HEADER)$/;
 
 /**
  * Reads what Vite keeps to import.meta.env, and what a built server does not read
@@ -45,4 +49,50 @@ function isWebhook({ pathname }, base) {
   return pathname.startsWith(base) && WEBHOOK.test(pathname.slice(base.length));
 }
 
-module.exports = { isWebhook, prepareServer, readEnvFiles };
+/**
+ * The request with the URL that it was sent to. Unless it is told the origin,
+ * adapter-node takes every request for one that came by HTTPS. That may be so
+ * behind a proxy of which nobody has said that it is believed.
+ *
+ * @param {Request} request
+ * @param {any} platform What SvelteKit was given with it; adapter-node gives `req`.
+ * @returns {Request}
+ */
+function asSent(request, platform) {
+  const req = platform?.req;
+  if (!req?.socket || !req.headers || request.bodyUsed) {
+    return request;
+  }
+  if (Object.keys(process.env).some((name) => ORIGIN.test(name))) {
+    return request;
+  }
+  const { headers } = req;
+  const isForwarded = headers['x-forwarded-proto'] ?? headers.forwarded;
+  if (isForwarded && !isTrustedRequest(req, {})) {
+    return request;
+  }
+  const url = requestUrl(req);
+  return url === request.url ? request : new Request(url, request);
+}
+
+/**
+ * The same for a webhook; other requests are none of our business.
+ *
+ * @param {Request} request
+ * @param {any} state What SvelteKit knows of the request.
+ * @param {string} base The path that the app lives below.
+ * @returns {Request}
+ */
+function webhookAsSent(request, state, base) {
+  return isWebhook(new URL(request.url), base)
+    ? asSent(request, state?.platform)
+    : request;
+}
+
+module.exports = {
+  asSent,
+  isWebhook,
+  prepareServer,
+  readEnvFiles,
+  webhookAsSent,
+};

@@ -6,9 +6,11 @@ const { toWebRequest } = require('./lib/request.cjs');
 const { proxyTrigger } = require('./lib/trigger.cjs');
 const { proxyWebhook } = require('./lib/webhook.cjs');
 const {
+  asSent,
   isWebhook,
   prepareServer,
   readEnvFiles,
+  webhookAsSent,
 } = require('./sveltekit-server.cjs');
 
 /** @typedef {import('./types').AdapterOptions} AdapterOptions */
@@ -21,6 +23,7 @@ const {
 const PACKAGE = 'workflow-studio';
 const RESPOND = /\/@sveltejs\/kit\/src\/runtime\/server\/respond\.js$/;
 const REFUSAL = 'if (forbidden) {';
+const BEGIN = 'const url = new URL(request.url);';
 
 const PLUGIN = {
   name: PACKAGE,
@@ -56,6 +59,7 @@ function addPlugin(config) {
  * Puts the adapter into the module of SvelteKit's server that every request comes
  * through first. There, before any hook of the app, a built server refuses what
  * looks like a form of another site, and so webhooks; no setting exempts a route.
+ * There, too, webhooks get the URL that they were sent to.
  *
  * @param {string} code
  * @param {string} id
@@ -76,8 +80,8 @@ function enterServer(code, id) {
       ? `${before}if (forbidden && !isWebhookOfWorkflow(url, base)) {${after}`
       : code;
   return {
-    code: `import { isWebhook as isWebhookOfWorkflow, prepareServer as prepareWorkflows } from '${PACKAGE}/sveltekit';
-${checked}
+    code: `import { isWebhook as isWebhookOfWorkflow, prepareServer as prepareWorkflows, webhookAsSent as workflowWebhookAsSent } from '${PACKAGE}/sveltekit';
+${checked.replace(BEGIN, `request = workflowWebhookAsSent(request, state, base);\n\t${BEGIN}`)}
 prepareWorkflows(base);
 `,
     map: null,
@@ -91,7 +95,7 @@ prepareWorkflows(base);
  * @returns {Request}
  */
 function convertSvelteKitRequest(event) {
-  return toWebRequest(event.request ?? event);
+  return asSent(toWebRequest(event.request ?? event), event.platform);
 }
 
 module.exports = {
@@ -100,5 +104,6 @@ module.exports = {
   prepareServer,
   proxyTriggerFromSvelteKit: proxyTrigger,
   proxyWebhookFromSvelteKit: proxyWebhook,
+  webhookAsSent,
   withWorkflowStudioSvelteKit,
 };
