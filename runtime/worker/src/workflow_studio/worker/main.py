@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from workflow_studio.worker import check
+from workflow_studio.worker import check, heap
 from workflow_studio.worker.announce import refuse
 from workflow_studio.worker.app import create_app
 from workflow_studio.worker.engine import EngineError
@@ -59,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValidationError, SettingsError, OSError) as error:
         refuse(error, as_json=as_json)
         return _MISUSED
+    heap.share()
     logging.basicConfig(level=log_level.upper())
     name_requests_in_log()
     logging.getLogger("alembic").setLevel(logging.WARNING)
