@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from workflow_studio.compute.world_errors import WorldError
-from workflow_studio.worker.engine import Capacity, Engine
+from workflow_studio.worker.engine import Capacity, Engine, Limits
 from workflow_studio.worker.engine.dispatcher import Places
 from workflow_studio.worker.ports import Failed, Handled, Undelivered
 from workflow_studio.worker.store import StoreError, _sqlite, _writer
@@ -361,3 +361,18 @@ def test_places_are_free_taken_lent_and_given_back():
     places.lend(Counter())
     places.give_back(Counter({"step": 2, "workflow": 1}))
     assert places.free() == {"workflow": 2, "step": 3}
+
+
+async def test_the_end_of_a_step_lets_in_what_a_limit_held_back(database, clock, world, pool):
+    """By itself: looking again every second would take too long."""
+    engine = Engine(database, clock=clock, limits=Limits.named({"workflow:*": 2}))
+    limited = type(world)(engine, clock, world.deployment_id)
+    run_id = await limited.new_run()
+    dispatcher = engine.dispatcher(pool)
+    await dispatcher.start()
+    for number in range(40):
+        await limited.publish_step(run_id, f"step_{number}")
+    await drained(limited)
+    await dispatcher.stop(grace=5)
+    assert len(steps_of(pool)) == 40
+    assert pool.peak <= 2

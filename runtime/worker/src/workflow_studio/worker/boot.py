@@ -27,7 +27,16 @@ from workflow_studio.worker.composition import (
     storage_of,
 )
 from workflow_studio.worker.computing import serving
-from workflow_studio.worker.engine import MAX_WAITING, Capacity, Engine, EngineError, NewKey, OutputLimits, SeedApiKey
+from workflow_studio.worker.engine import (
+    MAX_WAITING,
+    Capacity,
+    Engine,
+    EngineError,
+    Limits,
+    NewKey,
+    OutputLimits,
+    SeedApiKey,
+)
 from workflow_studio.worker.engine.clock import system_clock
 from workflow_studio.worker.engine.doorbell import InProcessDoorbell
 from workflow_studio.worker.engine.keys import new_secret
@@ -168,6 +177,7 @@ def _engine_of(
         objects=objects,
         retention=settings.retention,
         dead_kept_ms=settings.retain_dead_messages,
+        limits=Limits.named(settings.limits),
     )
 
 

@@ -84,6 +84,8 @@ class BuiltinCompute:
             run_id=request.run_id,
             repeat=repeat,
             caller=caller or CALLER.get(),
+            priority=request.priority,
+            concurrency_key=request.concurrency_key,
             **optional,
         )
         return TriggerResponse(run_id=run["runId"], status=run["status"], deployment_id=run["deploymentId"])

@@ -44,6 +44,8 @@ def _is_a_part(value: str) -> str:
     return value
 
 
+_LIMIT: Final = re.compile(r"(workflow|deployment|key):.+", re.DOTALL)
+
 Part = Annotated[str, AfterValidator(_is_a_part)]
 """Which part the worker uses: :data:`.loading.BUILT_IN`, or ``package.module:factory``; see :mod:`.parts`."""
 
@@ -140,6 +142,8 @@ class WorkerSettings(BaseSettings):
         idle_timeout: Seconds without work after which an executor is retired.
         hang_timeout: Seconds without a sign of life after which an executor is killed.
         concurrency: Deliveries worked on at the same time.
+        limits: How many steps all workers together work on at the same time, by ``workflow:``, ``deployment:`` or
+            ``key:`` and a name; ``*`` is each name that is not listed.
         lease_seconds: Seconds without a sign of life after which other workers take over what a worker has in flight.
         shutdown_delay: Seconds that the worker answers requests for after it was told to stop, saying it is not ready.
         shutdown_grace: Seconds that work in progress gets when the worker stops.
@@ -203,6 +207,7 @@ class WorkerSettings(BaseSettings):
     idle_timeout: float = Field(default=300, gt=0)
     hang_timeout: float = Field(default=120, gt=0)
     concurrency: int = Field(default=64, ge=1, le=10_000)
+    limits: dict[str, Annotated[int, Field(ge=1, le=1_000_000)]] = {}
     lease_seconds: float = Field(default=15, ge=1, le=600)
     shutdown_delay: float = Field(default=0, ge=0, le=300)
     shutdown_grace: float = Field(default=20, ge=0)
@@ -268,6 +273,14 @@ class WorkerSettings(BaseSettings):
         if size != _MASTER_KEY_SIZE:
             raise ValueError("must be 32 bytes in base64, such as `openssl rand -base64 32` prints")
         return key
+
+    @field_validator("limits")
+    @classmethod
+    def _are_limits(cls, limits: dict[str, int]) -> dict[str, int]:
+        for name in limits:
+            if _LIMIT.fullmatch(name) is None:
+                raise ValueError(f"{name!r} must be workflow:, deployment: or key:, and a name or *")
+        return limits
 
     @property
     def external_url(self) -> str:

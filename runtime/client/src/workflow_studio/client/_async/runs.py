@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class AsyncRuns(AsyncBase):
     """Starts runs, looks at them, has them go on or end."""
 
-    async def trigger(
+    async def trigger(  # noqa: PLR0913  # named, and each may be left out
         self,
         workflow: str | TriggerRequest,
         arguments: Sequence[Any] = (),
@@ -43,6 +43,8 @@ class AsyncRuns(AsyncBase):
         run_id: RunId | None = None,
         deployment_id: DeploymentId | None = None,
         spec_version: int | None = None,
+        priority: int | None = None,
+        concurrency_key: str | None = None,
     ) -> TriggerResponse:
         """Start a run.
 
@@ -53,6 +55,8 @@ class AsyncRuns(AsyncBase):
             run_id: The run's id; made up by the worker if absent.
             deployment_id: The deployment to run; the active one if absent.
             spec_version: The World protocol of the run.
+            priority: Where more is due than there are places for, a point counts as a minute of waiting.
+            concurrency_key: The key of a limit that it shares with other runs.
 
         Raises:
             ValueError: If an argument of this method is of the wrong kind.
@@ -64,6 +68,8 @@ class AsyncRuns(AsyncBase):
             run_id=run_id,
             deployment_id=deployment_id,
             spec_version=spec_version,
+            priority=priority,
+            concurrency_key=concurrency_key,
         )
         return await self._send(call)
 

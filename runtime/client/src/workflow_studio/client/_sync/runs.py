@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Runs(Base):
     """Starts runs, looks at them, has them go on or end."""
 
-    def trigger(
+    def trigger(  # noqa: PLR0913  # named, and each may be left out
         self,
         workflow: str | TriggerRequest,
         arguments: Sequence[Any] = (),
@@ -44,6 +44,8 @@ class Runs(Base):
         run_id: RunId | None = None,
         deployment_id: DeploymentId | None = None,
         spec_version: int | None = None,
+        priority: int | None = None,
+        concurrency_key: str | None = None,
     ) -> TriggerResponse:
         """Start a run.
 
@@ -54,6 +56,8 @@ class Runs(Base):
             run_id: The run's id; made up by the worker if absent.
             deployment_id: The deployment to run; the active one if absent.
             spec_version: The World protocol of the run.
+            priority: Where more is due than there are places for, a point counts as a minute of waiting.
+            concurrency_key: The key of a limit that it shares with other runs.
 
         Raises:
             ValueError: If an argument of this method is of the wrong kind.
@@ -65,6 +69,8 @@ class Runs(Base):
             run_id=run_id,
             deployment_id=deployment_id,
             spec_version=spec_version,
+            priority=priority,
+            concurrency_key=concurrency_key,
         )
         return self._send(call)
 

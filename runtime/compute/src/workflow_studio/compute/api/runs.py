@@ -34,6 +34,8 @@ class TriggerRequest(Request):
         deployment_id: The deployment to run; the one that is active in the request's environment if absent or
             ``latest``.
         spec_version: The World protocol of the run; that of the deployment if absent.
+        priority: Its place where more is due than there are places for: a point counts as a minute of waiting.
+        concurrency_key: The key of a limit that it shares with the other runs that name it, such as a customer's id.
     """
 
     workflow_name: str = Field(min_length=1, max_length=1024)
@@ -41,6 +43,8 @@ class TriggerRequest(Request):
     run_id: RunId | None = None
     deployment_id: DeploymentId | None = None
     spec_version: int | None = Field(default=None, ge=2, le=7, strict=True)
+    priority: int | None = Field(default=None, ge=-100, le=100, strict=True)
+    concurrency_key: str | None = Field(default=None, min_length=1, max_length=256)
 
     def arguments(self) -> list[Any]:
         """Return the workflow's arguments."""
@@ -189,6 +193,8 @@ class Run(Answer):
         created_by: The id of the key that started it; None if code of a run did.
         project_id: The project of that key.
         rerun_of: The run whose input it was given anew.
+        priority: Where more is due than there are places for, a point counts as a minute of waiting.
+        concurrency_key: The key of a limit that it shares with other runs.
     """
 
     run_id: RunId
@@ -207,6 +213,8 @@ class Run(Answer):
     created_by: KeyId | None = None
     project_id: str | None = None
     rerun_of: RunId | None = None
+    priority: int | None = None
+    concurrency_key: str | None = None
 
     @property
     def finished(self) -> bool:

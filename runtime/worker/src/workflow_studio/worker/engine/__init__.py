@@ -34,6 +34,7 @@ from workflow_studio.worker.engine.identity import identity_of
 from workflow_studio.worker.engine.journal import Journal
 from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, NewKey, SeedApiKey
 from workflow_studio.worker.engine.leases import Leases
+from workflow_studio.worker.engine.limits import Limits
 from workflow_studio.worker.engine.objects import Objects
 from workflow_studio.worker.engine.output import Output, OutputLimits, OutputQuery
 from workflow_studio.worker.engine.outside_calls import OutsideCalls
@@ -82,6 +83,7 @@ class Engine:
         objects: Keeps artifacts and large payloads; by itself, in memory.
         retention: What is kept for how long; by itself, everything for ever.
         dead_kept_ms: How long dead messages are kept that can do nothing more; None keeps them for ever.
+        limits: How many steps of a workflow, a deployment or a key there may be at the same time.
 
     Attributes:
         bus: Carries what the workers of the service tell each other.
@@ -130,6 +132,7 @@ class Engine:
         objects: parts.ObjectStore | None = None,
         retention: Retention | None = None,
         dead_kept_ms: int | None = DEAD_KEPT_MS,
+        limits: Limits | None = None,
     ) -> None:
         deliveries = Deliveries()
         worker_id = new_id("wrk", clock())
@@ -142,7 +145,7 @@ class Engine:
         admission = Admission()
         self.queue = Queue(database, clock, idempotency, admission, doorbell or InProcessDoorbell())
         self.workers = Workers(database, self.queue, clock, bus, worker_id=worker_id, lease_seconds=lease_seconds)
-        self.leases = Leases(database, self.queue, deliveries, clock, worker_id)
+        self.leases = Leases(database, self.queue, deliveries, clock, worker_id, limits=limits)
         self.dead_letters = DeadLetters(database, self.queue, clock)
         self.retirement = Retirement(database, bus)
         self.environment = Environment(database, clock, VariableKeys(master_key, variable_key_file), bus)
@@ -236,6 +239,7 @@ __all__ = [
     "Dispatcher",
     "Engine",
     "EngineError",
+    "Limits",
     "NewKey",
     "OutputLimits",
     "OutputQuery",

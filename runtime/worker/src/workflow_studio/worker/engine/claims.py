@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, select, update
+from sqlalchemy import bindparam, update
 
 from workflow_studio.compute import wire
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.deliveries import InFlight
-from workflow_studio.worker.engine.queue import READY
+from workflow_studio.worker.engine.turns import Turn
 from workflow_studio.worker.ports import Delivery
 from workflow_studio.worker.store import tables
-from workflow_studio.worker.store.statements import Row, Statement, equals, update_rows
+from workflow_studio.worker.store.statements import Row, Statement, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.deliveries import Deliveries
     from workflow_studio.worker.engine.queue import Kind
+    from workflow_studio.worker.engine.turns import Turns
     from workflow_studio.worker.ports import FirstCall
     from workflow_studio.worker.store import Transaction
 
@@ -29,53 +30,6 @@ UNRESOLVED_MS: Final = 24 * 60 * 60 * 1000
 """How long a message waits for its deployment before it is dead."""
 
 _T: Final = tables.messages
-_OTHER: Final = tables.messages.alias("other")
-
-
-def _is_replayed_now() -> ColumnElement[bool]:
-    same_run = and_(_OTHER.c.run_id == _T.c.run_id, equals(_OTHER.c.kind, "workflow"), _OTHER.c.step_id.is_(None))
-    return exists().where(same_run, equals(_OTHER.c.status, "leased"))
-
-
-_DEPLOYMENT: Final = func.coalesce(tables.runs.c.deployment_id, _T.c.deployment_id, tables.environments.c.deployment_id)
-_DUE: Final = (
-    select(
-        _T.c.message_id,
-        _T.c.kind,
-        _T.c.queue_name,
-        _T.c.body,
-        _T.c.headers,
-        _T.c.run_id,
-        _T.c.step_id,
-        _T.c.deployment_id,
-        _T.c.environment,
-        _T.c.run_at,
-        _T.c.attempt,
-        _T.c.unresolved,
-        _T.c.created_at,
-        tables.runs.c.deployment_id.label("run_deployment_id"),
-        tables.runs.c.environment.label("run_environment"),
-        tables.runs.c.last_slot,
-        tables.runs.c.status.label("run_status"),
-        tables.runs.c.spec_version.label("run_spec_version"),
-        tables.environments.c.deployment_id.label("active_deployment"),
-        tables.deployments.c.id.label("known_deployment"),
-    )
-    .select_from(
-        _T.outerjoin(tables.runs, tables.runs.c.run_id == _T.c.run_id)
-        .outerjoin(tables.environments, tables.environments.c.name == _T.c.environment)
-        .outerjoin(tables.deployments, tables.deployments.c.id == _DEPLOYMENT)
-    )
-    .where(READY)
-    .order_by(_T.c.run_at, _T.c.message_id)
-    .limit(bindparam("rows"))
-    .with_for_update(of=_T, skip_locked=True)
-)
-_IS_HELD_BACK: Final = and_(_T.c.step_id.is_(None), _T.c.run_id.is_not(None), _is_replayed_now())
-_NEXT: Final[dict[Kind, Statement]] = {
-    "workflow": Statement(_DUE.where(equals(_T.c.kind, "workflow"), ~_IS_HELD_BACK)),
-    "step": Statement(_DUE.where(equals(_T.c.kind, "step"))),
-}
 _LEASE: Final = Statement(
     update(_T)
     .where(_T.c.message_id == bindparam("message"))
@@ -128,10 +82,12 @@ class Claims:
         deliveries: Hears of deliveries that begin.
         clock: Tells the time.
         owner: The id of this worker.
+        turns: Says which come next.
     """
 
-    def __init__(self, deliveries: Deliveries, clock: Clock, owner: str) -> None:
+    def __init__(self, deliveries: Deliveries, clock: Clock, owner: str, turns: Turns) -> None:
         self._deliveries = deliveries
+        self._turns = turns
         self._clock = clock
         self._owner = owner
 
@@ -148,25 +104,24 @@ class Claims:
         next_at: dict[Kind, int | None] = {}
         limited: set[Kind] = set()
         for kind, limit in limits.items():
-            found, next_at[kind] = self._claim_kind(transaction, kind, limit, now=now, executors=executors)
+            found, turn = self._claim_kind(transaction, kind, limit, now=now, executors=executors)
             claimed += found
-            if len(found) >= limit:
+            next_at[kind] = turn.next_at
+            if len(found) >= limit or turn.is_held_back:
                 limited.add(kind)
         return Claim(tuple(claimed), next_at, frozenset(limited))
 
     def _claim_kind(
         self, transaction: Transaction, kind: Kind, limit: int, *, now: int, executors: Executors | None
-    ) -> tuple[list[Delivery], int | None]:
-        """Lease messages of a kind, and tell when the next one becomes ready."""
+    ) -> tuple[list[Delivery], Turn]:
+        """Lease messages of a kind, and return the turn that came last."""
         claimed: list[Delivery] = []
         replayed: set[str] = set()
+        turn = Turn([])
         while len(claimed) < limit:
-            wanted = limit - len(claimed) + 1
-            rows = list(_NEXT[kind].rows(transaction.connection, {"rows": wanted}))
-            for row in rows:
-                if row["run_at"] > now:
-                    return claimed, row["run_at"]
-                if len(claimed) >= limit or (is_replay(row) and row["run_id"] in replayed):
+            turn = self._turns.next(transaction, kind, limit - len(claimed), now)
+            for row in turn.rows:
+                if is_replay(row) and row["run_id"] in replayed:
                     continue
                 deployment = _deployment(row)
                 if deployment is None:
@@ -175,10 +130,10 @@ class Claims:
                 if is_replay(row):
                     replayed.add(row["run_id"])
                 claimed.append(self._lease(transaction, row, deployment, now, executors))
-            if len(rows) < wanted:
+            if not turn.has_more:
                 break
             # What was passed over is not due any more; others may be behind it.
-        return claimed, None
+        return claimed, turn
 
     def _lease(
         self, transaction: Transaction, row: Row, deployment: str, now: int, executors: Executors | None

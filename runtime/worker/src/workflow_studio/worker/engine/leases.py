@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, delete, func, select, update
 
 from workflow_studio.worker.engine.claims import Claims, is_replay
+from workflow_studio.worker.engine.limits import Limits
 from workflow_studio.worker.engine.queue import KINDS, LEASED, RELEASED, hasten, lock_queue, pending_replay
+from workflow_studio.worker.engine.turns import Turns
 from workflow_studio.worker.store import tables
 from workflow_studio.worker.store.statements import Row, Statement
 
@@ -55,18 +57,29 @@ class Leases:
         deliveries: Hears of deliveries that begin and end.
         clock: Tells the time.
         owner: The id of this worker.
+        limits: How many steps there may be at the same time.
 
     Attributes:
         deliveries: Those in flight.
         lost: Deliveries whose lease was gone when they ended.
     """
 
-    def __init__(self, database: Database, queue: Queue, deliveries: Deliveries, clock: Clock, owner: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        deliveries: Deliveries,
+        clock: Clock,
+        owner: str,
+        *,
+        limits: Limits | None = None,
+    ) -> None:
         self._database = database
         self._queue = queue
         self.deliveries = deliveries
         self._clock = clock
-        self._claims = Claims(deliveries, clock, owner)
+        self._has_limits = bool(limits)
+        self._claims = Claims(deliveries, clock, owner, Turns(deliveries, limits or Limits()))
         queue.on_replay_wanted(self._replay_wanted)
         self.lost = 0
 
@@ -250,6 +263,9 @@ class Leases:
         if not self.deliveries.executes_step(delivery_id):
             # Another replay of the run may have waited for this one.
             self._queue.announce(transaction, kinds=("workflow",))
+        elif self._has_limits:
+            # A limit may have held another step back until the end of this one.
+            self._queue.announce(transaction, kinds=("step",))
         return True
 
     def _note_replay(self, transaction: Transaction, delivery_id: str) -> None:

@@ -132,7 +132,7 @@ def append(
     *,
     now: int,
     by: Author = NOBODY,
-    rerun_of: str | None = None,
+    origin: Row | None = None,
     admit: Callable[[Connection, str, str], object] | None = None,
 ) -> Appended:
     """Append an event to its run's log and change what follows from it.
@@ -142,7 +142,7 @@ def append(
         event: The event.
         now: Epoch milliseconds.
         by: Who writes it.
-        rerun_of: For run_created: the run whose input it has.
+        origin: For run_created: what else is known of the run, by column.
         admit: Asked before a run is created, with its deployment's id and its workflow's; refuses by raising.
 
     Raises:
@@ -160,7 +160,7 @@ def append(
         for slot, new in enumerate(decision.events, first_slot):
             if new.event_type in STIMULI and not by.in_replay:
                 log["stimulus_slot"] = slot
-    origin: Row = {"rerun_of": rerun_of, "environment": by.environment}
+    origin = {"environment": by.environment, **(origin or {})}
     caller = by.caller
     if caller is not None:
         origin |= {"created_by": caller.key_id, "project_id": caller.project_id}

@@ -47,6 +47,8 @@ _ORIGIN_FIELDS: Final = (
     ("project_id", "projectId"),
     ("rerun_of", "rerunOf"),
     ("environment", "environment"),
+    ("priority", "priority"),
+    ("concurrency_key", "concurrencyKey"),
 )
 _STEP_FIELDS: Final = (
     ("step_name", "stepName"),

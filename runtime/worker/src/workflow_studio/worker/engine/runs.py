@@ -50,7 +50,7 @@ class Runs(RunViews):
         self._starts = starts
         self._endings = endings
 
-    async def start(
+    async def start(  # noqa: PLR0913  # named, and each may be left out
         self,
         workflow_name: str,
         input: bytes,  # noqa: A002  # the entity's own word
@@ -60,6 +60,8 @@ class Runs(RunViews):
         spec_version: int = SPEC_VERSION,
         repeat: IdempotencyKey | None = None,
         caller: Caller | None = None,
+        priority: int | None = None,
+        concurrency_key: str | None = None,
     ) -> dict[str, Any]:
         """Create a run and publish its first message, in one transaction.
 
@@ -72,6 +74,8 @@ class Runs(RunViews):
             spec_version: The World protocol that the run's code speaks.
             repeat: What names the request, if it may arrive twice.
             caller: Whose request it is.
+            priority: Of its messages, where there are not places for all; 0 if None.
+            concurrency_key: The key of a limit that it shares with other runs.
 
         Returns:
             The run, without payloads.
@@ -81,7 +85,7 @@ class Runs(RunViews):
                 ``unknown_workflow``, ``unsupported_artifact``, ``run_conflict``, ``idempotency_conflict`` or
                 ``invalid_request``.
         """
-        wanted = Wanted(deployment_id, run_id, caller)
+        wanted = Wanted(deployment_id, run_id, caller, priority, concurrency_key)
         return await self._once(
             repeat, lambda transaction: self._starts.start(transaction, wanted, workflow_name, input, spec_version)
         )

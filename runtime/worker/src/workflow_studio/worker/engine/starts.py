@@ -38,11 +38,15 @@ class Wanted:
         deployment_id: The deployment; None and ``latest`` mean the one that is active in the run's environment.
         run_id: The run's id; a new one if None.
         caller: Whose request it is.
+        priority: Of its messages, where there are not places for all.
+        concurrency_key: The key of a limit that it shares with other runs.
     """
 
     deployment_id: str | None = None
     run_id: str | None = None
     caller: Caller | None = None
+    priority: int | None = None
+    concurrency_key: str | None = None
 
     @property
     def environment(self) -> str | None:
@@ -116,7 +120,7 @@ class Starts:
         if original["input"] is not None:
             data["input"] = self._handed_on(original_id, run_id, wire.decode(original["input"]))
         event = EventInput(run_id, "run_created", data=data, spec_version=original["spec_version"])
-        wanted = Wanted(deployment_id, run_id, wanted.caller)
+        wanted = Wanted(deployment_id, run_id, wanted.caller, original["priority"], original["concurrency_key"])
         environment = wanted.environment or original["environment"]
         return self._create(transaction, event, wanted, environment, rerun_of=original_id)
 
@@ -155,7 +159,8 @@ class Starts:
         data = {"deploymentId": deployment_id, **event.data, "executionContext": context}
         event = EventInput(event.run_id, event.event_type, data=data, spec_version=event.spec_version)
         by = log.Author(caller=wanted.caller, environment=environment)
-        appended = log.append(transaction, event, now=now, by=by, rerun_of=rerun_of)
+        origin = {"rerun_of": rerun_of, "priority": wanted.priority, "concurrency_key": wanted.concurrency_key}
+        appended = log.append(transaction, event, now=now, by=by, origin=origin)
         self._queue.wake(transaction, event.run_id, run_at=now, queue_name=flow_queue(name))
         return present.run(appended.entities["run"], with_payloads=False)
 

@@ -58,6 +58,8 @@ class Run(Base, table=True):
         rerun_of: The run whose input it was given anew.
         environment: The environment that it was started in.
         expired_at: When retention began to delete it; it counts as gone from then on.
+        priority: A point counts as a minute of waiting; none is 0.
+        concurrency_key: The key of a limit that it shares with other runs.
     """
 
     __tablename__ = "runs"
@@ -99,6 +101,8 @@ class Run(Base, table=True):
     created_by: str | None = None
     rerun_of: str | None = None
     environment: str = Field(default=DEFAULT_ENVIRONMENT, sa_column_kwargs={"server_default": DEFAULT_ENVIRONMENT})
+    priority: int | None = None
+    concurrency_key: str | None = None
 
 
 class Step(Base, table=True):
