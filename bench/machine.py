@@ -17,6 +17,7 @@ import psycopg
 
 from bench.figures import milliseconds
 from tests.support.postgres import database_url
+from workflow_studio.worker.execution import find_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +42,7 @@ def versions(app: Path, postgres: Path | None) -> dict[str, str]:
     """Return the versions of what takes part."""
     found = {name: _package(app, name) for name in _PACKAGES}
     found["Node.js"] = _output("node", "--version").removeprefix("v")
+    found["Node.js of executors"] = find_node().version_text
     found["Python"] = platform.python_version()
     found["SQLite"] = sqlite3.sqlite_version
     if postgres is not None:
