@@ -47,6 +47,20 @@ def test_an_old_database_is_found_upgraded_and_found_to_be_new(folder: Path, cap
     assert document["status"] == "current"
 
 
+def test_a_copy_tells_how_far_it_is_and_what_to_bring(folder: Path, capsys: Capture) -> None:
+    old_database(folder / "data/worker.db", HEAD)
+    (folder / "data/variables-key").touch()
+    assert main(["db", "copy", "sqlite:///data/worker.db", "new.db"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == "0 runs are in the target and verified; 0 were copied now."
+    assert f"  {folder / 'data/variables-key'}" in out.splitlines()
+    assert [line.partition(":")[0] for line in err.splitlines() if "done" in line] == [
+        "Copying runs",
+        "Copying the rest",
+        "Verifying runs",
+    ]
+
+
 def test_a_refusal_of_the_worker_is_an_error_with_its_code(capsys: Capture) -> None:
     assert main(["db", "check", "--database-url", "mysql://me:hush@here", "--json"]) == 2
     answer = capsys.readouterr().out

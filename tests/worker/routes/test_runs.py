@@ -40,6 +40,16 @@ async def test_a_run_is_started_with_its_arguments_and_delivered(worker):
     assert worker.pool.deliveries[0].run_id == started["runId"]
 
 
+async def test_a_run_has_its_priority_and_its_key_and_a_rerun_has_them_too(worker):
+    await worker.deploy()
+    first = (await trigger(worker, priority=-3, concurrencyKey="customer 7")).json()["runId"]
+    again = await worker.post(f"/v1/runs/{first}/rerun", json={}, headers={"idempotency-key": "again"})
+    for run_id in (first, again.json()["runId"]):
+        run = (await worker.get(f"/v1/runs/{run_id}")).json()
+        assert (run["priority"], run["concurrencyKey"]) == (-3, "customer 7")
+    assert (await trigger(worker, key="2", priority=101)).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("body", "arguments"),
     [({}, []), ({"input": []}, []), ({"input": None}, [None]), ({"input": "x"}, ["x"]), ({"input": [[1]]}, [[1]])],
