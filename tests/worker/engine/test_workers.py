@@ -9,7 +9,9 @@ from sqlalchemy import text, update
 
 from workflow_studio.compute.world_errors import EntityConflictError, WorldError
 from workflow_studio.worker.engine import Engine
-from workflow_studio.worker.ports import CallContext
+from workflow_studio.worker.engine.claims import Executors
+from workflow_studio.worker.engine.output import OutputQuery
+from workflow_studio.worker.ports import CallContext, Line
 from workflow_studio.worker.store import tables
 
 
@@ -163,6 +165,13 @@ class TestFencing:
         await second.create(run_id, "step_completed", "step_1", **result)
         assert (await first.log(run_id))[-1] == "step_completed"
 
+    async def test_what_it_prints_is_not_kept(self, taken_over):
+        first, second, run_id, mine, theirs = taken_over
+        for one, delivery in ((first, mine), (second, theirs)):
+            await one.engine.output.append(delivery, [Line(first.clock.now, "info", delivery.id)])
+        page = await first.engine.output.list(OutputQuery(run_id))
+        assert [line.text for line in page.lines] == [theirs.id]
+
     async def test_a_batch_of_it_is_refused_as_a_whole(self, taken_over):
         first, _, run_id, mine, _ = taken_over
         event = {"eventType": "step_completed", "specVersion": 3, "correlationId": "step_1"}
@@ -233,3 +242,39 @@ class TestOneReplay:
         lease_all = text("UPDATE messages SET status = 'leased'")
         with pytest.raises(Exception, match="uq_messages_replayed"):
             await world.engine._database.write(lambda transaction: transaction.execute(lease_all))
+
+
+class TestBeginning:
+    """A claim begins a delivery in its own transaction, if that cannot have two claims wait for each other."""
+
+    @pytest.fixture
+    def claim(self, world):
+        executors = Executors(lambda _: "exec-1", world.engine._events.begin)
+
+        async def claimed():
+            return (await world.engine.leases.claim({"workflow": 9, "step": 9}, executors)).deliveries
+
+        return claimed
+
+    async def test_a_lone_step_is_started_with_its_lease(self, world, claim):
+        run_id = await a_step(world)
+        (delivery,) = await claim()
+        assert delivery.first.event_type == "step_started"
+        assert (await world.log(run_id))[-1] == "step_started"
+
+    async def test_of_several_steps_one_is(self, world, claim):
+        for _ in range(3):
+            await a_step(world)
+        assert [delivery.first is not None for delivery in await claim()] == [True, False, False]
+
+    async def test_no_step_is_where_a_replay_is_claimed(self, world, claim):
+        run_id = await a_step(world)
+        await world.wake(run_id)
+        replay, step = await claim()
+        assert (replay.kind, replay.first.event_type) == ("workflow", "run_started")
+        assert step.first is None
+
+    async def test_a_run_that_was_not_begun_begins_by_itself(self, world, claim):
+        await world.engine.runs.start(world.workflow, b"")
+        (delivery,) = await claim()
+        assert delivery.first is None

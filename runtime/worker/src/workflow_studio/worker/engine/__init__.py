@@ -169,14 +169,15 @@ class Engine:
         self.recovery = Recovery(database, self.queue, clock, self.workers)
         self.housekeeping = Housekeeping(database, clock, self.workers, dead_kept_ms)
         self.retention = Sweeper(database, clock, retention or Retention())
+        fence = Fence(database, deliveries)
         self.output = Output(
             database,
             self.keyring,
             output_limits or OutputLimits(),
             self.ended,
             Signals(max_waiting, bus=bus, name="output"),
+            fence,
         )
-        fence = Fence(database, deliveries)
         self._events = events = Events(database, clock, deliveries, idempotency, admission, endings, self.leases)
         self.activity = Activity(ActivityRows(database, self.output), Journal(database, bus), clock)
         self.world = World(

@@ -83,13 +83,16 @@ class Claims:
         clock: Tells the time.
         owner: The id of this worker.
         turns: Says which come next.
+        side_by_side: Whether other transactions go on meanwhile. Then no claim waits for the locks of two runs: two of
+            them could wait for each other.
     """
 
-    def __init__(self, deliveries: Deliveries, clock: Clock, owner: str, turns: Turns) -> None:
+    def __init__(self, deliveries: Deliveries, clock: Clock, owner: str, turns: Turns, *, side_by_side: bool) -> None:
         self._deliveries = deliveries
         self._turns = turns
         self._clock = clock
         self._owner = owner
+        self._side_by_side = side_by_side
 
     def make(self, transaction: Transaction, limits: Mapping[Kind, int], executors: Executors | None = None) -> Claim:
         """Lease messages that are due.
@@ -104,6 +107,8 @@ class Claims:
         next_at: dict[Kind, int | None] = {}
         limited: set[Kind] = set()
         for kind, limit in limits.items():
+            if claimed and kind == "step" and self._side_by_side:
+                executors = None
             found, turn = self._claim_kind(transaction, kind, limit, now=now, executors=executors)
             claimed += found
             next_at[kind] = turn.next_at
@@ -129,7 +134,8 @@ class Claims:
                     continue
                 if is_replay(row):
                     replayed.add(row["run_id"])
-                claimed.append(self._lease(transaction, row, deployment, now, executors))
+                may_begin = not self._side_by_side or _begins_alone(row, is_first=not claimed)
+                claimed.append(self._lease(transaction, row, deployment, now, executors if may_begin else None))
             if not turn.has_more:
                 break
             # What was passed over is not due any more; others may be behind it.
@@ -187,6 +193,15 @@ def _deployment(row: Row) -> str | None:
     if wanted is None and row["run_id"] is None:
         wanted = row["active_deployment"]
     return wanted if wanted is not None and row["known_deployment"] == wanted else None
+
+
+def _begins_alone(row: Row, *, is_first: bool) -> bool:
+    """Tell whether a delivery can begin in a claim that must not wait for the locks of two runs.
+
+    The replay of a run that was begun reads, and locks nothing. A step locks its run, if nothing else was claimed: who
+    holds that lock may wait for a replay's message, but never for a step's.
+    """
+    return row["run_status"] == "running" if is_replay(row) else is_first
 
 
 def is_replay(row: Row) -> bool:

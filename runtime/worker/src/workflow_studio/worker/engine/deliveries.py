@@ -132,6 +132,10 @@ class Deliveries:
             self._ended.set()
             self._ended = asyncio.Event()
 
+    def is_in_flight(self, delivery_id: str) -> bool:
+        """Tell whether this worker makes the delivery."""
+        return delivery_id in self._in_flight
+
     def has_ended(self, delivery_id: str) -> bool:
         """Tell whether the outcome of the delivery was recorded, or its message is gone with what it wrote."""
         return delivery_id in self._over or self.is_acknowledged(delivery_id)

@@ -231,7 +231,7 @@ class Dispatcher:
             await asyncio.shield(asyncio.ensure_future(self._claim()))
 
     async def _claim(self) -> None:
-        claim = await self._leases.claim(self._places.free())
+        claim = await self._leases.claim(self._places.free(), self._executors)
         self._places.take(_kinds(claim))
         self._begin(claim)
 

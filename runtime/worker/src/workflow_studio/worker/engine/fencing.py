@@ -58,6 +58,10 @@ class Fence:
         if self._is_needed:
             database.before_commit(self._check)
 
+    def name(self, delivery_id: str) -> str | None:
+        """Return what to name a delivery in :meth:`write` that may not be one of this worker."""
+        return delivery_id if self._deliveries.is_in_flight(delivery_id) else None
+
     async def write(self, delivery_id: str | None, work: Callable[[], Awaitable[T]]) -> T:
         """Do work that may write in the name of a delivery.
 

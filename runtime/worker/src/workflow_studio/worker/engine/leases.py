@@ -79,17 +79,14 @@ class Leases:
         self.deliveries = deliveries
         self._clock = clock
         self._has_limits = bool(limits)
-        self._claims = Claims(deliveries, clock, owner, Turns(deliveries, limits or Limits()))
+        turns = Turns(deliveries, limits or Limits())
+        self._claims = Claims(deliveries, clock, owner, turns, side_by_side=not database.in_order)
         queue.on_replay_wanted(self._replay_wanted)
         self.lost = 0
 
-    async def claim(self, limits: Mapping[Kind, int]) -> Claim:
-        """Lease messages that are due.
-
-        Args:
-            limits: How many of each kind at most.
-        """
-        return await self._database.write(lambda transaction: self.claim_within(transaction, limits))
+    async def claim(self, limits: Mapping[Kind, int], executors: Executors | None = None) -> Claim:
+        """Lease messages that are due; see :meth:`.Claims.make`."""
+        return await self._database.write(lambda transaction: self.claim_within(transaction, limits, executors))
 
     def claim_in_commits(
         self,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from workflow_studio.worker.engine.encryption import OutputSeal
+from workflow_studio.worker.engine.fencing import LeaseLostError
 from workflow_studio.worker.engine.journal import Addition
 from workflow_studio.worker.engine.params import MAX_PAGE, MAX_WAIT_MS
 from workflow_studio.worker.engine.run_views import run_not_found
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from workflow_studio.worker.engine.encryption import Keyring
+    from workflow_studio.worker.engine.fencing import Fence
     from workflow_studio.worker.engine.signals import Signals
     from workflow_studio.worker.ports import Delivery, Level, Line
     from workflow_studio.worker.store import Database, Transaction
@@ -150,9 +152,10 @@ class Output:
     """
 
     def __init__(
-        self, database: Database, keyring: Keyring, limits: OutputLimits, ended: Signals, grown: Signals
+        self, database: Database, keyring: Keyring, limits: OutputLimits, ended: Signals, grown: Signals, fence: Fence
     ) -> None:
         self._database = database
+        self._fence = fence
         self._keyring = keyring
         self._limits = limits
         self._ended = ended
@@ -188,7 +191,13 @@ class Output:
         if not new and not dropped:
             return
         origin = {"run_id": run_id, "step_id": delivery.step_id, "attempt": attempt or delivery.attempt}
-        printed = await self._database.write(lambda transaction: self._append(transaction, origin, new, dropped))
+        try:
+            printed = await self._fence.write(
+                self._fence.name(delivery.id),
+                lambda: self._database.write(lambda transaction: self._append(transaction, origin, new, dropped)),
+            )
+        except LeaseLostError:
+            return  # whoever delivers the message now prints the lines again
         self._workflow_lines[run_id] = max(printed, self._workflow_lines.pop(run_id, 0))
         if len(self._workflow_lines) > _REMEMBERED:
             self._workflow_lines.popitem(last=False)

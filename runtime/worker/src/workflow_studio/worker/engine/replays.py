@@ -92,6 +92,8 @@ def load_ahead(connection: Connection, run_id: str, known_slot: int) -> tuple[di
     size = 0
     with closing(_new_events(connection, run_id, known_slot)) as rows:
         for row in rows:
+            if row["slot"] > run["last_slot"]:
+                break  # written since the run was looked at, where others write meanwhile
             size += len(row["data"] or b"")
             if size > _LARGEST_SENT_AHEAD:
                 return None
