@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.store.statements import Row
 
 POINT_MS: Final = 60_000
-"""How much longer a point of priority makes a message wait, by its looks."""
+"""The time of waiting that a point of priority stands for."""
 
 PLAN_MS: Final = 1_000
 """How long an order is kept that was made for more messages than there were places for."""
@@ -216,7 +216,8 @@ class Turns:
     def _in_order(self, connection: Connection, kind: Kind, places: int, now: int) -> list[Row]:
         """Return messages by turns; none if they may come as they fell due."""
         plan = self._plans.get(kind)
-        is_new = plan is None or now >= plan.until
+        # A clock that was put back makes no plan last longer.
+        is_new = plan is None or not plan.until - PLAN_MS <= now < plan.until
         if plan is None or is_new:
             plan = self._plans[kind] = _plan(connection, kind, now)
         rows = _fetched(connection, kind, plan, places)
