@@ -61,7 +61,7 @@ def e2e(session: nox.Session) -> None:
 
 @nox.session
 def many_workers(session: nox.Session) -> None:
-    """Run 2,000 runs on three workers that are killed, paused and cut off from their database (about half an hour)."""
+    """Run 2,000 runs on three workers that are killed, paused and cut off from their database (about ten minutes)."""
     pytest = (str(BIN / "pytest"), "tests/e2e/test_many_workers.py", *session.posargs)
     session.run(*pytest, env={"STUDIO_MANY_RUNS": "2000"}, external=True)
 
