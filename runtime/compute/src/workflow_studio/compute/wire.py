@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -55,7 +55,9 @@ def _date(seconds: Any, _immutable: bool) -> datetime:  # noqa: FBT001  # the de
     return datetime.fromtimestamp(seconds, UTC)
 
 
+Tagged = Callable[[Any, bool], Any]
 _TAGS: Final = _Tags({_DATE_TAG: _date})
+_NO_MORE: Final[Mapping[int, Tagged]] = {}
 
 
 def encode(value: Any) -> bytes:
@@ -68,8 +70,12 @@ def sequence_item(content: bytes) -> bytes:
     return _ITEM_HEAD.pack(_BYTE_STRING, len(content)) + content
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes, *, tags: Mapping[int, Tagged] = _NO_MORE) -> Any:
     """Return the value of one CBOR document.
+
+    Args:
+        data: The document.
+        tags: What is made of further tags. Give none for what comes from outside.
 
     Raises:
         WireFormatError: If ``data`` is malformed, nested too deeply, followed by more bytes, or holds what the protocol
@@ -85,7 +91,7 @@ def decode(data: bytes) -> Any:
             allow_duplicate_keys=False,
             allow_indefinite=False,
             strict_hashable_types=True,
-            semantic_decoders=_TAGS,
+            semantic_decoders=_Tags({**_TAGS, **tags}) if tags else _TAGS,
         ).decode()
     except (cbor2.CBORDecodeError, RecursionError, ValueError, OverflowError, TypeError) as error:
         raise WireFormatError(f"The body is not well-formed CBOR: {error}") from error

@@ -130,6 +130,7 @@ class WorkerSettings(BaseSettings):
         audit_retention_days: How long entries of the audit log are kept.
         output_lines_per_run: Lines that are kept of what a run prints.
         output_bytes_per_run: Bytes that are kept of what a run prints.
+        large_payload_bytes: From how many bytes on a payload is kept as an object; all are kept in rows if absent.
         artifact_cache_bytes: Bytes of unpacked artifacts above which those that were not used for longest are removed.
         max_artifact_bytes: The largest artifact as it is sent.
         max_unpacked_artifact_bytes: The largest artifact without compression.
@@ -195,6 +196,7 @@ class WorkerSettings(BaseSettings):
     audit_retention_days: int = Field(default=365, ge=1, le=36_500)
     output_lines_per_run: int = Field(default=10_000, ge=0, le=10_000_000)
     output_bytes_per_run: int = Field(default=MIB, ge=0, le=1024 * MIB)
+    large_payload_bytes: int | None = Field(default=None, ge=1024)
     artifact_cache_bytes: int = Field(default=10 * 1024 * MIB, ge=MIB)
     max_artifact_bytes: int = Field(default=256 * MIB, ge=1024)
     max_unpacked_artifact_bytes: int = Field(default=512 * MIB, ge=1024)

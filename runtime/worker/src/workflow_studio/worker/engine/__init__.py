@@ -38,6 +38,7 @@ from workflow_studio.worker.engine.limits import Limits
 from workflow_studio.worker.engine.objects import Objects
 from workflow_studio.worker.engine.output import Output, OutputLimits, OutputQuery
 from workflow_studio.worker.engine.outside_calls import OutsideCalls
+from workflow_studio.worker.engine.payloads import Payloads
 from workflow_studio.worker.engine.queries import Queries
 from workflow_studio.worker.engine.queue import Queue
 from workflow_studio.worker.engine.recovery import Recovery
@@ -81,6 +82,7 @@ class Engine:
         streams: Keeps the chunks of streams; by itself, in the database.
         lease_seconds: How long this worker may be silent before others take its work over.
         objects: Keeps artifacts and large payloads; by itself, in memory.
+        large_payload_bytes: From which size on payloads are objects; None keeps all of them in rows.
         retention: What is kept for how long; by itself, everything for ever.
         dead_kept_ms: How long dead messages are kept that can do nothing more; None keeps them for ever.
         limits: How many steps of a workflow, a deployment or a key there may be at the same time.
@@ -113,6 +115,7 @@ class Engine:
         backlog: What waits.
         store_tally: What the store has done.
         objects: What is in the object store.
+        payloads: Keeps large payloads there.
         retention: Deletes what is older than it is kept.
     """
 
@@ -130,6 +133,7 @@ class Engine:
         streams: parts.Streams | None = None,
         lease_seconds: float = DEFAULT_LEASE_SECONDS,
         objects: parts.ObjectStore | None = None,
+        large_payload_bytes: int | None = None,
         retention: Retention | None = None,
         dead_kept_ms: int | None = DEAD_KEPT_MS,
         limits: Limits | None = None,
@@ -158,9 +162,10 @@ class Engine:
         self.endings = endings = Endings(self.ended, self.retirement)
         self.backlog = Backlog(database, clock)
         self.store_tally = database.tally
+        self.payloads = Payloads(database, self.objects, large_payload_bytes)
         queries = Queries(database, self.ended, for_people=True)
         starts = Starts(self.queue, clock, self.keyring, admission)
-        self.runs = Runs(database, queries, self.queue, clock, idempotency, starts, endings)
+        self.runs = Runs(database, queries, self.payloads, self.queue, clock, idempotency, starts, endings)
         self.skipping = TimeSkipping(database, self.queue, clock)
         self.streams = Streams(
             streams or DatabaseStreams(database, clock), self.keyring, Tails(bus=bus, name="streams")
@@ -190,6 +195,7 @@ class Engine:
             queue=self.queue,
             streams=self.streams,
             keyring=self.keyring,
+            payloads=self.payloads,
         )
 
     async def identity(self) -> str:
@@ -223,6 +229,7 @@ class Engine:
             pool=pool,
             clock=self._clock,
             begin=self._events.begin,
+            payloads=self.payloads,
             capacity=capacity,
         )
 

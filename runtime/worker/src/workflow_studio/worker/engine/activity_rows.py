@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import case, select
 
-from workflow_studio.compute import wire
 from workflow_studio.compute.api.activity import OUTPUT
 from workflow_studio.compute.ids import event_id
+from workflow_studio.worker.engine import references
 from workflow_studio.worker.engine.journal import Addition
 from workflow_studio.worker.engine.transitions.model import error_of
 from workflow_studio.worker.store import tables
@@ -151,7 +151,7 @@ def _events(connection: Connection, run: Row[Any], addition: Addition) -> Iterat
         elif before and (row.event_type in _ATTEMPT_ENDS or row.event_type == "wait_completed"):
             fields["durationMs"] = row.created_at - before[-1]
         if row.data is not None:
-            fields |= _told(row.event_type, wire.decode(row.data))
+            fields |= _told(row.event_type, references.decode(row.data))
         yield row.slot, fields
 
 

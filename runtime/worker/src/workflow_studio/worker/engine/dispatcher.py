@@ -20,6 +20,7 @@ from tenacity import (
 
 from workflow_studio.worker.engine.bus import DUE
 from workflow_studio.worker.engine.claims import Executors
+from workflow_studio.worker.objects import ObjectStoreError
 from workflow_studio.worker.ports import Failed, Outcome, Undelivered
 from workflow_studio.worker.store import StoreError, StoreLockedError
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.housekeeping import Housekeeping
     from workflow_studio.worker.engine.leases import Leases
+    from workflow_studio.worker.engine.payloads import Payloads
     from workflow_studio.worker.engine.queue import Kind, Queue
     from workflow_studio.worker.engine.recovery import Recovery
     from workflow_studio.worker.ports import Delivery, ExecutorPool
@@ -124,8 +126,10 @@ class Dispatcher:
         pool: ExecutorPool,
         clock: Clock,
         begin: Begin,
+        payloads: Payloads,
         capacity: Capacity | None = None,
     ) -> None:
+        self._payloads = payloads
         self._leases = leases
         self._recovery = recovery
         self._housekeeping = housekeeping
@@ -317,7 +321,11 @@ class Dispatcher:
 
     async def _run(self, delivery: Delivery) -> Outcome:
         try:
+            if delivery.first is not None:
+                await self._payloads.fill_answer(delivery.first.answer.get("value", {}))
             return await self._pool.deliver(delivery)
+        except ObjectStoreError as error:
+            return Undelivered(error.message)
         except Exception:  # noqa: BLE001  # a delivery that is not recorded would be leased for ever
             _LOG.exception("Delivery %s of message %s went wrong.", delivery.id, delivery.message_id)
             return Failed("The worker could not deliver the message; its log says why.", executor_lost=True)

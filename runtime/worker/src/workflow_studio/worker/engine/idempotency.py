@@ -12,6 +12,7 @@ from sqlalchemy import and_, bindparam, delete, select
 
 from workflow_studio.compute import wire
 from workflow_studio.compute.codes import ErrorCode
+from workflow_studio.worker.engine import references
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.store import tables
 from workflow_studio.worker.store.statements import Statement, insert_row
@@ -90,7 +91,7 @@ class IdempotencyKeys:
             return None
         if row["request_hash"] != key.digest:
             raise conflict()
-        return wire.decode(row["answer"])
+        return references.decode(row["answer"])
 
     def forget(self, transaction: Transaction, key: IdempotencyKey) -> None:
         """Delete the record of a request."""

@@ -13,7 +13,7 @@ from sqlalchemy import Table, bindparam, delete, or_, select
 
 from workflow_studio.compute import wire
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
-from workflow_studio.worker.engine import present
+from workflow_studio.worker.engine import object_rows, present, references
 from workflow_studio.worker.engine.journal import Addition
 from workflow_studio.worker.engine.transitions import (
     Decision,
@@ -184,6 +184,9 @@ def append(
             "created_by": None if caller is None else caller.key_id,
         }
         insert_row(connection, tables.events, row)
+        stored = references.of_event(new.event_type, new.data)
+        if stored is not None:
+            object_rows.refer(transaction, event.run_id, [stored])
         appended.append(row)
     if appended:
         transaction.news.append(Addition("log", event.run_id, first_slot, log["last_slot"]))

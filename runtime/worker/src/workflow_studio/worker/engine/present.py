@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.compute import wire
 from workflow_studio.compute.ids import event_id
+from workflow_studio.worker.engine import references
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,7 +162,7 @@ def event(row: Row, *, with_payloads: bool) -> Wire:
     if row["spec_version"] is not None:
         entity["specVersion"] = row["spec_version"]
     if row["data"] is not None:
-        data = wire.decode(row["data"])
+        data = references.decode(row["data"])
         if not with_payloads:
             data.pop(_HEAVY_DATA.get(row["event_type"]), None)
         if data:
@@ -176,4 +177,4 @@ def _present(row: Row, fields: tuple[tuple[str, str], ...]) -> Wire:
 def _add_payload(entity: Wire, row: Row, column: str, name: str) -> None:
     value = row.get(column)
     if value is not None:
-        entity[name] = wire.decode(value)
+        entity[name] = references.decode(value)

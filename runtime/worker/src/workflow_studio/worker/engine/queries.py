@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, or_, select
 
 from workflow_studio.compute.ids import RUN_ID, event_id, event_slot
 from workflow_studio.compute.world_errors import HookNotFoundError, RunNotFoundError, WorldError
-from workflow_studio.worker.engine import present
+from workflow_studio.worker.engine import present, references
 from workflow_studio.worker.engine.clock import run_ids_around
 from workflow_studio.worker.engine.params import MAX_PAGE, MAX_WAIT_MS, Paged, RunsSearch
 from workflow_studio.worker.engine.transitions import TERMINAL
@@ -260,7 +260,9 @@ def take(rows: MappingResult | Generator[Row, None, None], limit: int) -> tuple[
             if len(taken) == limit or size > MAX_PAGE_BYTES:
                 return taken, True
             taken.append(row)
-            size += sum(len(value) for value in row.values() if isinstance(value, bytes))
+            size += sum(
+                len(value) + references.size_beside(value) for value in row.values() if isinstance(value, bytes)
+            )
     return taken, False
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, func, select
 
 from workflow_studio.compute.ids import event_id
-from workflow_studio.worker.engine import present
+from workflow_studio.worker.engine import present, references
 from workflow_studio.worker.engine.queries import take
 from workflow_studio.worker.store import tables
 from workflow_studio.worker.store.statements import Row, Statement
@@ -88,13 +88,16 @@ def load_ahead(connection: Connection, run_id: str, known_slot: int) -> tuple[di
     run = _SMALL_RUN.first(connection, {"run": run_id, "most": _LARGEST_SENT_AHEAD})
     if run is None or run["status"] != "running" or run["last_slot"] - known_slot > _MOST_SENT_AHEAD:
         return None
+    if run["input"] is not None and references.size_beside(run["input"]):
+        return None
     log = []
     size = 0
     with closing(_new_events(connection, run_id, known_slot)) as rows:
         for row in rows:
             if row["slot"] > run["last_slot"]:
                 break  # written since the run was looked at, where others write meanwhile
-            size += len(row["data"] or b"")
+            data = row["data"] or b""
+            size += len(data) + references.size_beside(data)
             if size > _LARGEST_SENT_AHEAD:
                 return None
             log.append(row)

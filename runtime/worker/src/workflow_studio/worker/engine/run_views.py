@@ -11,18 +11,17 @@ from workflow_studio.worker.engine.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import TypeVar
 
+    from workflow_studio.worker.engine.payloads import Payloads
     from workflow_studio.worker.engine.queries import Page, Queries
-
-    T = TypeVar("T")
 
 
 class RunViews:
     """Shows runs and what belongs to them. Refusals are :class:`EngineError`; entities are as on the World lane."""
 
-    def __init__(self, queries: Queries) -> None:
+    def __init__(self, queries: Queries, payloads: Payloads) -> None:
         self._queries = queries
+        self._payloads = payloads
 
     async def get(self, run_id: str, *, with_payloads: bool = True, wait_ms: float = 0) -> dict[str, Any]:
         """Return a run, once it has ended or after ``wait_ms`` milliseconds, of which a bounded number counts.
@@ -31,7 +30,7 @@ class RunViews:
             EngineError: ``run_not_found``.
         """
         query = params.RunsGet(run_id=run_id, resolve_data=_resolve(with_payloads=with_payloads), wait_ms=wait_ms)
-        return await _refusing(self._queries.get_run, query)
+        return await self._refusing(self._queries.get_run, query)
 
     async def list(self, query: params.RunsList) -> Page:
         """Return a page of runs.
@@ -39,7 +38,7 @@ class RunViews:
         Raises:
             EngineError: ``invalid_request`` if the cursor is not one of the list.
         """
-        return await _refusing(self._queries.list_runs, query)
+        return await self._refusing(self._queries.list_runs, query)
 
     async def steps(self, query: params.OfRun) -> Page:
         """Return a page of a run's steps; ``executorId`` says where each was run last.
@@ -48,7 +47,7 @@ class RunViews:
             EngineError: ``run_not_found`` or ``invalid_request``.
         """
         await self.get(query.run_id, with_payloads=False)
-        return await _refusing(self._queries.list_steps, query)
+        return await self._refusing(self._queries.list_steps, query)
 
     async def hooks(self, query: params.HooksList) -> Page:
         """Return a page of a run's live hooks.
@@ -58,7 +57,7 @@ class RunViews:
         """
         if query.run_id:
             await self.get(query.run_id, with_payloads=False)
-        return await _refusing(self._queries.list_hooks, query)
+        return await self._refusing(self._queries.list_hooks, query)
 
     async def events(self, query: params.OfRun) -> Page:
         """Return a page of a run's log; ``executorId`` says where each event came from.
@@ -67,7 +66,7 @@ class RunViews:
             EngineError: ``run_not_found`` or ``invalid_request``.
         """
         await self.get(query.run_id, with_payloads=False)
-        return await _refusing(self._queries.list_events, query)
+        return await self._refusing(self._queries.list_events, query)
 
     async def events_by_correlation_id(self, query: params.ByCorrelationId) -> Page:
         """Return a page of the events of a step, hook or wait.
@@ -75,7 +74,7 @@ class RunViews:
         Raises:
             EngineError: ``invalid_request``.
         """
-        return await _refusing(self._queries.list_events_by_correlation_id, query)
+        return await self._refusing(self._queries.list_events_by_correlation_id, query)
 
     async def step(self, query: params.StepsGet) -> dict[str, Any]:
         """Return a step.
@@ -83,7 +82,7 @@ class RunViews:
         Raises:
             EngineError: ``not_found``.
         """
-        return await _refusing(self._queries.get_step, query)
+        return await self._refusing(self._queries.get_step, query)
 
     async def hook(self, query: params.HooksGet) -> dict[str, Any]:
         """Return a live hook.
@@ -91,24 +90,23 @@ class RunViews:
         Raises:
             EngineError: ``hook_not_found``.
         """
-        return await _refusing(self._queries.get_hook, query)
+        return await self._refusing(self._queries.get_hook, query)
 
-
-async def _refusing(read: Callable[[Any], Awaitable[T]], query: params.Params) -> T:
-    try:
-        return await read(query)
-    except RunNotFoundError as error:
-        raise run_not_found(str(error.fields["runId"])) from error
-    except HookNotFoundError as error:
-        raise EngineError(
-            ErrorCode.HOOK_NOT_FOUND,
-            "No live hook has this id.",
-            status=404,
-            recovery="A hook is gone once it is disposed or its run has ended; look at the run.",
-        ) from error
-    except WorldError as error:
-        code = ErrorCode.NOT_FOUND if error.status == 404 else ErrorCode.INVALID_REQUEST
-        raise EngineError(code, error.message, status=error.status) from error
+    async def _refusing(self, read: Callable[[Any], Awaitable[dict[str, Any]]], query: params.Params) -> dict[str, Any]:
+        try:
+            return await self._payloads.filling(read)(query)
+        except RunNotFoundError as error:
+            raise run_not_found(str(error.fields["runId"])) from error
+        except HookNotFoundError as error:
+            raise EngineError(
+                ErrorCode.HOOK_NOT_FOUND,
+                "No live hook has this id.",
+                status=404,
+                recovery="A hook is gone once it is disposed or its run has ended; look at the run.",
+            ) from error
+        except WorldError as error:
+            code = ErrorCode.NOT_FOUND if error.status == 404 else ErrorCode.INVALID_REQUEST
+            raise EngineError(code, error.message, status=error.status) from error
 
 
 def _resolve(*, with_payloads: bool) -> Any:

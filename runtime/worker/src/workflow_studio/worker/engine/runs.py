@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.endings import Endings
     from workflow_studio.worker.engine.idempotency import IdempotencyKeys
+    from workflow_studio.worker.engine.payloads import Payloads
     from workflow_studio.worker.engine.queries import Queries
     from workflow_studio.worker.engine.queue import Queue
     from workflow_studio.worker.engine.starts import Starts
@@ -32,17 +33,18 @@ if TYPE_CHECKING:
 class Runs(RunViews):
     """Starts, repeats, cancels, wakes and shows runs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # each is a part of its own
         self,
         database: Database,
         queries: Queries,
+        payloads: Payloads,
         queue: Queue,
         clock: Clock,
         idempotency: IdempotencyKeys,
         starts: Starts,
         endings: Endings,
     ) -> None:
-        super().__init__(queries)
+        super().__init__(queries, payloads)
         self._database = database
         self._queue = queue
         self._clock = clock
@@ -115,7 +117,8 @@ class Runs(RunViews):
             EngineError: ``run_not_found``, ``input_unreadable``, and as :meth:`start` does.
         """
         wanted = Wanted(deployment_id, new_run_id, caller)
-        return await self._once(repeat, lambda transaction: self._starts.rerun(transaction, wanted, run_id))
+        elsewhere = await self._payloads.input_of(run_id)
+        return await self._once(repeat, lambda transaction: self._starts.rerun(transaction, wanted, run_id, elsewhere))
 
     async def _once(
         self, repeat: IdempotencyKey | None, work: Callable[[Transaction], dict[str, Any]]

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from workflow_studio.compute import wire
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT, RUN_ID
-from workflow_studio.worker.engine import log, present
+from workflow_studio.worker.engine import log, present, references
 from workflow_studio.worker.engine.admission import LATEST
 from workflow_studio.worker.engine.clock import check_run_age, new_id
 from workflow_studio.worker.engine.errors import EngineError
@@ -91,7 +90,9 @@ class Starts:
         event = EventInput(run_id, "run_created", data=data, spec_version=spec_version)
         return self._create(transaction, event, wanted, wanted.environment or DEFAULT_ENVIRONMENT)
 
-    def rerun(self, transaction: Transaction, wanted: Wanted, original_id: str) -> dict[str, Any]:
+    def rerun(
+        self, transaction: Transaction, wanted: Wanted, original_id: str, input_elsewhere: bytes | None = None
+    ) -> dict[str, Any]:
         """Start a run with the input of another one and return it without payloads.
 
         It belongs to the environment of the other one, unless the request names another.
@@ -100,6 +101,7 @@ class Starts:
             transaction: To do it in.
             wanted: Where and for whom; without a deployment, on that of the other run.
             original_id: The other run.
+            input_elsewhere: Its input, if that is an object.
 
         Raises:
             EngineError: As :meth:`.Runs.rerun` does.
@@ -118,7 +120,10 @@ class Starts:
             return present.run(found, with_payloads=False)
         data = {"workflowName": original["workflow_name"]}
         if original["input"] is not None:
-            data["input"] = self._handed_on(original_id, run_id, wire.decode(original["input"]))
+            payload = references.decode(original["input"])
+            if references.referred(payload) is not None and self._keyring.encrypts:
+                payload = input_elsewhere  # another run has another key
+            data["input"] = self._handed_on(original_id, run_id, payload)
         event = EventInput(run_id, "run_created", data=data, spec_version=original["spec_version"])
         wanted = Wanted(deployment_id, run_id, wanted.caller, original["priority"], original["concurrency_key"])
         environment = wanted.environment or original["environment"]

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import params as p
+from workflow_studio.worker.objects import ObjectStoreError
 from workflow_studio.worker.ports import BatchedCall
 from workflow_studio.worker.store import StoreError, StoreValueError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.environments import Environments
     from workflow_studio.worker.engine.events import Events
     from workflow_studio.worker.engine.fencing import Fence
+    from workflow_studio.worker.engine.payloads import Payloads
     from workflow_studio.worker.engine.queries import Queries
     from workflow_studio.worker.engine.queue import Queue
     from workflow_studio.worker.engine.streams import Streams
@@ -45,6 +47,7 @@ class World:
         queue: Takes messages.
         streams: Takes and gives chunks.
         keyring: The keys of runs.
+        payloads: Keeps large payloads elsewhere.
     """
 
     def __init__(  # noqa: PLR0913  # named, and each is a part of its own
@@ -59,6 +62,7 @@ class World:
         queue: Queue,
         streams: Streams,
         keyring: Keyring,
+        payloads: Payloads,
     ) -> None:
         self._batches = batches
         self._deliveries = deliveries
@@ -67,7 +71,8 @@ class World:
         self._fence = fence
         self._queue = queue
         self._keyring = keyring
-        self._methods: dict[str, Callable[[Any], Awaitable[Any]]] = {
+        self._payloads = payloads
+        reads: dict[str, Callable[[Any], Awaitable[Any]]] = {
             "events.get": queries.get_event,
             "events.list": queries.list_events,
             "events.listByCorrelationId": queries.list_events_by_correlation_id,
@@ -78,6 +83,9 @@ class World:
             "hooks.get": queries.get_hook,
             "hooks.getByToken": queries.get_hook_by_token,
             "hooks.list": queries.list_hooks,
+        }
+        self._methods: dict[str, Callable[[Any], Awaitable[Any]]] = {
+            **{name: payloads.filling(read) for name, read in reads.items()},
             "streams.write": streams.write,
             "streams.close": streams.close,
             "streams.read": streams.read,
@@ -100,12 +108,15 @@ class World:
         environment = self._environment_of(context)
         with _in_the_words_of_the_world(method):
             if method == "events.create":
-                return await self._events.create(p.parse(p.EventsCreate, params), context, environment)
+                params = await self._payloads.put_away(method, params)
+                answer = await self._events.create(p.parse(p.EventsCreate, params), context, environment)
+                await self._payloads.fill_answer(answer)
+                return answer
             if method == "queue.publish":
                 wanted = p.parse(p.Publish, params)
                 return await self._queue.publish(wanted, context.idempotency, environment=environment)
             if method == "batch" and context.executor_id is not None:
-                batch = p.parse(p.ExecutorBatch, params)
+                batch = p.parse(p.ExecutorBatch, await self._payloads.put_away(method, params))
                 calls = [BatchedCall(call.method, call.params) for call in batch.calls]
                 return await self._batches.write(calls, context, environment, ends_delivery=batch.ends_delivery)
             if method == "deployments.current":
@@ -125,6 +136,7 @@ class World:
             EngineError: ``idempotency_conflict``.
         """
         with _in_the_words_of_the_world("batch"):
+            calls = await self._payloads.put_calls_away(calls)
             return await self._batches.write(calls, context, self._environment_of(context))
 
     def _environment_of(self, context: CallContext) -> str:
@@ -147,6 +159,9 @@ def _in_the_words_of_the_world(method: str) -> Iterator[None]:
         raise WorldError(f"A value cannot be stored: {error}", status=400) from error
     except StoreValueError as error:
         raise WorldError(error.message, status=400) from error
+    except ObjectStoreError as error:
+        _LOG.error("The World method %s failed: %s", method, error.message)  # said where it happened
+        raise WorldError("The worker's object store failed; its log says why", status=503) from error
     except (StoreError, SQLAlchemyError) as error:
         _LOG.exception("The World method %s failed.", method)
         raise WorldError("The worker's database failed; its log says why", status=503) from error
