@@ -21,6 +21,7 @@ from workflow_studio.worker.engine.environments import active_id
 from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.engine.recovery import Recovered, Recovery
 from workflow_studio.worker.engine.transitions import EventInput
+from workflow_studio.worker.engine.workers import Workers
 from workflow_studio.worker.execution.executor import Executor
 from workflow_studio.worker.store import _sqlite, tables
 from workflow_studio.worker.store._postgres import PostgresBackend, _PostgresTransaction
@@ -72,7 +73,7 @@ def every_unfinished_run_is_woken_at_boot(monkeypatch):
 
 
 def leases_outlive_their_worker(monkeypatch):
-    monkeypatch.setattr(Recovery, "_release", lambda self, transaction: 0)
+    monkeypatch.setattr(Workers, "_take_over", lambda self, transaction: 0)
 
 
 def a_lost_executor_is_found_out_by_a_timeout(monkeypatch):
