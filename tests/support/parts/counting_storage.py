@@ -28,9 +28,12 @@ class CountingBackend:
         self.reads = 0
         self.writes = 0
 
-    def submit(self, work: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
+    def submit(self, work: Callable[[Transaction], Any], *, may_wait: bool = False) -> asyncio.Future[Any]:
         self.writes += 1
-        return self._inner.submit(work)
+        return self._inner.submit(work, may_wait=may_wait)
+
+    def hurry(self) -> None:
+        self._inner.hurry()
 
     def read(self, work: Callable[[Connection], Any]) -> Any:
         self.reads += 1

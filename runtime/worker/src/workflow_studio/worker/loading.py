@@ -181,8 +181,9 @@ def _misfits(name: str, wanted: Callable[..., Any], given: Callable[..., Any]) -
     except (TypeError, ValueError):
         return  # written in C: only a call will tell
     for arguments in (required, parameters):
+        by_name = {entry.name: entry for entry in arguments if entry.kind is inspect.Parameter.KEYWORD_ONLY}
         try:
-            signature.bind(*arguments)
+            signature.bind(*(entry for entry in arguments if entry.name not in by_name), **by_name)
         except TypeError:
             shown = ", ".join(entry.name for entry in parameters)
             yield f"{name} must take ({shown})"
