@@ -38,12 +38,14 @@ from workflow_studio.worker.routes import (
     metrics as metrics_route,
 )
 from workflow_studio.worker.together import counting_together
+from workflow_studio.worker.tracing import TracedApp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from workflow_studio.worker.services import Pool
     from workflow_studio.worker.settings import WorkerSettings
+    from workflow_studio.worker.tracing import Tracing
 
 _ROUTERS: Final = (
     health.router,
@@ -67,19 +69,20 @@ _ROUTERS: Final = (
 )
 
 
-def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI:
+def create_app(settings: WorkerSettings, *, pool: Pool | None = None, tracing: Tracing | None = None) -> FastAPI:
     """Return the app. It opens the database and starts to deliver messages when its lifespan begins.
 
     Args:
         settings: The settings.
         pool: Replaces the Node.js executors, for tests.
+        tracing: Makes spans of what happens, where that is wanted.
     """
     metrics = Metrics(path for _, path in world.LANE)
     limits = RateLimits(settings.rate_limit_per_minute, settings.failed_logins_per_minute, metrics.refused)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, pool, metrics) as services, counting_together(services.engine, limits):
+        async with running(settings, pool, metrics, tracing) as services, counting_together(services.engine, limits):
             app.state.services = services
             yield
 
@@ -110,6 +113,8 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None) -> FastAPI
         body_timeout=settings.body_timeout,
         metrics=metrics,
     )
+    if tracing is not None:
+        app.add_middleware(TracedApp, tracing=tracing)
     return app
 
 

@@ -51,6 +51,7 @@ from workflow_studio.worker.readiness import Readiness
 from workflow_studio.worker.services import Services
 from workflow_studio.worker.stopping import Stopping
 from workflow_studio.worker.together import Obedience
+from workflow_studio.worker.tracing import TracedPool, TracedWorld
 from workflow_studio.worker.unpacking import Unpacking
 from workflow_studio.worker.upkeep import kept_up
 
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.services import Pool
     from workflow_studio.worker.settings import WorkerSettings
     from workflow_studio.worker.store import Database
+    from workflow_studio.worker.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +82,10 @@ _LAST_GRACE: Final = 2.0
 
 @asynccontextmanager
 async def running(
-    settings: WorkerSettings, pool: Pool | None = None, metrics: Metrics | None = None
+    settings: WorkerSettings,
+    pool: Pool | None = None,
+    metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[Services]:
     """Open the worker's parts, take up what a crash left behind, deliver messages; and end all of it in order.
 
@@ -88,6 +93,7 @@ async def running(
         settings: The settings.
         pool: Replaces the Node.js executors, for tests.
         metrics: Measures what happens.
+        tracing: Makes spans of it, where that is wanted.
 
     Raises:
         StoreError: If the database cannot be opened.
@@ -119,7 +125,9 @@ async def running(
         tally = ExecutorTally()
         given: dict[str, Mapping[str, str]] = {}
         executors = (
-            _executors_of(engine, unpacking, runner, tally, given) if isinstance(runner, ExecutorOptions) else runner
+            _executors_of(engine, unpacking, runner, tally, given, tracing)
+            if isinstance(runner, ExecutorOptions)
+            else runner
         )
         obedience = Obedience(engine, executors, given, warms=settings.warm_deployments > 0)
         stopping = Stopping(settings.shutdown_grace)
@@ -135,7 +143,7 @@ async def running(
             engine.bus.listening(),
             engine.workers.registered(),
             alive(OBJECTS, objects, settings, stopping.left),
-            _delivering(engine, database, MeasuredPool(executors, metrics), capacity, settings, stopping),
+            _delivering(engine, database, _watched(executors, engine, metrics, tracing), capacity, settings, stopping),
             serving(engine, builtin, compute, settings, stopping.left) as computing,
             kept_up(engine, artifacts, unpacking, executors),
         ):
@@ -182,15 +190,22 @@ def _engine_of(
     )
 
 
-def _executors_of(
+def _watched(executors: Pool, engine: Engine, metrics: Metrics, tracing: Tracing | None) -> Pool:
+    if tracing is not None:
+        executors = TracedPool(executors, tracing, engine.trace_carrier_of)
+    return MeasuredPool(executors, metrics)
+
+
+def _executors_of(  # named, and each is a part of its own
     engine: Engine,
     unpacking: Unpacking,
     options: ExecutorOptions,
     tally: ExecutorTally,
     given: dict[str, Mapping[str, str]],
+    tracing: Tracing | None,
 ) -> NodeExecutorPool:
     return NodeExecutorPool(
-        world=engine.world,
+        world=engine.world if tracing is None else TracedWorld(engine.world, tracing),
         artifact=unpacking.obtain,
         options=options,
         variables=_variables_of(engine, given),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ from workflow_studio.worker.server import Server, bound, config_of
 from workflow_studio.worker.settings import ENV_PREFIX, load_settings
 from workflow_studio.worker.store import StoreError
 from workflow_studio.worker.tls import TlsError
+from workflow_studio.worker.tracing import tracing_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with bound(settings.host, settings.port) as listener:
             settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-            config = config_of(create_app(settings), settings)
+            tracing = tracing_of(os.environ)
+            config = config_of(create_app(settings, tracing=tracing), settings)
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
                 lost = runner.run(Server(config, settings, as_json=as_json).serve_until_stopped(listener))
     except _REFUSALS as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
+from workflow_studio.worker.engine import trace_context
 from workflow_studio.worker.engine.activity import Activity
 from workflow_studio.worker.engine.activity_rows import ActivityRows
 from workflow_studio.worker.engine.admission import Admission
@@ -205,6 +206,10 @@ class Engine:
             StoreError: If the database fails.
         """
         return await identity_of(self._database)
+
+    async def trace_carrier_of(self, run_id: str) -> Any:
+        """Return the trace context that a run was started with, as it was written."""
+        return await trace_context.of_run(self._database, run_id)
 
     async def ask_database(self) -> None:
         """Have the database answer.

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT, RUN_ID
-from workflow_studio.worker.engine import log, present, references
+from workflow_studio.worker.engine import log, present, references, trace_context
 from workflow_studio.worker.engine.admission import LATEST
 from workflow_studio.worker.engine.clock import check_run_age, new_id
 from workflow_studio.worker.engine.errors import EngineError
@@ -157,7 +157,7 @@ class Starts:
         deployment_id = self._admission.resolve(transaction.connection, wanted.deployment_id, environment)
         manifest = self._admission.admit(transaction.connection, deployment_id, name)
         context = {
-            "traceCarrier": {},
+            "traceCarrier": trace_context.current(),
             "workflowCoreVersion": manifest.sdk.core,
             "features": {"encryption": self._keyring.encrypts},
         }
