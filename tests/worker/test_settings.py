@@ -145,3 +145,17 @@ def test_an_object_store_has_an_address_without_credentials(monkeypatch, url):
     with pytest.raises(ValidationError) as caught:
         load_settings()
     assert "secret@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "limit"),
+    [
+        ({}, 524_288),
+        ({"large_payload_bytes": 0}, None),
+        ({"large_payload_bytes": 4096, "database_url": "postgresql://host/db"}, 4096),
+        ({"database_url": "postgresql://host/db"}, None),
+        ({"objects_url": "s3://bucket"}, None),
+    ],
+)
+def test_large_payloads_are_objects_by_themselves_where_that_is_quicker(given, limit):
+    assert load_settings(**given).payload_limit == limit

@@ -183,7 +183,7 @@ def _engine_of(
         streams=streams,
         lease_seconds=settings.lease_seconds,
         objects=objects,
-        large_payload_bytes=settings.large_payload_bytes,
+        large_payload_bytes=settings.payload_limit,
         retention=settings.retention,
         dead_kept_ms=settings.retain_dead_messages,
         limits=Limits.named(settings.limits),

@@ -31,6 +31,7 @@ from workflow_studio.worker.artifacts.limits import MIB
 from workflow_studio.worker.engine.expiry import Retention
 from workflow_studio.worker.loading import BUILT_IN
 from workflow_studio.worker.objects import SCHEMES
+from workflow_studio.worker.store.database import is_postgres
 
 ENV_PREFIX: Final = "WORKFLOW_STUDIO_WORKER_"
 _ADDRESS: Final = re.compile(r"([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}")
@@ -53,6 +54,7 @@ Part = Annotated[str, AfterValidator(_is_a_part)]
 _UNITS: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION: Final = re.compile(r"([1-9]\d{0,5})([smhdw])")
 _FOREVER: Final = "forever"
+_QUICKER_AS_OBJECT: Final = 512 * 1024
 
 
 def _milliseconds(value: object) -> object:
@@ -130,7 +132,8 @@ class WorkerSettings(BaseSettings):
         audit_retention_days: How long entries of the audit log are kept.
         output_lines_per_run: Lines that are kept of what a run prints.
         output_bytes_per_run: Bytes that are kept of what a run prints.
-        large_payload_bytes: From how many bytes on a payload is kept as an object; all are kept in rows if absent.
+        large_payload_bytes: From how many bytes on a payload is kept as an object; 0 keeps all of them in rows. See
+            :attr:`payload_limit` for what counts if it is absent.
         artifact_cache_bytes: Bytes of unpacked artifacts above which those that were not used for longest are removed.
         max_artifact_bytes: The largest artifact as it is sent.
         max_unpacked_artifact_bytes: The largest artifact without compression.
@@ -196,7 +199,7 @@ class WorkerSettings(BaseSettings):
     audit_retention_days: int = Field(default=365, ge=1, le=36_500)
     output_lines_per_run: int = Field(default=10_000, ge=0, le=10_000_000)
     output_bytes_per_run: int = Field(default=MIB, ge=0, le=1024 * MIB)
-    large_payload_bytes: int | None = Field(default=None, ge=1024)
+    large_payload_bytes: int | None = Field(default=None, ge=0)
     artifact_cache_bytes: int = Field(default=10 * 1024 * MIB, ge=MIB)
     max_artifact_bytes: int = Field(default=256 * MIB, ge=1024)
     max_unpacked_artifact_bytes: int = Field(default=512 * MIB, ge=1024)
@@ -328,6 +331,18 @@ class WorkerSettings(BaseSettings):
             file=min(ArtifactLimits().file, self.max_unpacked_artifact_bytes),
             files=self.max_artifact_files,
         )
+
+    @property
+    def payload_limit(self) -> int | None:
+        """From how many bytes on a payload is kept as an object; None keeps all of them in rows.
+
+        By itself only where both are on the worker's own disk, from the size on from which that is quicker. Elsewhere
+        the workers of an earlier version, beside this one, would not find them.
+        """
+        if self.large_payload_bytes is not None:
+            return self.large_payload_bytes or None
+        embedded = self.storage == BUILT_IN and not is_postgres(self.database)
+        return _QUICKER_AS_OBJECT if embedded and self.objects == BUILT_IN and self.objects_url is None else None
 
     @property
     def retention(self) -> Retention:
