@@ -19,7 +19,7 @@ import pytest
 from tests.support.rotation import part_of
 from tests.support.template import files, render
 from tests.template.ingress_routes import ROUTES, add_ingress
-from tests.template.support import Answer, FakeWorker, Request, cbor
+from tests.template.support import Answer, FakeWorker, Request, calls_of, cbor, each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,7 +191,7 @@ def accept(request: Request) -> Answer:
 @pytest.fixture
 def worker() -> Iterator[FakeWorker]:
     for server in FakeWorker().serve():
-        server.answer = accept
+        server.answer = each(accept)
         yield server
 
 
@@ -199,7 +199,7 @@ def check_remote(client: httpx.Client, worker: FakeWorker) -> None:
     begun = begin(client)
     assert begun.status_code == 202, begun.text
     run_id = begun.json()["runId"]
-    called = {request.path: request for request in worker.requests}
+    called = {call.path: call for request in worker.requests for call in calls_of(request)}
     event = called["/v1/world/events/create"].params
     assert event["runId"] == run_id
     assert event["event"]["eventType"] == "run_created"
