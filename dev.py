@@ -72,7 +72,8 @@ def test(arguments: list[str]) -> NoReturn:
     selection = ["-n", "auto"]
     if "--all" in arguments:
         arguments = [argument for argument in arguments if argument != "--all"]
-        selection += ["--dist", "loadfile"]  # the tests of one file share their app and their worker
+        # The tests of one file share their app and their worker. The slow files come first (tests/conftest.py).
+        selection += ["--dist", "loadfile", "--no-loadscope-reorder"]
     elif "-m" not in arguments:
         selection += ["-m", "not e2e"]
     # Tests run `node` and `npm` by name, so the bundled ones must be found as well.

@@ -50,7 +50,7 @@ def e2e(session: nox.Session) -> None:
     frameworks = {argument for argument in session.posargs if not argument.startswith("-")}
     in_python = sorted(PYTHON if "all" in frameworks else PYTHON & frameworks)
     others = sorted({"all"} if "all" in frameworks else frameworks - PYTHON)
-    pytest = [str(BIN / "pytest"), "-m", "e2e", "-n", "2", "--dist", "loadfile", *options]
+    pytest = [str(BIN / "pytest"), "-m", "e2e", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *options]
     if not frameworks:
         session.run(*pytest, external=True)
     if others:

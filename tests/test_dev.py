@@ -139,7 +139,7 @@ def test_a_python_that_cannot_make_environments_says_what_to_install(
     [
         ([], ["-n", "auto", "-m", "not e2e"]),
         (["-k", "wire", "-x"], ["-n", "auto", "-m", "not e2e", "-k", "wire", "-x"]),
-        (["--all"], ["-n", "auto", "--dist", "loadfile"]),
+        (["--all"], ["-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder"]),
         (["-m", "node"], ["-n", "auto", "-m", "node"]),
     ],
 )
