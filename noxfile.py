@@ -70,7 +70,8 @@ def many_workers(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure this World against others on this machine (about 40 minutes; needs the npm registry).
 
-    What follows ``--`` is for ``python -m bench``: ``nox -s bench -- --short`` only sees whether all of it runs.
+    What follows ``--`` is for ``python -m bench``: ``nox -s bench -- --short`` only sees whether all of it runs,
+    and ``nox -s bench -- workers`` measures how throughput grows with workers on one PostgreSQL.
     """
     session.run(sys.executable, "-m", "bench", *session.posargs, external=True)
 

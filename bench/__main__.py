@@ -11,26 +11,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
+import psutil
 import typer
 from pydantic import ValidationError
 
 from bench import machine
 from bench.building import WORK, alone, built_app
 from bench.compare import compare as compared
+from bench.curve import render_curve
 from bench.driver import Driver
+from bench.many import size_of, worlds_of
 from bench.results import Report
-from bench.shapes import BY_NAME, SHAPES
+from bench.shapes import BY_NAME, FLEETS, SHAPES
 from bench.table import BEGIN, put_into, render
 from bench.worlds import NEED_POSTGRES, WORLDS, MeasurementError, Surroundings
 from tests.support.postgres import postgres_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from bench.shapes import Shape
+    from bench.worlds import Make
 
 _REPEAT: Final = 10
 _SHORT_REPEAT: Final = 2
+_MOST_WORKERS: Final = 16
+_SESSIONS: Final = 20
+"""More than a worker or an app keeps with PostgreSQL."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -61,14 +68,51 @@ def measure(
     chosen = [BY_NAME[name] for name in _names(shapes, BY_NAME, "shapes")]
     if short and shapes is None:
         chosen = [shape for shape in SHAPES if shape.is_short]
-    names = _names(worlds, WORLDS, "Worlds")
-    target = json or WORK / "report.json"
+    makers = {name: WORLDS[name] for name in _names(worlds, WORLDS, "Worlds")}
+    times = repeat or (_SHORT_REPEAT if short else _REPEAT)
+    _run(makers, chosen, times, json or WORK / "report.json", markdown)
+
+
+@app.command()
+def workers(
+    *,
+    counts: Annotated[str, typer.Option(help=f"How many workers, each at most {_MOST_WORKERS}.")] = "1,2,3,4",
+    short: Annotated[bool, typer.Option("--short", help="Few runs, once: does it run?")] = False,
+    repeat: Annotated[int | None, typer.Option(min=1, help="How often; all of these are dear, so less.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Where the report goes.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help=f"Where the tables go; after {BEGIN} if there is one.")] = None,
+) -> None:
+    """Measure how throughput grows with workers on one PostgreSQL."""
+    chosen = [shape for shape in FLEETS if shape.is_short == short]
+    makers = worlds_of(_counts(counts))
+    times = repeat or (1 if short else _REPEAT)
+    processes = {name: size_of(name) for name in makers}
+    _run(makers, chosen, times, json or WORK / "workers.json", markdown, processes)
+
+
+def _counts(text: str) -> list[int]:
+    """Return the numbers in a list with commas, from the least to the most."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and 1 <= int(part) <= _MOST_WORKERS for part in parts):
+        raise typer.BadParameter(f"{text!r} is no list of numbers from 1 to {_MOST_WORKERS}, such as 1,2,4")
+    return sorted({int(part) for part in parts})
+
+
+def _run(
+    makers: Mapping[str, Make],
+    shapes: list[Shape],
+    repeat: int,
+    target: Path,
+    markdown: Path | None,
+    processes: Mapping[str, int] | None = None,
+) -> None:
+    """Measure, and say what came of it."""
     target.parent.mkdir(exist_ok=True)
 
     def keep(report: Report) -> None:
         target.write_text(report.model_dump_json(indent=1), encoding="utf-8")
 
-    report = _measured(names, chosen, repeat or (_SHORT_REPEAT if short else _REPEAT), keep)
+    report = _measured(makers, shapes, repeat, keep, processes or {})
     _tell(f"The report is in {target}")
     _write(report, markdown)
     if broken := [trouble for trouble in report.troubles if not trouble.is_late or trouble.world.startswith("studio")]:
@@ -95,24 +139,35 @@ def compare(
     print(compared(_read(old), _read(new)), end="")
 
 
-def _measured(names: list[str], shapes: list[Shape], repeat: int, keep: Callable[[Report], None]) -> Report:
+def _measured(
+    makers: Mapping[str, Make],
+    shapes: list[Shape],
+    repeat: int,
+    keep: Callable[[Report], None],
+    processes: Mapping[str, int],
+) -> Report:
     """Build, start, measure; keep what there is after each shape, as it may be the last one."""
     with ExitStack() as ends:
         ends.enter_context(alone(_tell))
         _tell("Building the app, unless that is done")
         built = built_app()
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="studio-bench-")))
-        postgres = ends.enter_context(postgres_server()) if NEED_POSTGRES & set(names) else None
+        needs_postgres = processes or NEED_POSTGRES & makers.keys()
+        sessions = _SESSIONS * (sum(processes.values()) or len(makers)) + 100
+        server = postgres_server("-c", f"max_connections={sessions}")
+        postgres = ends.enter_context(server) if needs_postgres else None
         around = Surroundings(app=built, folder=folder, postgres=postgres)
         report = Report(
             commit=machine.commit(),
             started=f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
             machine=machine.describe(folder),
             versions=machine.versions(built, postgres),
-            worlds=tuple(names),
+            worlds=tuple(makers),
             repeat=repeat,
+            cores=psutil.cpu_count() or 0,
+            processes=dict(processes),
         )
-        driver = Driver([WORLDS[name](name, around) for name in names], _tell)
+        driver = Driver([make(name, around) for name, make in makers.items()], _tell)
         begun = time.monotonic()
         with driver.running():
             for shape in shapes:
@@ -138,7 +193,7 @@ def _read(file: Path) -> Report:
 
 def _write(report: Report, markdown: Path | None) -> None:
     """Print the tables, or put them into a page."""
-    text = render(report)
+    text = render_curve(report) if report.processes else render(report)
     if markdown is None:
         print(text, end="")
         return

@@ -13,11 +13,11 @@ import psutil
 from tests.e2e.support import descendants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from types import TracebackType
 
-Roots = dict[str, int]
-"""The process ids that stand for a World, by role; what is below a process has its role, but for executors."""
+Roots = dict[int, str]
+"""The roles of the processes that stand for a World; what is below a process has its role, but for executors."""
 
 POSTGRES: Final = "postgres"
 EXECUTOR: Final = "executor"
@@ -25,15 +25,15 @@ WORKER: Final = "worker"
 _SECONDS_BETWEEN_LOOKS: Final = 0.2
 
 
-def processes(roots: Mapping[str, int]) -> Iterator[tuple[str, psutil.Process]]:
+def processes(roots: Roots) -> Iterator[tuple[str, psutil.Process]]:
     """Yield all processes of a World with their roles. A worker's children are its executors."""
-    for role, root in roots.items():
+    for root, role in roots.items():
         for pid in descendants(root):
             with contextlib.suppress(psutil.Error):
                 yield EXECUTOR if role == WORKER and pid != root else role, psutil.Process(pid)
 
 
-def memory(roots: Mapping[str, int]) -> dict[str, int]:
+def memory(roots: Roots) -> dict[str, int]:
     """Return the resident memory in bytes, by role; what PostgreSQL's processes share is counted once."""
     own: dict[str, int] = defaultdict(int)
     shared: dict[str, int] = defaultdict(int)
@@ -86,10 +86,9 @@ class Meter:
         self.cpu: dict[str, float] = {}
         self.memory: dict[str, int] = {}
         self.others_cpu = 0.0
-        mine = set(roots.values())
         self._own = _Clock(roots)
         self._others = [
-            _Clock({role: pid for role, pid in other.items() if pid not in mine})  # such as a database of both
+            _Clock({pid: role for pid, role in other.items() if pid not in roots})  # such as a database of both
             for other in others
         ]
         self._over = threading.Event()

@@ -63,6 +63,8 @@ class Report(_Kept):
         versions: Of what took part, by name.
         worlds: The names of the Worlds, in the order of the table.
         repeat: What was asked for.
+        cores: How many the machine has; 0 in reports of before that was kept.
+        processes: How many workers or apps each World has, where that is what is compared.
         idle: Memory at rest, in bytes, by World and role.
         samples: What was measured.
         troubles: What could not be measured.
@@ -75,6 +77,8 @@ class Report(_Kept):
     versions: dict[str, str]
     worlds: tuple[str, ...]
     repeat: int
+    cores: int = 0
+    processes: dict[str, int] = {}
     idle: dict[str, dict[str, int]] = {}
     samples: tuple[Sample, ...] = ()
     troubles: tuple[Trouble, ...] = ()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _DEAR: Final = 0.5
+_FLEET: Final = ("runs per second", "median", "p99")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ SHAPES: Final = (
     Shape("parallel-50", "50 parallel steps", "parallel", 50),
     Shape("parallel-100", "100 parallel steps", "parallel", 100, share=0.7),
     Shape("parallel-500", "500 parallel steps", "parallel", 500, share=0.3, seconds=180),
-    Shape("fleet-200", "200 runs x 3 steps", "fleet", 200, ("runs per second", "median", "p99"), 0.3, 120),
+    Shape("fleet-200", "200 runs x 3 steps", "fleet", 200, _FLEET, 0.3, 120),
     Shape("stream-50", "stream of 50 chunks", "stream", 50, ("first chunk", "total"), is_short=True),
     Shape("stream-500", "stream of 500 chunks", "stream", 500, ("first chunk", "total"), share=0.5),
     Shape("start", "`start()` returned", "start", 0, ("returned",), is_short=True),
@@ -63,5 +64,12 @@ SHAPES: Final = (
     Shape("ten-kilobytes", "50 steps of 10 kB", "ten-kilobytes", 50),
 )
 """In the order of the table."""
+
+FLEETS: Final = (
+    Shape("waiting-96", "96 runs of 3 steps that wait 0.5 s", "waiting-fleet", 96, _FLEET, 0.2, 120),
+    Shape("busy-200", "200 runs of 3 steps that work", "fleet", 200, _FLEET, 0.2, 120),
+    Shape("waiting-20", "20 runs of 3 steps that wait 0.5 s", "waiting-fleet", 20, _FLEET, 0.2, is_short=True),
+)
+"""What several workers measure; what waits comes first, and warms them up. The short mode takes what is short alone."""
 
 BY_NAME: Final = {shape.name: shape for shape in SHAPES}

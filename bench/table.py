@@ -26,22 +26,22 @@ _TITLES: Final = {
     "studio-sqlite": "Studio, SQLite",
     "studio-postgres": "Studio, PostgreSQL",
 }
-_RATE: Final = "runs per second"
+RATE: Final = "runs per second"
 _UNITS: Final = {"x": "x", "ms": " ms", "MB": " MB"}
 
 
 def render(report: Report) -> str:
     """Return all tables of a report."""
     sections = [
-        _about(report),
-        _section("Medians", _medians(report)),
-        _section("Bars", _bars(report)),
-        _section("Spread", _spread(report)),
-        _section("Processor time", _processor_time(report)),
-        _section("Memory", _memory(report)),
+        about(report),
+        section("Medians", _medians(report)),
+        section("Bars", _bars(report)),
+        section("Spread", _spread(report)),
+        section("Processor time", _processor_time(report)),
+        section("Memory", _memory(report)),
     ]
     if report.troubles:
-        sections.append(_section("What could not be measured", _troubles(report)))
+        sections.append(troubles(report))
     return "\n\n".join(sections) + "\n"
 
 
@@ -71,7 +71,7 @@ def title_of(world: str) -> str:
 
 def value_of(figure: str, value: float) -> str:
     """Return a figure's value with its unit."""
-    return f"{short(value)}/s" if figure == _RATE else milliseconds(value)
+    return f"{short(value)}/s" if figure == RATE else milliseconds(value)
 
 
 def figures_of(report: Report) -> Iterator[tuple[Shape, str, str]]:
@@ -84,11 +84,12 @@ def figures_of(report: Report) -> Iterator[tuple[Shape, str, str]]:
                 yield shape, figure, shape.title if len(shape.figures) == 1 else f"{shape.title}: {figure}"
 
 
-def _section(title: str, text: str) -> str:
+def section(title: str, text: str) -> str:
+    """Return a section of a report."""
     return f"### {title}\n\n{text}"
 
 
-def _about(report: Report) -> str:
+def about(report: Report) -> str:
     """Return where the numbers come from."""
     lines = [f"Measured at commit `{report.commit}`, {report.started} UTC, in {report.seconds / 60:.0f} minutes."]
     lines += [f"- {name}: {value}" for name, value in report.machine.items()]
@@ -106,7 +107,7 @@ def _medians(report: Report) -> str:
     rows: list[list[str]] = []
     for shape, figure, title in figures_of(report):
         row = [title, *(_median(report, world, shape, figure) for world in report.worlds)]
-        rival = best_rival(report, shape.name, figure, more_is_better=figure == _RATE)
+        rival = best_rival(report, shape.name, figure, more_is_better=figure == RATE)
         row += [_ratio(report.median(world, shape.name, figure), rival) for world in ours]
         if FLOOR in report.worlds:
             floor = report.median(FLOOR, shape.name, figure)
@@ -189,9 +190,10 @@ def _memory(report: Report) -> str:
     return table(["World", "processes", "idle", "most"], rows)
 
 
-def _troubles(report: Report) -> str:
+def troubles(report: Report) -> str:
+    """Return the section about what failed."""
     rows = [[title_of(trouble.world), trouble.shape, _cell(trouble.problem)] for trouble in report.troubles]
-    return table(["World", "shape", "problem"], rows)
+    return section("What could not be measured", table(["World", "shape", "problem"], rows))
 
 
 def _cell(text: str) -> str:

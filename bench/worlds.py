@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import signal
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import httpx
 import psycopg
@@ -62,29 +64,21 @@ class World:
         self.name = name
         self._around = around
         self._times_begun = itertools.count(1)
-        self._app: Server | None = None
+        self._apps: list[Server] = []
 
     def start(self) -> None:
         """Start it, with nothing in it."""
         folder = self._around.folder / f"{self.name}-{next(self._times_begun)}"
         folder.mkdir()
-        port = free_port()
-        variables = {"PORT": str(port), "NODE_ENV": "production", **self._prepare(folder)}
-        self._app = Server(
-            command=("node", ".output/server/index.mjs"),
-            cwd=self._around.app,
-            env=variables,
-            log=folder / "app.log",
-            url=f"http://localhost:{port}",
-        )
-        self._app.http = httpx.Client(base_url=self._app.url)
-        self._app.start()
+        self._start_apps(folder, self._prepare(folder))
 
     def stop(self) -> None:
         """End all that :meth:`start` started."""
-        if self._app is not None:
-            self._app.close()
-            self._app = None
+        while self._apps:
+            app = self._apps.pop()
+            # With @workflow/world-postgres it would take more than 20 seconds to end, and there is nothing to keep.
+            app.stop(signal.SIGKILL)
+            app.close()
 
     def measure(self, shape: Shape, number: int) -> dict[str, float]:
         """Return the figures of one measurement.
@@ -96,10 +90,9 @@ class World:
         Raises:
             MeasurementError: There are none.
         """
-        assert self._app is not None
         order = {"kind": shape.kind, "size": shape.size, "seconds": shape.seconds, "number": number}
         try:
-            answer = self._app.http.post("/api/measure", json=order, timeout=shape.seconds + _SECONDS_TO_ANSWER)
+            answer = self._apps[0].http.post("/api/measure", json=order, timeout=shape.seconds + _SECONDS_TO_ANSWER)
             found: dict[str, Any] = answer.raise_for_status().json()
         except httpx.HTTPError as error:
             is_late = isinstance(error, httpx.TimeoutException)
@@ -111,8 +104,24 @@ class World:
 
     def roots(self) -> Roots:
         """Return the processes that stand for it."""
-        assert self._app is not None
-        return {APP: self._app.pid}
+        return {app.pid: APP for app in self._apps}
+
+    def _start_apps(self, folder: Path, variables: Mapping[str, str]) -> None:
+        """Start the app; the first one, if there are more, is what measures."""
+        self._start_app(folder, variables)
+
+    def _start_app(self, folder: Path, variables: Mapping[str, str]) -> None:
+        port = free_port()
+        app = Server(
+            command=("node", ".output/server/index.mjs"),
+            cwd=self._around.app,
+            env={"PORT": str(port), "NODE_ENV": "production", **variables},
+            log=folder / f"app-{len(self._apps)}.log",
+            url=f"http://localhost:{port}",
+        )
+        app.http = httpx.Client(base_url=app.url)
+        self._apps.append(app)
+        app.start()
 
     def _prepare(self, folder: Path) -> Mapping[str, str]:
         """Get ready what the app needs; return the variables that tell it so."""
@@ -120,8 +129,7 @@ class World:
 
     def _logs(self) -> str:
         """Return the ends of what its processes wrote."""
-        assert self._app is not None
-        return _end_of(self._app.log)
+        return "\n".join(_end_of(app.log) for app in self._apps)
 
     def _new_database(self, folder: Path) -> str:
         """Make a database named like the folder and return its URL."""
@@ -134,7 +142,7 @@ class World:
     def _postgres(self) -> Roots:
         assert self._around.postgres is not None
         pid = (self._around.postgres / "data/postmaster.pid").read_text(encoding="ascii").split()[0]
-        return {POSTGRES: int(pid)}
+        return {int(pid): POSTGRES}
 
 
 def _end_of(log: Path) -> str:
@@ -171,13 +179,22 @@ class Postgres(World):
 class StudioSqlite(World):
     """Ours: a worker that keeps its state in a file."""
 
-    _worker: Worker | None = None
+    def __init__(self, name: str, around: Surroundings) -> None:
+        super().__init__(name, around)
+        self._workers: list[Worker] = []
 
     def _prepare(self, folder: Path) -> Mapping[str, str]:
-        self._worker = Worker(folder / "worker", **self._settings(folder))
-        self._worker.start()
-        upload(self._around.app, self._worker)
-        return {"WORKFLOW_TARGET_WORLD": "workflow-studio/world-remote", **self._worker.cli}
+        self._start_workers(folder, self._settings(folder))
+        upload(self._around.app, self._workers[0])
+        return {"WORKFLOW_TARGET_WORLD": "workflow-studio/world-remote", **self._workers[0].cli}
+
+    def _start_workers(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self._start_worker(folder, settings)
+
+    def _start_worker(self, folder: Path, settings: Mapping[str, str]) -> None:
+        worker = Worker(folder / f"worker-{len(self._workers)}", **settings)
+        self._workers.append(worker)
+        worker.start()
 
     def _settings(self, folder: Path) -> dict[str, str]:  # noqa: ARG002 - others need it
         # A limit for callers is no measure of speed.
@@ -186,18 +203,15 @@ class StudioSqlite(World):
     def stop(self) -> None:
         """End the app, then the worker."""
         super().stop()
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+        while self._workers:
+            self._workers.pop().close()
 
     def _logs(self) -> str:
-        assert self._worker is not None
-        return f"{super()._logs()}\n{_end_of(self._worker.log)}"
+        return "\n".join([super()._logs(), *(_end_of(worker.log) for worker in self._workers)])
 
     def roots(self) -> Roots:
         """Return the app and the worker, below which the executors are."""
-        assert self._worker is not None
-        return {**super().roots(), WORKER: self._worker.pid}
+        return {**super().roots(), **{worker.pid: WORKER for worker in self._workers}}
 
 
 class StudioPostgres(StudioSqlite):
@@ -212,7 +226,10 @@ class StudioPostgres(StudioSqlite):
         return {**super().roots(), **self._postgres()}
 
 
-WORLDS: Final[Mapping[str, type[World]]] = {
+Make: TypeAlias = Callable[[str, Surroundings], World]
+"""Makes a World that has a name; it is not started."""
+
+WORLDS: Final[Mapping[str, Make]] = {
     "memory": Memory,
     "local": Local,
     "postgres": Postgres,
@@ -222,3 +239,4 @@ WORLDS: Final[Mapping[str, type[World]]] = {
 """In the order of the table."""
 
 NEED_POSTGRES: Final = {"postgres", "studio-postgres"}
+"""Those of them that need a server."""

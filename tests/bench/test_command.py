@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from typer.testing import CliRunner
@@ -25,8 +25,14 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, objec
     """What a run was asked for; put a report here that it shall find."""
     asked: dict[str, object] = {"report": report(FOUND)}
 
-    def find(names: list[str], shapes: list[Shape], repeat: int, keep: Callable[[object], None]) -> object:
-        asked.update(worlds=names, shapes=[shape.name for shape in shapes], repeat=repeat)
+    def find(
+        makers: dict[str, object],
+        shapes: list[Shape],
+        repeat: int,
+        keep: Callable[[object], None],
+        processes: dict[str, int],
+    ) -> object:
+        asked.update(worlds=list(makers), processes=processes, shapes=[shape.name for shape in shapes], repeat=repeat)
         keep(asked["report"])
         return asked["report"]
 
@@ -108,3 +114,28 @@ def test_a_file_that_is_no_report_is_refused(tmp_path: Path) -> None:
         answer = CliRunner().invoke(command.app, ["table", str(tmp_path / name)])
         assert answer.exit_code == 2
         assert "is no report" in answer.output
+
+
+def test_workers_are_counted_up_beside_the_least_and_the_most_of_the_reference(measured: dict[str, object]) -> None:
+    assert CliRunner().invoke(command.app, ["workers", "--counts", "3, 1,2,3"]).exit_code == 0
+    assert measured["processes"] == {
+        "studio-postgres-1": 1,
+        "studio-postgres-2": 2,
+        "studio-postgres-3": 3,
+        "postgres-1": 1,
+        "postgres-3": 3,
+    }
+    assert measured["worlds"] == list(cast("dict[str, int]", measured["processes"]))
+    assert measured["shapes"] == ["waiting-96", "busy-200"]
+
+
+def test_the_short_mode_of_workers_takes_a_small_fleet_once(measured: dict[str, object]) -> None:
+    assert CliRunner().invoke(command.app, ["workers", "--short", "--counts", "2"]).exit_code == 0
+    assert (measured["shapes"], measured["repeat"]) == (["waiting-20"], 1)
+
+
+@pytest.mark.parametrize("counts", ["", "0", "1,two", "17", "-1"])
+def test_counts_that_are_none_are_refused(counts: str) -> None:
+    answer = CliRunner().invoke(command.app, ["workers", "--counts", counts])
+    assert answer.exit_code == 2
+    assert "numbers from 1 to 16" in " ".join(answer.output.split())

@@ -31,8 +31,8 @@ class Recorded:
     def stop(self) -> None:
         self._log.append(f"{self.name} stops")
 
-    def roots(self) -> dict[str, int]:
-        return {"app": os.getpid()}
+    def roots(self) -> dict[int, str]:
+        return {os.getpid(): "app"}
 
     def measure(self, shape: Shape, number: int) -> dict[str, float]:
         self.numbers.append(number)

@@ -41,19 +41,19 @@ def busy() -> Iterator[subprocess.Popen[str]]:
 def test_what_is_below_a_worker_are_its_executors(busy: subprocess.Popen[str]) -> None:
     assert busy.stdout
     child = int(busy.stdout.readline())
-    assert [(role, found.pid) for role, found in processes({"worker": busy.pid})] == [
+    assert [(role, found.pid) for role, found in processes({busy.pid: "worker"})] == [
         ("worker", busy.pid),
         ("executor", child),
     ]
-    assert [role for role, _ in processes({"app": busy.pid})] == ["app", "app"]
+    assert [role for role, _ in processes({busy.pid: "app"})] == ["app", "app"]
 
 
 def test_a_meter_counts_what_its_processes_take(busy: subprocess.Popen[str]) -> None:
     assert busy.stdin
     assert busy.stdout
     child = busy.stdout.readline()
-    before = memory({"app": busy.pid})["app"]
-    with Meter({"app": busy.pid}, []) as meter:
+    before = memory({busy.pid: "app"})["app"]
+    with Meter({busy.pid: "app"}, []) as meter:
         busy.stdin.write("\n")
         busy.stdin.flush()
         assert busy.stdout.readline() == "done\n"
@@ -66,8 +66,8 @@ def test_what_others_take_meanwhile_is_counted_once(busy: subprocess.Popen[str])
     assert busy.stdin
     assert busy.stdout
     busy.stdout.readline()
-    others = {"postgres": busy.pid}
-    with Meter({"app": os.getpid()}, [others, others]) as meter:
+    others = {busy.pid: "postgres"}
+    with Meter({os.getpid(): "app"}, [others, others]) as meter:
         busy.stdin.write("\n")
         busy.stdin.flush()
         assert busy.stdout.readline() == "done\n"
@@ -78,4 +78,4 @@ def test_what_others_take_meanwhile_is_counted_once(busy: subprocess.Popen[str])
 def test_a_process_that_has_ended_is_nothing() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
-    assert memory({"app": process.pid}) == {}
+    assert memory({process.pid: "app"}) == {}

@@ -18,7 +18,7 @@ class Balancer:
         port: Where it listens.
     """
 
-    def __init__(self, ports: Iterable[int]) -> None:
+    def __init__(self, ports: Iterable[int], *, port: int = 0) -> None:
         self._ports = list(ports)
         self._out: set[int] = set()
         self._connections: dict[int, set[asyncio.StreamWriter]] = {port: set() for port in self._ports}
@@ -27,7 +27,7 @@ class Balancer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="balancer", daemon=True)
         self._thread.start()
-        server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._accept, "127.0.0.1", 0), self._loop)
+        server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._accept, "127.0.0.1", port), self._loop)
         self._server = server.result(10)
         self.port: int = self._server.sockets[0].getsockname()[1]
 

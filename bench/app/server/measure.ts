@@ -31,7 +31,8 @@ const KINDS = {
   sequential,
   parallel: ({ size, seconds }: Order) =>
     total('parallel', [size], seconds, (size * (size - 1)) / 2),
-  fleet,
+  fleet: (order: Order) => fleet(order, 'sequential', [3]),
+  'waiting-fleet': (order: Order) => fleet(order, 'patient', [3, 500]),
   stream,
   start: starts,
   'return-value': returnValue,
@@ -91,7 +92,11 @@ function between(times: number[], middle: number) {
   return ((times[last] ?? 0) - (times[first - 1] ?? 0)) / (last - first + 1);
 }
 
-async function fleet({ size, seconds }: Order): Promise<Figures> {
+async function fleet(
+  { size, seconds }: Order,
+  workflow: Workflow,
+  args: unknown[],
+): Promise<Figures> {
   const deadline = clock() + seconds * 1000;
   const begun = clock();
   const runs: { id: string; at: number }[] = [];
@@ -100,7 +105,10 @@ async function fleet({ size, seconds }: Order): Promise<Figures> {
     while (left > 0) {
       left -= 1;
       const at = clock();
-      const { runId } = await start(workflows.sequential, [3]);
+      const { runId } = await start(
+        workflows[workflow] as never,
+        args as never,
+      );
       runs.push({ id: runId, at });
     }
   };

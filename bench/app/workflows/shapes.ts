@@ -47,6 +47,12 @@ export async function resting(ms: number) {
   return rest(ms);
 }
 
+/** Waits in each step, as steps do that call others. */
+export async function patient(steps: number, ms: number) {
+  'use workflow';
+  for (let n = 0; n < steps; n += 1) await rest(ms);
+}
+
 async function tick(_n: number) {
   'use step';
   return performance.timeOrigin + performance.now();
