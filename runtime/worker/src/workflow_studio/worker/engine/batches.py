@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.engine.log import lock_runs
 from workflow_studio.worker.engine.params import EventsCreate, Publish, parse
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class Batches:
         ends_delivery = ends_delivery or self._ends_delivery(calls, context)
 
         def work(transaction: Transaction) -> dict[str, Any]:
+            if not self._database.in_order:
+                # A message locks its run's queue, and whoever changes the run as well locks that first.
+                named = {call.params.get("runId") for call in calls}
+                lock_runs(transaction.connection, {run_id for run_id in named if isinstance(run_id, str)})
             results = [self._attempt(call, context, environment, transaction) for call in calls]
             if ends_delivery and not any("error" in result for result in results):
                 self._leases.acknowledge(transaction, context.delivery_id or "")

@@ -33,7 +33,7 @@ from workflow_studio.worker.store import tables
 from workflow_studio.worker.store.statements import Row, Statement, insert_row, update_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Connection, Select
 
@@ -66,6 +66,9 @@ def _by_id(table: Table, id_column: str, *columns: Any) -> Select[Any]:
 
 _RUN: Final = Statement(
     select(*_without_payloads(tables.runs)).where(tables.runs.c.run_id == bindparam("run")).with_for_update()
+)
+_LOCK_RUN: Final = Statement(
+    select(tables.runs.c.run_id).where(tables.runs.c.run_id == bindparam("run")).with_for_update()
 )
 _STEP: Final = Statement(_by_id(tables.steps, "step_id", *_without_payloads(tables.steps)))
 _STEP_WITH_PAYLOADS: Final = Statement(_by_id(tables.steps, "step_id", *tables.steps.c))
@@ -228,6 +231,15 @@ def _load(transaction: Transaction, event: EventInput) -> dict[Entity, Row]:
     elif kind == "wait":
         _fetch(connection, rows, "wait", _WAIT, key)
     return rows
+
+
+def lock_runs(connection: Connection, run_ids: Iterable[str]) -> None:
+    """Keep others from changing runs until the transaction ends.
+
+    In one order, so that no two transactions wait for each other.
+    """
+    for run_id in sorted(run_ids):
+        _LOCK_RUN.first(connection, {"run": run_id})
 
 
 def _fetch(
