@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.engine import batches, log, queue
 from workflow_studio.worker.ports import CallContext
 from workflow_studio.worker.store import tables
 
@@ -148,3 +149,23 @@ async def test_the_end_of_a_run_ends_its_replay(world, database):
 async def test_apps_cannot_send_batches(world):
     with pytest.raises(WorldError, match="no method"):
         await world.call("batch", calls=[])
+
+
+async def test_a_batch_locks_its_run_before_the_runs_queue(world, database, executor, monkeypatch):
+    # The other way around, the end of a replay and the end of a step wait for each other.
+    run_id = await world.new_run()
+    taken = []
+
+    def lock_runs(connection, run_ids):
+        taken.append(("runs", *run_ids))
+        log.lock_runs(connection, run_ids)
+
+    def lock_queue(transaction, locked):
+        taken.append(("queue", locked))
+        transaction.lock("queue", locked)
+
+    monkeypatch.setattr(batches, "lock_runs", lock_runs)
+    monkeypatch.setattr(queue, "lock_queue", lock_queue)
+    await executor.batch(step_message(run_id), step_created(run_id))
+    alone = [("queue", run_id)]
+    assert taken == (alone if database.in_order else [("runs", run_id), *alone])
