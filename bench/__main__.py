@@ -153,9 +153,9 @@ def _measured(
         built = built_app()
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="studio-bench-")))
         needs_postgres = processes or NEED_POSTGRES & makers.keys()
-        sessions = _SESSIONS * (sum(processes.values()) or len(makers)) + 100
-        server = postgres_server("-c", f"max_connections={sessions}")
-        postgres = ends.enter_context(server) if needs_postgres else None
+        sessions = 100 + _SESSIONS * sum(processes.values())
+        options = ("-c", f"max_connections={sessions}") if processes else ()
+        postgres = ends.enter_context(postgres_server(*options)) if needs_postgres else None
         around = Surroundings(app=built, folder=folder, postgres=postgres)
         report = Report(
             commit=machine.commit(),
