@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from tests.e2e.support import FRAMEWORKS, App, Server, free_port, run, studio, upload
+from workflow_studio.worker.execution.node import find_node
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import PreparedApp
@@ -71,10 +73,13 @@ def make_zoo(prepared_app: PreparedApp, tmp_path_factory: pytest.TempPathFactory
 def on_the_local_world(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
     folder = tmp_path_factory.mktemp("local")
     port = free_port()
+    # The Node.js that executors take: an older one cannot serialize errors of its own, such as a TimeoutError.
+    path = os.pathsep.join((str(find_node().path.parent), os.environ["PATH"]))
+    data = str(folder / "data")
     app = Server(
         command=FRAMEWORKS["nitro"].start,
         cwd=zoo,
-        env={"PORT": str(port), "NODE_ENV": "production", "WORKFLOW_LOCAL_DATA_DIR": str(folder / "data")},
+        env={"PORT": str(port), "NODE_ENV": "production", "WORKFLOW_LOCAL_DATA_DIR": data, "PATH": path},
         log=folder / "app.log",
         url=f"http://localhost:{port}",
     )
