@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bench.processes import Meter, memory
 from bench.results import Sample, Trouble
-from bench.shapes import BY_NAME
+from bench.shapes import WARM_UP
 from bench.worlds import MeasurementError
 
 if TYPE_CHECKING:
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 Tell: TypeAlias = Callable[[str], None]
 """Takes a line for people."""
 
-_FIRST: Final = ("steps-1", "steps-1", "steps-10")
-"""What every World does before anything counts: modules are loaded, code is compiled."""
-_SECONDS_TO_REST: Final = 3
+_SECONDS_TO_REST: Final = 25
+"""V8 gives memory back that it does not need after eight seconds or more without work."""
 
 
 @dataclass
@@ -96,5 +95,5 @@ class Driver:
 
     def _begin(self, world: World) -> None:
         world.start()
-        for name in _FIRST:
-            world.measure(BY_NAME[name], next(self._numbers))
+        for shape in WARM_UP:
+            world.measure(shape, next(self._numbers))

@@ -41,8 +41,7 @@ def describe(folder: Path) -> dict[str, str]:
 def versions(app: Path, postgres: Path | None) -> dict[str, str]:
     """Return the versions of what takes part."""
     found = {name: _package(app, name) for name in _PACKAGES}
-    found["Node.js"] = _output("node", "--version").removeprefix("v")
-    found["Node.js of executors"] = find_node().version_text
+    found["Node.js"] = find_node().version_text
     found["Python"] = platform.python_version()
     found["SQLite"] = sqlite3.sqlite_version
     if postgres is not None:

@@ -72,4 +72,12 @@ FLEETS: Final = (
 )
 """What several workers measure; what waits comes first, and warms them up. The short mode takes what is short alone."""
 
+WARM_UP: Final = (
+    Shape("one", "1 step", "sequential", 1),
+    *(Shape("many", "runs of 3 steps", "fleet", 50, _FLEET) for _ in range(3)),
+    Shape("ten", "10 sequential steps", "sequential", 10),
+)
+"""What every World does before anything counts: modules are loaded, and code is compiled as in a service that has been
+running for a while."""
+
 BY_NAME: Final = {shape.name: shape for shape in SHAPES}

@@ -14,6 +14,7 @@ import psycopg
 from bench.processes import POSTGRES, WORKER, Roots
 from tests.e2e.support import Server, Worker, free_port, run, upload
 from tests.support.postgres import database_url
+from workflow_studio.worker.execution import find_node
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +114,8 @@ class World:
     def _start_app(self, folder: Path, variables: Mapping[str, str]) -> None:
         port = free_port()
         app = Server(
-            command=("node", ".output/server/index.mjs"),
+            # The one that executors take, so that no World is faster for its Node.js.
+            command=(str(find_node().path), ".output/server/index.mjs"),
             cwd=self._around.app,
             env={"PORT": str(port), "NODE_ENV": "production", **variables},
             log=folder / f"app-{len(self._apps)}.log",
