@@ -7,7 +7,7 @@ import pytest
 
 from bench import driver as driving
 from bench.driver import Driver
-from bench.shapes import BY_NAME, Shape
+from bench.shapes import BY_NAME, WARM_UP, Shape
 from bench.worlds import MeasurementError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def test_a_world_that_fails_begins_anew_and_is_left_out_of_that_shape() -> None:
 def test_all_worlds_run_as_long_as_one_measures_and_are_stopped_at_the_end() -> None:
     log: list[str] = []
     driver = driver_of(Recorded("a", log), Recorded("b", log))
-    measuring = [f"{name} {shape}" for name in "ab" for shape in ("starts", "steps-1", "steps-1", "steps-10")]
+    measuring = [f"{name} {shape}" for name in "ab" for shape in ("starts", *(shape.name for shape in WARM_UP))]
     with driver.running():
         assert log == measuring
         assert driver.idle.keys() == {"a", "b"}
