@@ -19,7 +19,7 @@ from bench import machine
 from bench.building import WORK, alone, built_app
 from bench.compare import compare as compared
 from bench.curve import render_curve
-from bench.driver import Driver
+from bench.driver import SECONDS_TO_REST, Driver
 from bench.many import size_of, worlds_of
 from bench.results import Report
 from bench.shapes import BY_NAME, FLEETS, SHAPES
@@ -167,7 +167,8 @@ def _measured(
             cores=psutil.cpu_count() or 0,
             processes=dict(processes),
         )
-        driver = Driver([make(name, around) for name, make in makers.items()], _tell)
+        rest = SECONDS_TO_REST if repeat > _SHORT_REPEAT else 0
+        driver = Driver([make(name, around) for name, make in makers.items()], _tell, seconds_to_rest=rest)
         begun = time.monotonic()
         with driver.running():
             for shape in shapes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Tell: TypeAlias = Callable[[str], None]
 """Takes a line for people."""
 
-_SECONDS_TO_REST: Final = 25
+SECONDS_TO_REST: Final = 25
 """V8 gives memory back that it does not need after eight seconds or more without work."""
 
 
@@ -34,6 +34,7 @@ class Driver:
     Attributes:
         worlds: The Worlds, not started.
         tell: Called with lines for people.
+        seconds_to_rest: How long they do nothing before their memory at rest is taken.
         samples: What was measured.
         troubles: What could not be measured.
         idle: Memory at rest in bytes, by World and role.
@@ -41,6 +42,7 @@ class Driver:
 
     worlds: Sequence[World]
     tell: Tell
+    seconds_to_rest: float = SECONDS_TO_REST
     samples: list[Sample] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     idle: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -53,7 +55,7 @@ class Driver:
             for world in self.worlds:
                 ends.callback(world.stop)
                 self._begin(world)
-            time.sleep(_SECONDS_TO_REST)
+            time.sleep(self.seconds_to_rest)
             self.idle = {world.name: memory(world.roots()) for world in self.worlds}
             yield
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench import driver as driving
 from bench.driver import Driver
 from bench.shapes import BY_NAME, WARM_UP, Shape
 from bench.worlds import MeasurementError
@@ -42,14 +41,9 @@ class Recorded:
         return {"total": 1.0}
 
 
-@pytest.fixture(autouse=True)
-def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driving, "_SECONDS_TO_REST", 0)
-
-
 def driver_of(*worlds: Any) -> Driver:
     taking_part: list[World] = list(worlds)
-    return Driver(taking_part, lambda _: None)
+    return Driver(taking_part, lambda _: None, seconds_to_rest=0)
 
 
 def test_worlds_take_turns_with_another_first_each_time() -> None:
