@@ -6,6 +6,7 @@ Times depend on the machine; these numbers do not, and they are what the times f
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -255,6 +256,13 @@ async def test_the_sdk_looks_through_its_log_as_executors_expect(worker: Worker)
     # If not, replays with many steps that have not ended cost the cube of their number (see host/ticks.cjs).
     bundle = await asyncio.to_thread((worker.artifact / "flow.js").read_text)
     assert "process.nextTick(this.consume)" in bundle
+
+
+async def test_the_sdk_waits_for_timers_of_no_length_as_executors_expect(worker: Worker) -> None:
+    # If not, replays wait for one of a millisecond per result (see host/timers.cjs).
+    bundle = await asyncio.to_thread((worker.artifact / "flow.js").read_text)
+    assert re.search(r"setTimeout\(check\d*, 0\)", bundle)
+    assert re.search(r"setTimeout\(resolve\d*, 0\)", bundle)
 
 
 async def test_chunks_share_commits_with_each_other_and_the_last_ones_with_the_close(worker: Worker) -> None:

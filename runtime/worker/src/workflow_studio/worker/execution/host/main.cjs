@@ -20,6 +20,7 @@ const {
   provideWorld,
 } = require('./surroundings.cjs');
 const { consumeOnce } = require('./ticks.cjs');
+const { shortenTimers } = require('./timers.cjs');
 const { startWatchdog } = require('./watchdog.cjs');
 const { createWork, describe } = require('./work.cjs');
 
@@ -131,6 +132,7 @@ function main(settings) {
   work.watchOutput();
   positions.watchScripts();
   consumeOnce();
+  shortenTimers(work.isReplaying);
 
   try {
     artifact = loadArtifact(folder, registry, decode);

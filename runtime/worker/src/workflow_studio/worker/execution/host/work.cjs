@@ -109,6 +109,8 @@ function createWork({ artifact, send, callsOf, shown, onReplayed, onDrained }) {
     inFlight: () => inFlight,
     /** The delivery in whose course the calling code runs. */
     currentDelivery: () => currentPrintout.getStore()?.delivery,
+    /** Whether the calling code replays a workflow function. */
+    isReplaying: () => currentPrintout.getStore()?.isReplay === true,
     /** Its World calls. */
     currentCalls: () => {
       const printout = currentPrintout.getStore();
