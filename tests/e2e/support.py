@@ -195,7 +195,6 @@ class App(Server):
             env={
                 "PORT": str(port),
                 "NODE_ENV": "production",
-                "ORIGIN": f"http://localhost:{port}",
                 "WORKFLOW_TARGET_WORLD": "workflow-studio/world-remote",
                 "WORKFLOW_STUDIO_DIAGNOSTICS_TOKEN": "token-of-the-tests",
                 **worker.cli,
