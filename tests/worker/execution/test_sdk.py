@@ -154,8 +154,7 @@ async def test_the_errors_of_a_workflow_function_name_the_users_lines(
     run_id = await world.start("workflow//./workflows/app//broken", DEPLOYMENT)
     run = await world.work(pool, run_id)
     await pool.close(grace=5)
-    # The SDK maps this one itself, and counts columns from 0.
-    assert f"at broken (workflows/app.ts:{line_of('throw new Error')}:8)" in run["error"]["stack"]
+    assert f"at broken (workflows/app.ts:{line_of('throw new Error')}:9)" in run["error"]["stack"]
     assert f"at broken (workflows/app.ts:{line_of('in the workflow')}:17)" in caplog.text
 
 

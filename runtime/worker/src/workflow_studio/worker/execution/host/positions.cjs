@@ -16,6 +16,8 @@ const { readSourceMap } = require('./source-map.cjs');
 const STEP_BUNDLE = 'step.js';
 
 const MAP_MARK = '//# sourceMappingURL=data:';
+/** How the name begins that the SDK gives to the code of workflow functions. */
+const OF_WORKFLOWS = /^[.@]/;
 /** Names of code that are known; an app has no more files with workflows. */
 const MAX_NAMES = 1000;
 
@@ -108,7 +110,9 @@ function createPositions(folder) {
      * Learn of the code that workflow functions are run from.
      *
      * The SDK keeps it as text, and names it after the workflow's file (source:
-     * @workflow/core 4.8.9, vm/script-cache.js).
+     * @workflow/core 4.8.9, vm/script-cache.js). By that name it would map an
+     * error's stack itself, with columns from 0 as it reads and writes them
+     * (source-map.js); it leaves what has another name.
      */
     watchScripts: () => {
       const vm = /** @type {any} */ (require('node:vm'));
@@ -118,13 +122,21 @@ function createPositions(folder) {
          * @param {import('node:vm').ScriptOptions | string} [options]
          */
         constructor(code, options) {
-          super(code, options);
-          const name =
-            typeof options === 'string' ? options : options?.filename;
-          const isNew = name && !mapped.has(name) && mapped.size < MAX_NAMES;
-          if (isNew && /^[.@]/.test(name) && code.includes(MAP_MARK)) {
-            add(name, () => code);
+          const given =
+            typeof options === 'string' ? { filename: options } : options;
+          const filename = given?.filename;
+          if (
+            !filename ||
+            !OF_WORKFLOWS.test(filename) ||
+            !code.includes(MAP_MARK)
+          ) {
+            super(code, options);
+            return;
           }
+          const name = filename.replace(OF_WORKFLOWS, 'workflow:');
+          super(code, { ...given, filename: name });
+          const isNew = !mapped.has(name) && mapped.size < MAX_NAMES;
+          if (isNew) add(name, () => code);
         }
       };
     },
