@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow_studio.scaffolder.dev.app_server import dev_command, find_url
+from workflow_studio.scaffolder.dev.app_server import dev_command, find_taken_port, find_url
 from workflow_studio.scaffolder.errors import BuildError, StudioError
 from workflow_studio.scaffolder.node import NodeRuntime
 
@@ -84,3 +84,20 @@ def test_a_folder_without_an_app(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_the_address_in_what_servers_print(line: str, url: str | None) -> None:
     assert find_url(line) == url
+
+
+@pytest.mark.parametrize(
+    ("line", "port"),
+    [
+        ("Error: listen EADDRINUSE: address already in use :::3000", 3000),
+        ("Error: listen EADDRINUSE: address already in use 127.0.0.1:8080", 8080),
+        ("Error: listen EADDRINUSE: address already in use ::1:3000", 3000),
+        ('{"level":60,"msg":"listen EADDRINUSE: address already in use 0.0.0.0:3000"}', 3000),
+        ("\x1b[31mError: Port 5173 is already in use\x1b[0m", 5173),
+        ("⚠ Port 3000 is in use by process 12, using available port 3001 instead.", None),
+        ("Port 5173 is in use, trying another one...", None),
+        ("  code: 'EADDRINUSE',", None),
+    ],
+)
+def test_the_port_that_a_server_cannot_have(line: str, port: int | None) -> None:
+    assert find_taken_port(line) == port

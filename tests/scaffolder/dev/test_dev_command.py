@@ -184,7 +184,31 @@ def test_a_shared_worker(
         "WORKFLOW_COMPUTE_ENVIRONMENT": "dev-ada-l",
     }
     assert asked == ["deploy:write"]
-    assert "studio environments delete dev-ada-l" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "studio environments delete dev-ada-l" in said
+    assert "is not sent" not in said
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"), [(("A_KEY", "B"), "(A_KEY, B)"), (tuple("ABCDEFG"), "(A, B, C, D, E and 2 more)")]
+)
+def test_a_shared_worker_gets_nothing_of_env_files_and_that_is_said(
+    app: Path,
+    sessions: Sessions,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    names: tuple[str, ...],
+    shown: str,
+) -> None:
+    monkeypatch.setattr(command, "check_access", lambda *_: None)
+    monkeypatch.setenv("WORKFLOW_COMPUTE_API_KEY", "the-key-of-the-team")
+    (app / ".env").write_text("".join(f"{name}=a-secret\n" for name in names) + "WORKFLOW_TARGET_WORLD=local\n")
+    assert main(["dev", "--remote", "https://worker.example.com", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["type"] for line in lines] == ["session", "note", "note"]
+    assert f"is not sent to that worker {shown}" in lines[1]["text"]
+    assert "studio deployments env set" in lines[1]["text"]
+    assert "a-secret" not in str(lines)
 
 
 def test_the_key_is_in_the_variable_that_the_app_reads(

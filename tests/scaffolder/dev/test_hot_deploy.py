@@ -47,6 +47,7 @@ class Worker:
     active: str | None = None
     busy: set[str] = field(default_factory=set)
     uploads: list[tuple[set[str], str | None]] = field(default_factory=list)
+    archives: list[bytes] = field(default_factory=list)
 
     async def get_active_deployment(self) -> Any:
         if self.active is None:
@@ -62,6 +63,7 @@ class Worker:
             assert content is not None
             self.there.add(Manifest.model_validate_json(content.read()).deployment_id)
         self.uploads.append((set(names[1:]), base))
+        self.archives.append(archive)
 
     async def activate_deployment(self, deployment_id: str) -> None:
         if deployment_id not in self.there:
@@ -81,8 +83,8 @@ def worker() -> Worker:
     return Worker()
 
 
-def deployer_to(worker: Worker, keep: int = 5) -> HotDeployer:
-    return HotDeployer(cast("AsyncComputeClient", worker), keep=keep)
+def deployer_to(worker: Worker, **options: Any) -> HotDeployer:
+    return HotDeployer(cast("AsyncComputeClient", worker), **options)
 
 
 async def test_a_build_is_sent_and_activated(worker: Worker) -> None:
@@ -92,6 +94,17 @@ async def test_a_build_is_sent_and_activated(worker: Worker) -> None:
     assert deployed.uploaded_bytes > 0
     assert not deployed.unchanged
     assert worker.uploads == [(set(FILES), None)]
+
+
+async def test_what_stays_on_this_machine_is_not_compressed(worker: Worker) -> None:
+    build = built(step_js="again and " * 1000)
+    await deployer_to(worker, is_here=True).deploy(build)
+    worker.there.clear()
+    worker.active = None
+    await deployer_to(worker).deploy(build)
+    here, elsewhere = worker.archives
+    assert b"again and " * 1000 in here
+    assert b"again and " * 1000 not in elsewhere
 
 
 async def test_only_what_changed_is_sent_after_that(worker: Worker) -> None:

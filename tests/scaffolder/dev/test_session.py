@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -101,6 +102,15 @@ def test_the_end_of_the_app_is_the_end_of_the_session(start: Callable[..., Runni
     assert session.ended() == 3
     assert {"source": "app", "text": "ended (exit status 3)"}.items() <= session.seen[-2].items()
     assert not any(lives(pid) for pid in pids)
+
+
+def test_a_port_that_is_taken_is_told_once_and_what_to_do(start: Callable[..., Running]) -> None:
+    refused = "print('Error: listen EADDRINUSE: address already in use :::3000', flush=True)\n"
+    session = start(f"{refused * 2}raise SystemExit(1)")
+    assert session.ended() == 1
+    (told,) = [line["text"] for line in session.seen if line["type"] == "note" and "taken" in line["text"]]
+    assert told.startswith("Port 3000 is taken by another program")
+    assert re.search(r"PORT=\d+ studio dev$", told)
 
 
 def test_a_worker_that_is_killed_is_started_again(start: Callable[..., Running]) -> None:

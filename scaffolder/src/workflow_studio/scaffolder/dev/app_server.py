@@ -23,6 +23,7 @@ _URL: Final = re.compile(
     r"https?://(?:localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0|\[::1?\])(?::\d+)?(?![\w:-]|\.\w)(?:/[^\s\"'<>),]*)?",
     re.IGNORECASE,
 )
+_TAKEN: Final = re.compile(r"\bEADDRINUSE\b.*?:(\d{1,5})(?![\d.:])|\bport (\d{1,5}) is already in use", re.IGNORECASE)
 _EVERY_ADDRESS: Final = re.compile(r"//(0\.0\.0\.0|\[::\])")
 
 
@@ -70,3 +71,9 @@ def find_url(line: str) -> str | None:
     if found is None:
         return None
     return _EVERY_ADDRESS.sub("//localhost", found[0]).rstrip("/.:")
+
+
+def find_taken_port(line: str) -> int | None:
+    """Return the port that a line of the server's output says it cannot have; none if the server takes another one."""
+    found = _TAKEN.search(clean(line))
+    return int(found[1] or found[2]) if found else None

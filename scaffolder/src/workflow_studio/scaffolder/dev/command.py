@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -30,7 +31,7 @@ from workflow_studio.scaffolder.dev.hot_deploy import HotDeployer
 from workflow_studio.scaffolder.dev.local_worker import LocalWorker
 from workflow_studio.scaffolder.dev.lock import SessionLock
 from workflow_studio.scaffolder.dev.session import AppServer, Session
-from workflow_studio.scaffolder.dev.variables import env_files, write_variables
+from workflow_studio.scaffolder.dev.variables import env_files, read_variables, write_variables
 from workflow_studio.scaffolder.errors import UsageError
 from workflow_studio.scaffolder.node import NodeRuntime, find_node
 from workflow_studio.scaffolder.options import KeyOption, KeyStdinOption, handed_key, key_prompt
@@ -44,6 +45,7 @@ APP_VARIABLES: Final = "app.env"
 """File with what an app needs that is started by somebody else."""
 
 _USUAL_PORT: Final = 8787
+_MOST_NAMES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,21 +139,21 @@ def dev(  # noqa: PLR0913 - one parameter per option of the command line
             environment=environment,
             display=display,
             builds=lambda: BuildLoop(app.directory, app.node),
-            deployer=HotDeployer,
+            deployer=partial(HotDeployer, is_here=worker is not None),
             worker=worker,
             app=AppServer(server[0], _environment_of_app(app, variables, output)) if server else None,
             held=lock.descriptor,
         )
         if server is None:
             write_variables(state / APP_VARIABLES, variables)
-        return _run(session, server[1] if server else None, state)
+        return _run(session, app, server[1] if server else None, state)
 
 
-def _run(session: Session, command: str | None, state: Path) -> int:
+def _run(session: Session, app: App, command: str | None, state: Path) -> int:
     """Run a session, and say what it is, and what stays of it."""
     session.display.session(
         SessionFacts(
-            app=session.app_dir,
+            app=app.directory,
             command=command,
             worker=session.connection.url,
             environment=session.environment,
@@ -159,8 +161,9 @@ def _run(session: Session, command: str | None, state: Path) -> int:
         )
     )
     if session.worker is not None:
-        with announced(session.app_dir, session.connection.url):
+        with announced(app.directory, session.connection.url):
             return asyncio.run(session.run())
+    _tell_what_stays_here(app, session.display)
     status = asyncio.run(session.run())
     name = session.environment
     session.display.note(f"The environment {name} stays as it is; studio environments delete {name} ends it.")
@@ -234,6 +237,20 @@ def _local_worker(
     connection = Connection(f"http://localhost:{chosen}", _key(state / KEY_NAME))
     files = env_files(app.directory, app.framework, env_file.resolve() if env_file else None)
     return LocalWorker(connection, chosen, data_dir, app.directory, app.node, files, display)
+
+
+def _tell_what_stays_here(app: App, display: Display) -> None:
+    """Say which variables of the app's functions a worker that several people share is not given."""
+    found = read_variables(env_files(app.directory, app.framework, None))
+    names = sorted(name for name in found if name != "NODE_ENV")
+    if names:
+        shown = ", ".join(names[:_MOST_NAMES]) + (
+            f" and {len(names) - _MOST_NAMES} more" if names[_MOST_NAMES:] else ""
+        )
+        display.note(
+            f"What the app's .env files set is not sent to that worker ({shown}). Where steps need it, set it on the "
+            "deployment: studio deployments env set"
+        )
 
 
 def _key(path: Path) -> str:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 KEPT: Final = 5
 """How many of a session's deployments stay on the worker although no run needs them: an undo finds them there."""
 
-_LEVEL: Final = 1  # the archive is read once, at the other end of a loopback most of the time
+# An archive is read once. On one machine it is not worth being compressed at all.
+_LEVEL: Final = 1
+_LEVEL_HERE: Final = 0
 
 
 class HotDeployer:
@@ -31,11 +33,13 @@ class HotDeployer:
     Args:
         client: Of the worker, with the session's environment.
         keep: How many deployments of the session stay.
+        is_here: Whether the worker is on this machine.
     """
 
-    def __init__(self, client: AsyncComputeClient, *, keep: int = KEPT) -> None:
+    def __init__(self, client: AsyncComputeClient, *, keep: int = KEPT, is_here: bool = False) -> None:
         self._client = client
         self._keep = keep
+        self._level = _LEVEL_HERE if is_here else _LEVEL
         self._last: Manifest | None = None
         self._made: dict[DeploymentId, None] = {}  # in the order in which they were last active
 
@@ -94,7 +98,7 @@ class HotDeployer:
         return await self._send(built)
 
     async def _send(self, built: Built, *, leave_out: Collection[str] = (), base: DeploymentId | None = None) -> int:
-        archive = await asyncio.to_thread(pack, built.manifest, built.files, leave_out=leave_out, level=_LEVEL)
+        archive = await asyncio.to_thread(pack, built.manifest, built.files, leave_out=leave_out, level=self._level)
         await self._client.create_deployment(archive, base=base)
         return len(archive)
 

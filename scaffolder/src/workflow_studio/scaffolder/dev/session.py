@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Final
 
 from workflow_studio.client import AsyncComputeClient, ComputeClientError, TransportError
 from workflow_studio.scaffolder.connection import explain
-from workflow_studio.scaffolder.dev.app_server import find_url
+from workflow_studio.scaffolder.dev.app_server import find_taken_port, find_url
 from workflow_studio.scaffolder.dev.live_process import LiveProcess
 from workflow_studio.scaffolder.dev.outcomes import Broken, BuildStarted, Built, Deployed
+from workflow_studio.scaffolder.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -148,7 +149,7 @@ class Session:
     async def _serve_app(self, app: AppServer) -> int:
         """Run the app's server to its end, which is that of the session."""
         await self._worker_ready()
-        url = None
+        url = taken = None
         async with LiveProcess(
             "The app", app.command, cwd=self.app_dir, env=app.env, grace=_APP_GRACE_SECONDS, held=self.held
         ) as process:
@@ -156,6 +157,8 @@ class Session:
                 self.display.line("app", line)
                 if url is None and (url := find_url(line)):
                     self.display.ready("app", url)
+                if taken is None and (taken := find_taken_port(line)):
+                    self.display.note(_port_taken(taken))
             status = await process.wait()
         self.display.lost("app", f"ended (exit status {status})")
         return status
@@ -203,6 +206,13 @@ class Session:
         except ComputeClientError as error:
             raise explain(error, self.connection.url) from error
         raise AssertionError("The feed goes on for ever.")
+
+
+def _port_taken(port: int) -> str:
+    return (
+        f"Port {port} is taken by another program, so the app's server cannot listen there. End that program, or give "
+        f"the server another port; most go by PORT: PORT={free_port(port + 1)} studio dev"
+    )
 
 
 def _settle(end: asyncio.Future[int | BaseException], outcome: int | BaseException) -> None:
