@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import time
 from datetime import UTC, datetime
 
 import cbor2
@@ -80,12 +79,11 @@ def test_lengths_left_open_and_keys_that_are_no_strings_are_refused(data: bytes)
         decode(data)
 
 
-def test_a_body_crowded_with_values_is_refused_before_it_is_decoded() -> None:
+def test_a_body_crowded_with_values_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     crowded = encode([0] * (MAX_VALUES + 100_000))
-    began = time.monotonic()
+    monkeypatch.delattr(cbor2, "CBORDecoder")
     with pytest.raises(WireFormatError, match="more than 200000 values"):
         decode(crowded)
-    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("size", [255, 256, 65_535, 65_536, 3_000_000])

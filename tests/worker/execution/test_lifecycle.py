@@ -167,7 +167,7 @@ async def test_a_delivery_does_not_hold_its_place_for_a_start_that_takes_long(
 
 
 async def test_background_work_keeps_an_executor_from_being_retired(
-    make_pool: Any, artifact: Any, delivery: Any, world: Any
+    make_pool: Any, artifact: Any, delivery: Any, world: Any, eventually: Any
 ) -> None:
     artifact(
         step="""const { waitUntil } = globalThis[Symbol.for('@vercel/request-context')].get();
@@ -178,8 +178,7 @@ async def test_background_work_keeps_an_executor_from_being_retired(
     )
     pool = make_pool(idle_timeout=1)
     await pool.deliver(delivery())
-    await asyncio.sleep(4)
-    assert len(world.made("streams.close")) == 1
+    await eventually(lambda: world.made("streams.close"))
 
 
 async def test_closing_lets_deliveries_finish_and_takes_no_new_ones(
@@ -216,7 +215,7 @@ async def test_closing_kills_what_does_not_finish(
 
 
 async def test_closing_while_an_executor_starts_leaves_nothing_behind(
-    make_pool: Any, artifact: Any, delivery: Any, monkeypatch: pytest.MonkeyPatch
+    make_pool: Any, artifact: Any, delivery: Any, monkeypatch: pytest.MonkeyPatch, eventually: Any
 ) -> None:
     artifact(step="for (;;);")
     pids = []
@@ -229,7 +228,7 @@ async def test_closing_while_an_executor_starts_leaves_nothing_behind(
     monkeypatch.setattr(Executor, "__init__", note)
     pool = make_pool()
     running = asyncio.create_task(pool.deliver(delivery()))
-    await asyncio.sleep(0.5)
+    await eventually(lambda: pids)
     await pool.close(grace=0)
     assert isinstance(await running, Undelivered)
     (pid,) = pids
