@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 import psycopg
 from psycopg import sql
+from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DataError, DBAPIError
 from tenacity import (
@@ -73,6 +74,9 @@ _SESSION: Final[dict[str, Any]] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
+_PREPARED: Final = 500
+"""Statements that the server keeps the plans of, for each session. There are less than 200."""
+
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 
@@ -214,6 +218,9 @@ class PostgresBackend:
             raise
         connection.autocommit = False
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        connection.prepared_max = _PREPARED
+        # As they are by default, a statement would be prepared anew for each size of its numbers.
+        connection.adapters.register_dumper(int, Int8Dumper)
         return connection
 
     def _check_schema(self, connection: psycopg.Connection[Any]) -> None:
@@ -245,6 +252,7 @@ class PostgresBackend:
 
     def _attempt(self, job: Job) -> None:
         with self._engine.connect() as connection:
+            connection.begin()
             job.transaction = _PostgresTransaction(connection)
             job.result = job.work(job.transaction)
             try:

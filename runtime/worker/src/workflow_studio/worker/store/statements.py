@@ -1,13 +1,12 @@
 """Statements of the hot path, generated from the tables and compiled once.
 
-SQLAlchemy takes a statement apart each time it is executed, which costs several times what SQLite needs to execute it.
-A statement made here is handed to SQLite's driver as it was compiled at its first use. Where each statement is a round
-trip, as with PostgreSQL, nothing would be won, so there it is executed as ever.
+SQLAlchemy takes a statement apart each time it is executed, which costs several times what SQLite needs to execute it,
+and more than a round trip to a PostgreSQL server nearby. A statement made here is handed to the driver as it was
+compiled at its first use.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
@@ -34,25 +33,20 @@ class Statement:
 
     def __init__(self, element: Select[Any] | Insert | Update | Executable) -> None:
         self.element: Any = element
-        self._compiled: _Compiled | None = None
+        self._compiled: dict[str, _Compiled] = {}
 
     def rows(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> Generator[Row, None, None]:
-        """Execute a query and return its rows, which are read as they are asked for."""
-        cursor = self._execute(connection, parameters)
-        if cursor is None:
-            yield from (dict(row) for row in connection.execute(self.element, parameters).mappings())
-            return
-        yield from map(cast("_Compiled", self._compiled).row, cursor)
+        """Execute a query and return its rows, which are read as they are asked for where the database is a file."""
+        compiled = self._for(connection)
+        yield from map(compiled.row, self._execute(connection, compiled, parameters))
 
     def first(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> Row | None:
         """Execute a query and return its first row, if there is one."""
-        cursor = self._execute(connection, parameters)
-        if cursor is None:
-            row = connection.execute(self.element, parameters).mappings().first()
-            return None if row is None else dict(row)
+        compiled = self._for(connection)
+        cursor = self._execute(connection, compiled, parameters)
         values = cursor.fetchone()
         cursor.close()
-        return None if values is None else cast("_Compiled", self._compiled).row(values)
+        return None if values is None else compiled.row(values)
 
     def scalar(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> Any:
         """Execute a query and return the first value of its first row; None without a row."""
@@ -61,28 +55,29 @@ class Statement:
 
     def run(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> int:
         """Execute a change and return how many rows it has changed."""
-        cursor = self._execute(connection, parameters)
-        if cursor is None:
-            changed: int = connection.execute(self.element, parameters).rowcount
-            return changed
-        return cursor.rowcount
+        changed: int = self._execute(connection, self._for(connection), parameters).rowcount
+        return changed
 
-    def _execute(self, connection: Connection, parameters: Mapping[str, Any] | None) -> sqlite3.Cursor | None:
-        """Execute it directly; None where SQLAlchemy is to do it."""
-        driver = connection.connection.dbapi_connection
-        if not isinstance(driver, sqlite3.Connection):
-            return None
-        compiled = self._compiled
+    def _for(self, connection: Connection) -> _Compiled:
+        dialect = connection.dialect
+        compiled = self._compiled.get(dialect.name)
         if compiled is None:
-            compiled = self._compiled = _Compiled(self.element, connection.dialect)
+            compiled = self._compiled[dialect.name] = _Compiled(self.element, dialect)
+        return compiled
+
+    def _execute(self, connection: Connection, compiled: _Compiled, parameters: Mapping[str, Any] | None) -> Any:
+        driver: Any = connection.connection.dbapi_connection
         values = compiled.values(parameters or {})
+        dialect = connection.dialect
+        errors: Any = dialect.loaded_dbapi.Error
         try:
-            return driver.execute(compiled.text, values)
-        except sqlite3.Error as error:
+            return compiled.execute(driver, values)
+        except errors as error:
+            if dialect.is_disconnect(error, driver, None):
+                # It says so once more to SQLAlchemy, which then gives up what else is connected to that server.
+                connection.execute(self.element, parameters)
             # As SQLAlchemy would have put it.
-            raise DBAPIError.instance(
-                compiled.text, values, error, sqlite3.Error, dialect=connection.dialect
-            ) from error
+            raise DBAPIError.instance(compiled.text, values, error, errors, dialect=dialect) from error
 
 
 class _Compiled:
@@ -93,7 +88,6 @@ class _Compiled:
         if compiled.post_compile_params:
             raise ValueError(f"Lists of values are not known before they are executed: {compiled}")
         self.text = str(compiled)
-        names = tuple(compiled.positiontup or ())
         self._constants = {
             name: value for name, value in compiled.params.items() if not compiled.binds.get(name, _REQUIRED).required
         }
@@ -101,7 +95,8 @@ class _Compiled:
             self._constants[column.key] = cast("ScalarElementColumnDefault", column.default).arg
         binds = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()}
         self._bound = [(name, process) for name, process in binds.items() if process is not None]
-        self._in_order = _getter(names)
+        self._arranged = _getter(tuple(compiled.positiontup or ())) if compiled.positional else _as_they_are
+        self._execute = _in_file if compiled.positional else _on_server
         selected = getattr(element, "selected_columns", ())
         self._columns = tuple(column.key for column in selected)
         results = [
@@ -109,13 +104,17 @@ class _Compiled:
         ]
         self._read = [(name, process) for name, process in results if process is not None]
 
-    def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    def values(self, parameters: Mapping[str, Any]) -> Any:
         """Return what is to be handed over with the text."""
         if self._constants or self._bound:
             parameters = {**self._constants, **parameters}
             for name, process in self._bound:
                 parameters[name] = process(parameters[name])
-        return self._in_order(parameters)
+        return self._arranged(parameters)
+
+    def execute(self, driver: Any, values: Any) -> Any:
+        """Execute the statement on a connection of the driver, and return its cursor."""
+        return self._execute(driver, self.text, values)
 
     def row(self, values: tuple[Any, ...]) -> Row:
         """Return what was found by the names of the columns."""
@@ -123,6 +122,20 @@ class _Compiled:
         for name, process in self._read:
             row[name] = process(row[name])
         return row
+
+
+def _in_file(driver: Any, text: str, values: Any) -> Any:
+    """Execute a statement by SQLite's driver."""
+    return driver.execute(text, values)
+
+
+def _on_server(driver: Any, text: str, values: Any) -> Any:
+    """Execute a statement by psycopg, which has the server keep what it has planned."""
+    return driver.cursor(binary=True).execute(text, values, prepare=True)
+
+
+def _as_they_are(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    return parameters
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
