@@ -248,6 +248,21 @@ def test_workers_that_are_given_the_url_of_one_postgresql_database_are_one_servi
         assert client.list_runs().data == ()
 
 
+def test_a_worker_that_was_killed_is_forgotten_when_it_is_started_again(tmp_path, place_of):
+    variables = {
+        "WORKFLOW_STUDIO_WORKER_DATABASE_URL": place_of("postgresql", tmp_path).location,
+        "WORKFLOW_STUDIO_WORKER_LEASE_SECONDS": "600",
+    }
+    with started(tmp_path / "data", **variables) as (process, _):
+        process.kill()
+        process.wait()
+    with started(tmp_path / "data", **variables) as (process, address):
+        key = (tmp_path / "data" / "api-key").read_text().strip()
+        with ComputeClient(address, key) as client:
+            (worker,) = client.list_workers().data
+        assert (worker.pid, worker.is_this, worker.leads) == (process.pid, True, True)
+
+
 def test_a_database_that_cannot_be_reached_is_said_so_without_the_password(refused, monkeypatch):
     monkeypatch.setenv("WORKFLOW_STUDIO_WORKER_DATABASE_URL", "postgresql://me:hunter2secret@127.0.0.1:1/x")
     status, errors = refused()

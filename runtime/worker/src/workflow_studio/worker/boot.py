@@ -182,6 +182,7 @@ def _engine_of(
         doorbell=doorbell,
         streams=streams,
         lease_seconds=settings.lease_seconds,
+        signs_folder=settings.sign_dir,
         objects=objects,
         large_payload_bytes=settings.payload_limit,
         retention=settings.retention,

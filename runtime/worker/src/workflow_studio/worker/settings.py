@@ -313,6 +313,11 @@ class WorkerSettings(BaseSettings):
         return self.data_dir / "objects"
 
     @property
+    def sign_dir(self) -> Path:
+        """Where workers of this machine show each other that they live."""
+        return self.data_dir / "workers"
+
+    @property
     def api_key_path(self) -> Path:
         """Where the key that is made at the first boot is written."""
         return self.data_dir / "api-key"

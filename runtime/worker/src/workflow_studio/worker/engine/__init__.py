@@ -47,6 +47,7 @@ from workflow_studio.worker.engine.retention import Sweeper
 from workflow_studio.worker.engine.retirement import Retirement
 from workflow_studio.worker.engine.runs import Runs
 from workflow_studio.worker.engine.signals import Signals
+from workflow_studio.worker.engine.signs import Signs
 from workflow_studio.worker.engine.skipping import TimeSkipping
 from workflow_studio.worker.engine.starts import Starts
 from workflow_studio.worker.engine.stream_rows import DatabaseStreams
@@ -82,6 +83,7 @@ class Engine:
         doorbell: Tells the dispatcher of messages that are due; by itself, within this process.
         streams: Keeps the chunks of streams; by itself, in the database.
         lease_seconds: How long this worker may be silent before others take its work over.
+        signs_folder: Where workers of this machine show each other that they live; None has them wait for leases.
         objects: Keeps artifacts and large payloads; by itself, in memory.
         large_payload_bytes: From which size on payloads are objects; None keeps all of them in rows.
         retention: What is kept for how long; by itself, everything for ever.
@@ -133,6 +135,7 @@ class Engine:
         doorbell: parts.Doorbell | None = None,
         streams: parts.Streams | None = None,
         lease_seconds: float = DEFAULT_LEASE_SECONDS,
+        signs_folder: Path | None = None,
         objects: parts.ObjectStore | None = None,
         large_payload_bytes: int | None = None,
         retention: Retention | None = None,
@@ -149,7 +152,15 @@ class Engine:
         self.outside = OutsideCalls(database, idempotency)
         admission = Admission()
         self.queue = Queue(database, clock, idempotency, admission, doorbell or InProcessDoorbell())
-        self.workers = Workers(database, self.queue, clock, bus, worker_id=worker_id, lease_seconds=lease_seconds)
+        self.workers = Workers(
+            database,
+            self.queue,
+            clock,
+            bus,
+            worker_id=worker_id,
+            lease_seconds=lease_seconds,
+            signs=Signs(signs_folder),
+        )
         self.leases = Leases(database, self.queue, deliveries, clock, worker_id, limits=limits)
         self.dead_letters = DeadLetters(database, self.queue, clock)
         self.retirement = Retirement(database, bus)

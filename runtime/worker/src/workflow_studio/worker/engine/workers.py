@@ -11,6 +11,8 @@ up what it had in flight; what its executors still want to write is refused (see
 All of this goes by the database's clock, since those of machines differ. Time in which the database itself was away
 does not count: nobody could be heard of.
 
+A worker of the same machine that has ended is taken for dead at once (see :mod:`.signs`).
+
 A database that one process alone can open, such as an SQLite file, has no others: who opens it takes over at once.
 """
 
@@ -29,6 +31,7 @@ from sqlalchemy import bindparam, delete, exists, func, insert, or_, select, upd
 
 from workflow_studio.worker.engine.bus import DUE
 from workflow_studio.worker.engine.queue import LEASED, RELEASED
+from workflow_studio.worker.engine.signs import Signs
 from workflow_studio.worker.store import StoreError, tables
 
 if TYPE_CHECKING:
@@ -99,6 +102,7 @@ class Workers:
         bus: Carries what the workers tell each other.
         worker_id: Names this worker.
         lease_seconds: How long this worker may be silent before others take its work over.
+        signs: Tell which workers of this machine have ended.
 
     Attributes:
         id: The id of this worker.
@@ -116,8 +120,10 @@ class Workers:
         *,
         worker_id: str,
         lease_seconds: float = DEFAULT_LEASE_SECONDS,
+        signs: Signs | None = None,
     ) -> None:
         self._database = database
+        self._signs = Signs(None) if signs is None or not database.is_shared else signs
         self._bus = bus
         bus.on(JOINED, lambda _: self._join())
         self._queue = queue
@@ -157,9 +163,12 @@ class Workers:
                     await self.leave()
             except (StoreError, TimeoutError):
                 _LOG.warning("The worker could not sign off; others take its work over when its lease is over.")
+            else:
+                self._signs.withdraw()
 
     async def register(self) -> None:
-        """Make this worker known."""
+        """Make this worker known, and take over the work of those that are gone."""
+        self._signs.give(self.id)
         await self._database.write(self._beat)
 
     async def beat(self) -> bool:
@@ -232,17 +241,20 @@ class Workers:
     def _beat(self, transaction: Transaction) -> bool:
         connection = transaction.connection
         now, since = self._time(connection)
+        ended = self._signs.ended()
         heard = update(_T).where(_T.c.worker_id == self.id).values(heartbeat_at=now)
         was_known = bool(connection.execute(heard).rowcount)
         if not was_known:
             self._register(transaction, now)
         rows = connection.execute(select(_T).order_by(_T.c.epoch)).mappings().all()
         others = [row for row in rows if row["worker_id"] != self.id]
-        gone = [row for row in others if self._is_gone(row, now, since)]
+        gone = [row for row in others if row["worker_id"] in ended or self._is_gone(row, now, since)]
         for row in gone:
             self._remove(transaction, row)
         first = next(row["worker_id"] for row in rows if row not in gone)
         transaction.after_commit(lambda: self._know(len(others) - len(gone), leads=first == self.id))
+        known = {row["worker_id"] for row in rows}
+        transaction.after_commit(lambda: self._signs.clear(ended, known))
         if gone:
             self._take_over(transaction)
             # What was to be delivered later on it alone may have known of.
