@@ -72,6 +72,7 @@ class Costs:
     frames: int = 0
     bytes: int = 0
     deliveries: Counter[str] = field(default_factory=Counter)
+    foreseen: int = 0
     commits: int = 0
     statements: int = 0
 
@@ -127,6 +128,7 @@ class Worker:
             self.costs.frames - before.frames,
             self.costs.bytes - before.bytes,
             self.costs.deliveries - before.deliveries,
+            self.costs.foreseen - before.foreseen,
             len(self.commits) - commits,
             self.costs.statements - before.statements,
         )
@@ -157,6 +159,7 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
         if frame is not None and frame["t"] != "heartbeat":
             counted.frames += 1
             counted.bytes += _size(frame)
+            counted.foreseen += frame.get("foreseen", False)
         return frame
 
     execute = Statement._execute
@@ -221,6 +224,8 @@ async def test_a_sequential_step_costs_two_calls_and_two_commits(worker: Worker)
     # Each of the two deliveries is a frame, and so is its end.
     assert cost.frames <= 4 * steps + 2
     assert cost.statements <= 28 * steps + 40
+    # The executor has begun each replay but the first when the worker asks for it.
+    assert cost.foreseen == steps
 
 
 async def test_the_start_of_a_run_is_one_commit(worker: Worker) -> None:

@@ -94,7 +94,9 @@ class Events:
         event = event_input(params, run_id)
         if event.event_type == "run_created" and params.run_id:
             check_run_age(run_id, now)
-        append = self._appending(event, context, environment)
+        # An executor has an early replay read the time that it gives the end of a step. Nobody else's is trusted.
+        proposed = params.occurred_at if context.executor_id and event.event_type == "step_completed" else None
+        append = self._appending(event, context, environment, proposed)
         with_payloads = params.with_payloads and event.event_type in _READ_BACK
 
         def work(transaction: Transaction) -> dict[str, Any]:
@@ -155,7 +157,7 @@ class Events:
         self._known_logs.note(context.executor_id, run_id, last_slot)
 
     def _appending(
-        self, event: EventInput, context: CallContext, environment: str
+        self, event: EventInput, context: CallContext, environment: str, proposed: int | None = None
     ) -> Callable[[Transaction], log.Appended]:
         in_replay = self._deliveries.is_replay_of(context.delivery_id, event.run_id)
         by = log.Author(context.executor_id, in_replay, context.caller, environment)
@@ -164,7 +166,9 @@ class Events:
             connection = transaction.connection
             addressed = self._admission.addressed(connection, event, environment)
             admit = self._admission.admit_for_world
-            appended = log.append(transaction, addressed, now=self._clock(), by=by, admit=admit)
+            now = self._clock()
+            at = now if proposed is None else min(now, proposed)
+            appended = log.append(transaction, addressed, now=at, by=by, admit=admit)
             if appended.ends_run:
                 self._endings.run_ended(transaction, appended.entities["run"], appended.decision.at)
                 if in_replay:

@@ -208,11 +208,16 @@ class EventBody(Params):
 
 
 class EventsCreate(_Resolving):
-    """Parameters of ``events.create``. ``known_slot`` is how much of the log an executor has that starts a replay."""
+    """Parameters of ``events.create``.
+
+    Executors alone use ``known_slot``, how much of the log they have that start a replay, and ``occurred_at``, when a
+    step ended.
+    """
 
     run_id: str | None = None
     event: EventBody
     known_slot: Annotated[Integer, Field(ge=0)] | None = None
+    occurred_at: Annotated[Integer, Field(ge=0)] | None = None
 
 
 BatchedMethod = Literal["events.create", "queue.publish"]

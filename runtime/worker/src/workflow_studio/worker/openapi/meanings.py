@@ -54,6 +54,7 @@ FIELDS: Final[dict[str, str]] = {
     "limit": "The longest page wanted.",
     "method": "The method of the World that is called.",
     "name": "Its name.",
+    "occurredAt": "When a step ended; only that of an executor counts.",
     "params": "What would be the body of a request to the address of that method alone.",
     "projectId": "The key's project.",
     "queueName": "The queue: `__wkf_workflow_` or `__wkf_step_`, and the name of the workflow or step.",

@@ -10,7 +10,19 @@ const MAX_SIZE = 32 * 1024 * 1024;
 /** What an event holds beside its payload, more or less. */
 const EVENT_SIZE = 500;
 
-/** @typedef {{ events: any[], size: number }} Log */
+/**
+ * A log, and its run as it was when it was loaded.
+ *
+ * @typedef {{ run: any, events: any[], size: number }} Log
+ */
+
+/**
+ * @param {string} method
+ * @param {Record<string, any>} params
+ */
+function isReplayBegin(method, params) {
+  return method === 'events.create' && params.event.eventType === 'run_started';
+}
 
 /** @param {any} value */
 function sizeOf(value) {
@@ -48,33 +60,47 @@ function createLogs(maxSize = MAX_SIZE) {
     begin: async (call, params) => {
       const { runId } = params;
       const known = logs.get(runId);
-      if (!known) {
-        const answer = await call(params);
-        if (answer.events) {
-          const { events } = answer;
-          /** @type {Log} */
-          const log = { events, size: 0 };
-          for (const event of events) log.size += eventSize(event);
-          keep(runId, log);
-        }
-        return answer;
-      }
-      const answer = await call({ ...params, knownSlot: known.events.length });
+      const answer = await call(
+        known ? { ...params, knownSlot: known.events.length } : params,
+      );
       if (!answer.events) {
         forget(runId);
         return answer;
       }
-      /** @type {Log} */
-      const log = {
-        events: [...known.events, ...answer.events],
-        size: known.size,
-      };
-      for (const event of answer.events) log.size += eventSize(event);
-      keep(runId, log);
-      return { ...answer, events: log.events };
+      return { ...answer, events: extend(runId, answer, known).events };
     },
+
+    /**
+     * Keep what is new of a log.
+     *
+     * @param {string} runId
+     * @param {any} answer To the call that begins a replay.
+     */
+    extend: (runId, answer) => void extend(runId, answer, logs.get(runId)),
+
+    /** @param {string} runId */
+    get: (runId) => logs.get(runId),
     forget,
   };
+
+  /**
+   * @param {string} runId
+   * @param {any} answer Has what is new.
+   * @param {Log | undefined} known
+   * @returns {Log} The whole log.
+   */
+  function extend(runId, { run, events }, known) {
+    const input = sizeOf(run?.input);
+    /** @type {Log} */
+    const log = {
+      run,
+      events: known ? [...known.events, ...events] : events,
+      size: known ? known.size : input,
+    };
+    for (const event of events) log.size += eventSize(event);
+    keep(runId, log);
+    return log;
+  }
 
   /**
    * @param {string} runId
@@ -92,4 +118,4 @@ function createLogs(maxSize = MAX_SIZE) {
   }
 }
 
-module.exports = { createLogs };
+module.exports = { createLogs, isReplayBegin };

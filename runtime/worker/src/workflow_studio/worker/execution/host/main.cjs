@@ -12,7 +12,8 @@ const { createRegistry, loadArtifact, readSdk } = require('./artifact.cjs');
 const { createCalls } = require('./calls.cjs');
 const { openConnection } = require('./connection.cjs');
 const { createContexts } = require('./contexts.cjs');
-const { createLogs } = require('./logs.cjs');
+const { createForesight } = require('./foresight.cjs');
+const { createLogs, isReplayBegin } = require('./logs.cjs');
 const { createPositions } = require('./positions.cjs');
 const {
   providePort,
@@ -68,26 +69,28 @@ function main(settings) {
     die,
   );
   const logs = createLogs();
+  const foresight = createForesight(logs, errors.transportError);
   const contexts = createContexts();
   const work = createWork({
     artifact: () => artifact,
     send: connection.send,
-    callsOf: (frame) =>
-      createCalls(
-        frame,
-        (method, params, signal) => {
-          /** @param {Record<string, any>} sent */
-          const call = (sent) =>
-            connection.call(method, sent, frame.delivery, signal);
-          return isReplayBegin(method, params)
-            ? logs.begin(
-                async (sent) => takeReplayBegin(frame, sent) ?? call(sent),
-                params,
-              )
-            : call(params);
-        },
-        errors.errorFromWire,
-      ),
+    foresight,
+    callsOf: (frame) => {
+      /** @type {import('./calls.cjs').Call} */
+      const call = (method, params, signal) =>
+        connection.call(method, params, frame.delivery, signal);
+      /** @type {import('./calls.cjs').Call} */
+      const begun = (method, params, signal) =>
+        isReplayBegin(method, params)
+          ? logs.begin(
+              async (sent) =>
+                takeReplayBegin(frame, sent) ?? call(method, sent, signal),
+              params,
+            )
+          : call(method, params, signal);
+      const made = foresight.callOf(frame, call) ?? begun;
+      return createCalls(frame, made, errors.errorFromWire);
+    },
     shown: positions.inText,
     onReplayed: contexts.prepareSoon,
     onDrained: () => void connection.flush().then(() => process.exit(0)),
@@ -158,14 +161,6 @@ function main(settings) {
     const rss = process.memoryUsage.rss();
     connection.send({ t: 'heartbeat', rss, inFlight: work.inFlight() });
   }, HEARTBEAT_MS);
-}
-
-/**
- * @param {string} method
- * @param {Record<string, any>} params
- */
-function isReplayBegin(method, params) {
-  return method === 'events.create' && params.event.eventType === 'run_started';
 }
 
 /**

@@ -6,6 +6,8 @@
  * code never waits for any of this, and nothing here prints.
  */
 
+const { createConsoles } = require('./consoles.cjs');
+
 const MAX_LINE_LENGTH = 16 * 1024;
 /** Lines of a delivery that wait to be sent; older ones make room for newer. */
 const MAX_LINES = 10_000;
@@ -15,17 +17,7 @@ const MAX_SIZE = 1024 * 1024;
 const MAX_TOTAL_SIZE = 16 * 1024 * 1024;
 const BATCH_MS = 50;
 
-/** @typedef {'debug' | 'info' | 'warn' | 'error'} Level */
-
-/** @type {Readonly<Record<string, Level>>} */
-const LEVELS = Object.freeze({
-  debug: 'debug',
-  trace: 'debug',
-  log: 'info',
-  info: 'info',
-  warn: 'warn',
-  error: 'error',
-});
+/** @typedef {import('./consoles.cjs').Level} Level */
 
 /**
  * A line. `cut` is how many characters it had beyond the longest length, and
@@ -40,6 +32,8 @@ const LEVELS = Object.freeze({
  *
  * @typedef {object} Printout
  * @property {string} delivery
+ * @property {{ add: (length: number, print: () => void) => void, release: () => void } | undefined} held
+ *   Keeps what is printed as long as there is no delivery.
  * @property {boolean} isReplay Whether it replays a workflow function.
  * @property {number | undefined} attempt The step's attempt, once it is known.
  * @property {(Line | undefined)[]} lines Those not sent yet, from `first` on.
@@ -80,19 +74,7 @@ function createOutput({ current, send, shown }) {
   const waiting = new Set();
   let totalSize = 0;
   let isScheduled = false;
-  /**
-   * The level of the console method that is at work.
-   *
-   * @type {Level | undefined}
-   */
-  let level;
-  /**
-   * Counts the lines of the replay whose console is at work.
-   *
-   * @type {{ lines: number } | undefined}
-   */
-  let replay;
-
+  const consoles = createConsoles(() => current()?.isReplay === true);
   /** @param {Printout} printout */
   const dropOldest = (printout) => {
     const line = /** @type {Line} */ (printout.lines[printout.first]);
@@ -111,7 +93,8 @@ function createOutput({ current, send, shown }) {
    * @param {Line} line
    */
   const keep = (printout, line) => {
-    if (replay) line.line = replay.lines++;
+    const number = consoles.numberOfLine();
+    if (number !== undefined) line.line = number;
     line.text = wellFormed(line.text);
     printout.lines.push(line);
     printout.size += line.text.length;
@@ -176,7 +159,7 @@ function createOutput({ current, send, shown }) {
       const piece = text.slice(start, end < 0 ? undefined : end);
       const line = printout.begun.get(stream) ?? {
         at: now(),
-        level: level ?? usual,
+        level: consoles.level() ?? usual,
         text: '',
       };
       const room = MAX_LINE_LENGTH - line.text.length;
@@ -205,6 +188,14 @@ function createOutput({ current, send, shown }) {
      * @param {...any} given
      */
     stream.write = function (...given) {
+      const held = current()?.held;
+      if (held) {
+        const print = consoles.again(() =>
+          stream.write(.../** @type {[any]} */ (given)),
+        );
+        held.add(given[0]?.length ?? 0, print);
+        return true;
+      }
       try {
         if (typeof given[0] === 'string') given[0] = shown(given[0]);
         const printout = current();
@@ -216,80 +207,16 @@ function createOutput({ current, send, shown }) {
     };
   };
 
-  const watchConsole = () => {
-    const methods = /** @type {Record<string, any>} */ (
-      /** @type {unknown} */ (console)
-    );
-    for (const [name, its] of Object.entries(LEVELS)) {
-      const method = methods[name];
-      methods[name] = {
-        /**
-         * @this {unknown}
-         * @param {...unknown} given
-         */
-        [name](...given) {
-          const before = level;
-          level ??= its; // some methods print by way of others
-          try {
-            return Reflect.apply(method, this, given);
-          } finally {
-            level = before;
-          }
-        },
-      }[name];
-    }
-  };
-
-  /**
-   * @returns {Console} The console of one replay: that of this process, save
-   *   that its lines are counted. The next replay prints the same ones again.
-   */
-  const replayConsole = () => {
-    const counter = { lines: 0 };
-    return new Proxy(console, {
-      get(target, name) {
-        const value = Reflect.get(target, name);
-        if (typeof value !== 'function') return value;
-        return (/** @type {unknown[]} */ ...given) => {
-          const before = replay;
-          replay = counter;
-          try {
-            return Reflect.apply(value, target, given);
-          } finally {
-            replay = before;
-          }
-        };
-      },
-    });
-  };
-
-  /**
-   * Give every replay a console of its own.
-   *
-   * The SDK makes a context per replay and lends it the console of the process
-   * (source: @workflow/core 4.8.9, vm/index.js).
-   */
-  const watchReplays = () => {
-    const vm = require('node:vm');
-    const { createContext } = vm;
-    /** @param {Parameters<typeof createContext>} given */
-    vm.createContext = (...given) => {
-      const context = createContext(...given);
-      if (given[0] === undefined && current()?.isReplay) {
-        lend(context, replayConsole());
-      }
-      return context;
-    };
-  };
-
   return {
     /**
      * @param {string} delivery
      * @param {boolean} isReplay
+     * @param {Printout['held']} [held]
      * @returns {Printout} What the delivery prints to.
      */
-    open: (delivery, isReplay) => ({
+    open: (delivery, isReplay, held) => ({
       delivery,
+      held,
       isReplay,
       attempt: undefined,
       lines: [],
@@ -300,6 +227,18 @@ function createOutput({ current, send, shown }) {
       unstored: 0,
       hasEnded: false,
     }),
+
+    /**
+     * Print what was held back, in whose name the calling code runs.
+     *
+     * @param {Printout} printout
+     */
+    release: (printout) => {
+      const { held } = printout;
+      printout.held = undefined;
+      held?.release();
+      sendBatch(printout);
+    },
 
     /**
      * Send what a delivery has printed, so that the worker has it before
@@ -341,8 +280,7 @@ function createOutput({ current, send, shown }) {
     watch: () => {
       watchStream(process.stdout, 'stdout', 'info');
       watchStream(process.stderr, 'stderr', 'warn');
-      watchConsole();
-      watchReplays();
+      consoles.watch();
     },
   };
 }
@@ -360,25 +298,6 @@ function asText(chunk, encoding) {
   }
   if (!(chunk instanceof Uint8Array)) return '';
   return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString();
-}
-
-/**
- * Have a context keep its console when it is given that of the process.
- *
- * @param {object} context
- * @param {Console} its
- */
-function lend(context, its) {
-  const general = console;
-  Object.defineProperty(context, 'console', {
-    get: () => its,
-    set(value) {
-      if (value === general) return;
-      Object.defineProperty(context, 'console', { value, writable: true });
-    },
-    configurable: true,
-    enumerable: true,
-  });
 }
 
 module.exports = { createOutput };

@@ -30,13 +30,22 @@ function describe(error) {
 /**
  * @param {object} options
  * @param {() => Artifact} options.artifact
+ * @param {ReturnType<typeof import('./foresight.cjs').createForesight>} options.foresight
  * @param {(frame: Record<string, unknown>) => boolean} options.send
  * @param {(frame: any) => Calls} options.callsOf Makes the World calls of a delivery.
  * @param {(text: string) => string} options.shown Makes what is printed fit to be read.
  * @param {() => void} options.onReplayed Called after each replay.
  * @param {() => void} options.onDrained Called once nothing is left after a drain.
  */
-function createWork({ artifact, send, callsOf, shown, onReplayed, onDrained }) {
+function createWork({
+  artifact,
+  foresight,
+  send,
+  callsOf,
+  shown,
+  onReplayed,
+  onDrained,
+}) {
   /**
    * What the calling code prints to. It names the delivery, too.
    *
@@ -72,6 +81,32 @@ function createWork({ artifact, send, callsOf, shown, onReplayed, onDrained }) {
   const count = (change) => {
     inFlight += change;
     if (isDraining && inFlight === 0) onDrained();
+  };
+
+  /**
+   * @param {any} frame A delivery.
+   * @returns {import('./foresight.cjs').Work}
+   */
+  const perform = (frame) => {
+    const held = foresight.heldOf(frame);
+    const printout = output.open(
+      frame.delivery,
+      frame.kind === 'workflow',
+      held,
+    );
+    const calls = callsOf(frame);
+    backgrounds.set(printout, createBackground());
+    callers.set(printout, calls);
+    const outcome = currentPrintout
+      .run(printout, async () => {
+        const handled = await artifact().deliver(frame);
+        return { ...handled, calls: await calls.rest() };
+      })
+      .catch(async (error) => {
+        await calls.settled();
+        return { error: describe(error) };
+      });
+    return { printout, outcome };
   };
 
   return {
@@ -126,24 +161,22 @@ function createWork({ artifact, send, callsOf, shown, onReplayed, onDrained }) {
     /** @param {any} frame */
     async deliver(frame) {
       const { delivery, kind } = frame;
-      const printout = output.open(delivery, kind === 'workflow');
-      const calls = callsOf(frame);
-      backgrounds.set(printout, createBackground());
-      callers.set(printout, calls);
       count(1);
-      const outcome = await currentPrintout
-        .run(printout, async () => {
-          const handled = await artifact().deliver(frame);
-          return { ...handled, calls: await calls.rest() };
-        })
-        .catch(async (error) => {
-          await calls.settled();
-          return { error: describe(error) };
-        });
+      const taken = foresight.take(frame, ({ printout }) => {
+        printout.delivery = delivery;
+        currentPrintout.run(printout, () => output.release(printout));
+      });
+      const { printout, outcome } = taken ?? perform(frame);
+      const ended = await outcome;
+      const next = foresight.after(frame, ended);
       output.end(printout);
-      send({ t: 'delivered', delivery, ...outcome });
+      const foreseen = taken ? { foreseen: true } : {};
+      send({ t: 'delivered', delivery, ...ended, ...foreseen });
       if (kind === 'workflow') onReplayed();
       count(-1);
+      if (next && inFlight === 0 && !isDraining) {
+        foresight.begin(next, () => perform(next));
+      }
     },
 
     /** @param {any} frame */
@@ -185,6 +218,7 @@ function createWork({ artifact, send, callsOf, shown, onReplayed, onDrained }) {
 
     drain() {
       isDraining = true;
+      foresight.abandon();
       if (inFlight === 0) onDrained();
     },
   };

@@ -1,0 +1,342 @@
+'use strict';
+/**
+ * Replays that begin before the worker asks for them.
+ *
+ * When the one step that a run waits for has ended, it is known what comes next:
+ * a replay, with three more events in the log. The step was created, was
+ * started, and has ended. While the worker stores the last of them and leases
+ * the message of the replay, the executor would wait. A workflow function has no
+ * effects but by World calls, so the replay is made meanwhile, of the log as it
+ * will be, and what it wants to call and to print is held back.
+ *
+ * When the worker delivers exactly what was foreseen, to the last byte, the
+ * replay becomes that delivery. In any other case it is dropped and leaves
+ * nothing behind, and the delivery is made as if there had never been one: a hook
+ * was received, the clock was off, another executor was faster. Then it has cost
+ * some processor time, so there is one at a time, and only when this process
+ * has nothing else to do.
+ */
+
+const { isReplayBegin } = require('./logs.cjs');
+
+/** So long the worker has to deliver what was foreseen. */
+const PATIENCE_MS = 2000;
+
+/**
+ * Payload bytes of a run's input, or of its new events, beyond which the worker
+ * has the log asked for. It does not count quite the same.
+ */
+const MAX_SIZE = 60 * 1024;
+
+/** Characters that may be held back; a replay that prints more is dropped. */
+const MAX_PRINTED = 256 * 1024;
+
+const SLOT_DIGITS = 26;
+
+// Bound early, since bundles may put others in their place.
+const { clearTimeout, setTimeout } = globalThis;
+const now = Date.now;
+
+/**
+ * @typedef {import('./calls.cjs').BatchedCall} BatchedCall
+ * @typedef {import('./calls.cjs').Call} Call
+ * @typedef {import('./logs.cjs').Log} Log
+ * @typedef {{ error?: string, timeoutSeconds?: number, calls?: BatchedCall[] }} Outcome
+ * @typedef {{ printout: import('./output.cjs').Printout, outcome: Promise<Outcome> }} Work
+ */
+
+/**
+ * A delivery that is foreseen: as much of the frame as is known already.
+ *
+ * @typedef {object} Foreseen
+ * @property {undefined} delivery
+ * @property {'workflow'} kind
+ * @property {string} queueName
+ * @property {string} messageId Made up, since the worker chooses it. The SDK has
+ *   no use for it but in traces.
+ * @property {number} attempt
+ * @property {Uint8Array} body
+ * @property {Record<string, string>} headers
+ * @property {{ run: any, events: any[], cursor: string, hasMore: false }} answer To
+ *   run_started, but for the part of the log that is known.
+ * @property {Log} log The part that is known.
+ */
+
+/** @param {any} value */
+const sizeOf = (value) => value?.byteLength ?? 0;
+
+/** @param {number} slot */
+const eventId = (slot) => `evnt_${String(slot).padStart(SLOT_DIGITS, '0')}`;
+
+/**
+ * @param {any} one
+ * @param {any} other
+ * @returns {boolean} Whether both are the same on the wire.
+ */
+function isSame(one, other) {
+  if (Object.is(one, other)) return true;
+  if (typeof one !== 'object' || typeof other !== 'object') return false;
+  if (one === null || other === null) return false;
+  if (ArrayBuffer.isView(one) || ArrayBuffer.isView(other)) {
+    return (
+      one instanceof Uint8Array &&
+      other instanceof Uint8Array &&
+      Buffer.compare(one, other) === 0
+    );
+  }
+  if (Array.isArray(one) !== Array.isArray(other)) return false;
+  const names = Object.keys(one);
+  return (
+    names.length === Object.keys(other).length &&
+    names.every(
+      (name) => Object.hasOwn(other, name) && isSame(one[name], other[name]),
+    )
+  );
+}
+
+/**
+ * @param {Outcome} outcome
+ * @param {string} eventType
+ * @returns {[any, any] | undefined} The parameters of an event of this type and
+ *   of the message that follows it, if they are all that a delivery has left to
+ *   be stored.
+ */
+function lastPair({ error, timeoutSeconds, calls }, eventType) {
+  if (error !== undefined || timeoutSeconds !== undefined) return undefined;
+  if (calls?.length !== 2) return undefined;
+  const [{ params: event }, { params: message }] = calls;
+  if (event.event?.eventType !== eventType) return undefined;
+  return message.runId === event.runId ? [event, message] : undefined;
+}
+
+/** What a replay prints that may turn out never to have been. */
+function createHeld() {
+  /** @type {(() => void)[]} */
+  let prints = [];
+  let size = 0;
+  let isDropped = false;
+
+  const drop = () => {
+    isDropped = true;
+    prints = [];
+  };
+
+  return {
+    /**
+     * @param {number} length Characters.
+     * @param {() => void} print
+     */
+    add: (length, print) => {
+      size += length;
+      if (size > MAX_PRINTED) drop();
+      if (!isDropped) prints.push(print);
+    },
+    drop,
+    isDropped: () => isDropped,
+    release: () => {
+      for (const print of prints) print();
+    },
+  };
+}
+
+/** Holds World calls back until it is known whether they are to be made. */
+function createGate() {
+  /** @type {() => void} */
+  let open = () => {};
+  /** @type {(reason: Error) => void} */
+  let close = () => {};
+  /** @type {Promise<void>} */
+  const opened = new Promise((resolve, reject) => {
+    open = resolve;
+    close = reject;
+  });
+  opened.catch(() => {}); // there may be no calls
+  return { open, close, opened };
+}
+
+/**
+ * @param {ReturnType<typeof import('./logs.cjs').createLogs>} logs
+ * @param {(message: string) => Error} transportError
+ */
+function createForesight(logs, transportError) {
+  /**
+   * The step that each run's last replay left, and nothing beside it: the
+   * parameters of its step_created, by the log that the replay had.
+   *
+   * @type {WeakMap<Log, any>}
+   */
+  const awaited = new WeakMap();
+  /** @type {WeakMap<object, { held: ReturnType<typeof createHeld>, gate: ReturnType<typeof createGate> }>} */
+  const reins = new WeakMap();
+  /** @type {{ frame: Foreseen, work: Work, hasFailed: boolean } | undefined} */
+  let early;
+  /** @type {NodeJS.Timeout | undefined} */
+  let timer;
+
+  /** @param {Foreseen} frame */
+  const drop = (frame) => {
+    const { held, gate } = /** @type {any} */ (reins.get(frame));
+    held.drop();
+    gate.close(transportError('The replay was not asked for.'));
+  };
+
+  const abandon = () => {
+    clearTimeout(timer);
+    if (early) drop(early.frame);
+    early = undefined;
+  };
+
+  /**
+   * @param {any} step Parameters of the step's end.
+   * @param {any} wake Parameters of the message after it.
+   * @param {any} first The call that the step's delivery began with.
+   * @returns {Foreseen | undefined}
+   */
+  const foresee = (step, wake, first) => {
+    const { runId } = step;
+    const log = logs.get(runId);
+    const created = log && awaited.get(log);
+    const { event: started, step: entity } = first?.answer.value ?? {};
+    if (!created || !started || !wake.isWake || wake.delaySeconds) return;
+    const slot = log.events.length + 1;
+    const isNext = started.eventId === eventId(slot + 1);
+    const stepId = created.event.correlationId;
+    if (!isNext || stepId !== step.event.correlationId) return;
+    const size =
+      sizeOf(created.event.eventData?.input) +
+      sizeOf(step.event.eventData?.result);
+    if (size > MAX_SIZE || sizeOf(log.run.input) > MAX_SIZE) return;
+    // The worker takes this time if it can.
+    step.occurredAt = Math.max(now(), started.createdAt);
+    const cursor = eventId(slot + 2);
+    const events = [
+      {
+        ...created.event,
+        runId,
+        eventId: eventId(slot),
+        createdAt: entity.createdAt,
+      },
+      started,
+      { ...step.event, runId, eventId: cursor, createdAt: step.occurredAt },
+    ];
+    return {
+      delivery: undefined,
+      kind: 'workflow',
+      queueName: wake.queueName,
+      messageId: 'foreseen',
+      attempt: 1,
+      body: wake.body,
+      headers: wake.headers ?? {},
+      answer: { run: log.run, events, cursor, hasMore: false },
+      log,
+    };
+  };
+
+  return {
+    /**
+     * Learn what a delivery has left to be stored.
+     *
+     * @param {any} frame The delivery.
+     * @param {Outcome} outcome
+     * @returns {Foreseen | undefined} The delivery that will follow from it, if
+     *   it can be foreseen.
+     */
+    after: ({ kind, first }, outcome) => {
+      if (kind === 'step') {
+        const pair = lastPair(outcome, 'step_completed');
+        return pair && !early ? foresee(...pair, first) : undefined;
+      }
+      const [created, message] = lastPair(outcome, 'step_created') ?? [];
+      const log = created && logs.get(created.runId);
+      if (log && message.stepId === created.event.correlationId) {
+        awaited.set(log, created);
+      }
+      return undefined;
+    },
+
+    /**
+     * Make a delivery that is foreseen.
+     *
+     * @param {Foreseen} frame
+     * @param {() => Work} make
+     */
+    begin: (frame, make) => {
+      reins.set(frame, { held: createHeld(), gate: createGate() });
+      const begun = { frame, work: make(), hasFailed: false };
+      early = begun;
+      void begun.work.outcome.then(({ error }) => {
+        begun.hasFailed = error !== undefined;
+      });
+      timer = setTimeout(abandon, PATIENCE_MS);
+      timer.unref();
+    },
+
+    /**
+     * @param {object} frame A delivery.
+     * @returns What holds back what it prints, if it is one that is foreseen.
+     */
+    heldOf: (frame) => reins.get(frame)?.held,
+
+    /**
+     * @param {any} frame A delivery.
+     * @param {Call} call
+     * @returns {Call | undefined} Makes its calls, if it is one that is foreseen.
+     */
+    callOf: (frame, call) => {
+      const opened = reins.get(frame)?.gate.opened;
+      if (!opened) return undefined;
+      let hasBegun = false;
+      return async (method, params, signal) => {
+        if (!hasBegun && isReplayBegin(method, params)) {
+          hasBegun = true;
+          const { answer, log } = /** @type {Foreseen} */ (frame);
+          return { ...answer, events: [...log.events, ...answer.events] };
+        }
+        // It changes nothing, and others may wait for the same answer.
+        if (method !== 'encryption.key') await opened;
+        return call(method, params, signal);
+      };
+    },
+
+    /**
+     * Hand over what was begun of a delivery before it came.
+     *
+     * @param {any} delivery The frame.
+     * @param {(work: Work) => void} onTaken Called before its calls are made.
+     * @returns {Work | undefined} Nothing, if it is not what was foreseen.
+     */
+    take: (delivery, onTaken) => {
+      const { queueName, attempt, body, headers, first } = delivery;
+      const answer = first?.answer.value;
+      const runId = early?.frame.answer.run.runId;
+      if (!early || !answer?.run || answer.run.runId !== runId)
+        return undefined;
+      const { frame, work, hasFailed } = early;
+      const { held, gate } = /** @type {any} */ (reins.get(frame));
+      const isForeseen =
+        isSame(answer, frame.answer) &&
+        isSame(body, frame.body) &&
+        isSame(headers, frame.headers) &&
+        queueName === frame.queueName &&
+        attempt === frame.attempt &&
+        first.knownSlot === frame.log.events.length &&
+        logs.get(runId) === frame.log;
+      if (!isForeseen || hasFailed || held.isDropped()) {
+        abandon();
+        return undefined;
+      }
+      clearTimeout(timer);
+      early = undefined;
+      logs.extend(runId, answer);
+      Object.assign(frame, { delivery: delivery.delivery });
+      onTaken(work);
+      gate.open();
+      return work;
+    },
+
+    /** Drop what was begun. */
+    abandon,
+  };
+}
+
+module.exports = { createForesight };
