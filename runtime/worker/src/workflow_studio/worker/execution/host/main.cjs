@@ -70,7 +70,7 @@ function main(settings) {
   );
   const logs = createLogs();
   const foresight = createForesight(logs, errors.transportError);
-  const contexts = createContexts();
+  const contexts = createContexts(() => work.isReplaying());
   const work = createWork({
     artifact: () => artifact,
     send: connection.send,
