@@ -87,6 +87,28 @@ def test_where_stacks_cannot_be_read_nobody_is_made_to_wait(js_eval: Any) -> Non
     assert evaluate(js_eval, code, world=WORLD, run=RUN) == [5, [[None, None]] * 4]
 
 
+@pytest.mark.parametrize(("encrypts", "reads"), [(False, 0), (True, 1)])
+def test_a_run_is_not_read_for_a_key_where_there_are_none(js_eval: Any, encrypts: bool, reads: int) -> None:
+    code = """
+    const calls = [];
+    const world = createWorld({ specVersion: 3, encrypts: () => input.encrypts, call: async (method) => {
+      calls.push(method);
+      return method === 'runs.get' ? { runId: 'r', status: 'running' } : { key: new Uint8Array(1) };
+    } });
+    class Run {
+      getEncryptionKey() {
+        this.key ??= (async () => {
+          const run = await world.runs.get('r');
+          return (await world.getEncryptionKeyForRun(run))?.length;
+        })();
+        return this.key;
+      }
+    }
+    return [await new Run().getEncryptionKey(), calls.filter((method) => method === 'runs.get').length];
+    """
+    assert evaluate(js_eval, code, encrypts=encrypts) == [1 if encrypts else None, reads]
+
+
 def test_a_read_with_options_is_what_it_says(js_eval: Any) -> None:
     code = f"""
     {WORLD}

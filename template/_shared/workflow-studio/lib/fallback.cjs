@@ -3,6 +3,7 @@
 // asks for the deployment; from then on everything of that run stays where it is.
 'use strict';
 
+const { purposeOf } = require('./callers.cjs');
 const {
   isForLocal,
   isLocalRun,
@@ -18,7 +19,6 @@ const {
   openLocalWorld,
 } = require('./local-world.cjs');
 const { recordFallback, refuseQueueMessage } = require('./ownership.cjs');
-const { isForReturnValue } = require('./polling.cjs');
 
 /** @typedef {Record<string, any>} World */
 
@@ -207,10 +207,13 @@ function createFallbackWorld(remote, isEnabled) {
   );
   // The caller has to be looked at here: the World behind is called by this one.
   /** @type {(runId: string, params?: any) => Promise<any>} */
-  const getRun = (runId, params) =>
-    params === undefined && isForReturnValue(getRun)
-      ? awaitRun(runId)
+  const getRun = (runId, params) => {
+    const purpose = params === undefined ? purposeOf(getRun) : undefined;
+    if (purpose === 'return value') return awaitRun(runId);
+    return purpose === 'key' && !isEnabled()
+      ? remote.runs.getForKey(runId)
       : readRun(runId, params);
+  };
 
   return {
     ...remote,

@@ -1,16 +1,11 @@
 'use strict';
 /**
- * The wait for a run's end, without the SDK's own pauses.
- *
- * `run.returnValue` reads the run again and again, a second apart, with the
- * very call that `run.status` makes once (source: @workflow/core 4.8.9,
- * runtime/run.js). Who calls tells the two apart.
+ * The wait for a run's end, without the SDK's own pauses: `run.returnValue`
+ * reads the run again and again, a second apart (source: @workflow/core 4.8.9,
+ * runtime/run.js).
  */
 
 /** @typedef {import('./world.cjs').Call} Call */
-
-/** The method of the SDK's `Run` that reads a run until it has ended. */
-const POLLER = 'pollReturnValue';
 
 /** How long one poll may wait for the end; the worker allows no more. */
 const MAX_WAIT_MS = 25_000;
@@ -20,57 +15,6 @@ const PAUSE_MS = 1_000;
 const MAX_POLLS = 256;
 
 const FINISHED = Object.freeze(['completed', 'failed', 'cancelled']);
-/** What to change on `Error` to read a stack as it is. */
-const PLAINLY = Object.freeze({
-  stackTraceLimit: 1,
-  prepareStackTrace: firstFunction,
-});
-
-/**
- * @param {unknown} _error
- * @param {NodeJS.CallSite[]} frames
- */
-function firstFunction(_error, frames) {
-  return frames[0]?.getFunctionName();
-}
-
-/**
- * Tell whether a function was called by `run.returnValue`. If that cannot be
- * known, it was not.
- *
- * The name that is compared is a property's, which bundlers and minifiers keep,
- * and it is read off V8's frame and not off a text, which source maps and an
- * `Error.prepareStackTrace` of the app's change.
- *
- * @param {(...args: any[]) => unknown} called
- * @returns {boolean}
- */
-function isForReturnValue(called) {
-  /** @type {[string, PropertyDescriptor | undefined][]} */
-  const before = [];
-  try {
-    for (const [name, value] of Object.entries(PLAINLY)) {
-      const own = Object.getOwnPropertyDescriptor(Error, name);
-      Object.defineProperty(Error, name, {
-        value,
-        configurable: true,
-        enumerable: true,
-        writable: true,
-      });
-      before.push([name, own]);
-    }
-    const holder = { stack: undefined };
-    Error.captureStackTrace(holder, called);
-    return holder.stack === POLLER;
-  } catch {
-    return false; // Error is frozen.
-  } finally {
-    for (const [name, own] of before) {
-      if (own) Object.defineProperty(Error, name, own);
-      else Reflect.deleteProperty(Error, name);
-    }
-  }
-}
 
 /**
  * Make a function that reads a run when it has ended.
@@ -113,4 +57,4 @@ function createRunPoller(read, maxPolls = MAX_POLLS) {
   };
 }
 
-module.exports = { createRunPoller, isForReturnValue };
+module.exports = { createRunPoller };

@@ -12,8 +12,9 @@
  * I/O until one of its functions is called.
  */
 
+const { purposeOf } = require('./callers.cjs');
 const { kindOf } = require('./cbor.cjs');
-const { createRunPoller, isForReturnValue } = require('./polling.cjs');
+const { createRunPoller } = require('./polling.cjs');
 const { createQueueHandler, defined, envelope } = require('./queue.cjs');
 const { createStreamer } = require('./streams.cjs');
 
@@ -188,9 +189,10 @@ function listParams({ pagination, ...params } = {}) {
 
 /**
  * @param {Call} call
+ * @param {() => boolean} encrypts
  * @param {number} [maxPolls]
  */
-function createStorage(call, maxPolls) {
+function createStorage(call, encrypts, maxPolls) {
   /**
    * @param {string} method
    * @param {Record<string, any>} params
@@ -217,15 +219,24 @@ function createStorage(call, maxPolls) {
     maxPolls,
   );
   /** @type {(runId: string, params?: any) => Promise<any>} */
-  const getRun = (runId, params) =>
-    params === undefined && isForReturnValue(getRun)
-      ? getWhenFinished(runId)
-      : get('runs.get', { runId, resolveData: params?.resolveData }, toRun);
+  const read = (runId, params) =>
+    get('runs.get', { runId, resolveData: params?.resolveData }, toRun);
+  /** @type {(runId: string) => Promise<any>} */
+  const getForKey = async (runId) => (encrypts() ? read(runId) : { runId });
+  /** @type {(runId: string, params?: any) => Promise<any>} */
+  const getRun = (runId, params) => {
+    const purpose = params === undefined ? purposeOf(getRun) : undefined;
+    if (purpose === 'return value') return getWhenFinished(runId);
+    return purpose === 'key' ? getForKey(runId) : read(runId, params);
+  };
 
   return {
     runs: {
       get: getRun,
       getWhenFinished,
+      // What the SDK needs to ask for the key: where there are none, no more
+      // than it has.
+      getForKey,
       /** @type {(params?: any) => Promise<any>} */
       list: (params) => list('runs.list', params, toRun),
     },
@@ -320,6 +331,7 @@ function createKeyring(call, encrypts) {
  */
 function createWorld(options) {
   const { call, specVersion, deploymentId, close } = options;
+  const encrypts = options.encrypts ?? (() => true);
   const streamer = createStreamer(call, options.follow, options.onAhead);
   /** @type {() => Promise<string>} */
   const activeDeployment = async () =>
@@ -336,10 +348,7 @@ function createWorld(options) {
     },
     getDeploymentId: async () => deploymentId ?? activeDeployment(),
     resolveLatestDeploymentId: activeDeployment,
-    getEncryptionKeyForRun: createKeyring(
-      call,
-      options.encrypts ?? (() => true),
-    ),
+    getEncryptionKeyForRun: createKeyring(call, encrypts),
 
     /** @type {(queueName: string, message: any, options?: any) => Promise<{messageId: string}>} */
     queue: (queueName, message, queueOptions) =>
@@ -350,7 +359,7 @@ function createWorld(options) {
       ),
     createQueueHandler: options.createQueueHandler ?? createQueueHandler,
 
-    ...createStorage(call, options.maxPolls),
+    ...createStorage(call, encrypts, options.maxPolls),
 
     /** @type {(name: string, runId: string, chunk: string | Uint8Array) => Promise<void>} */
     writeToStream: (name, runId, chunk) => streamer.write(name, runId, [chunk]),
