@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -253,3 +256,18 @@ async def test_each_event_loop_has_a_connection_of_its_own() -> None:
             return studio_app.get_async_client()
 
         assert await asyncio.to_thread(asyncio.run, there()) is not here
+
+
+def test_requests_that_are_the_first_ones_together_share_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = load("workflow_studio_app.connection")
+    read, together = connection.read_settings, threading.Barrier(2)
+
+    def read_settings() -> Any:
+        with suppress(threading.BrokenBarrierError):
+            together.wait(0.3)  # in vain, unless both make one
+        return read()
+
+    with configured(Fake()), ThreadPoolExecutor() as threads:
+        monkeypatch.setattr(connection, "read_settings", read_settings)
+        first, second = threads.map(lambda _: connection.connections(), range(2))
+    assert first is second

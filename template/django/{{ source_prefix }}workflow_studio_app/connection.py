@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -24,6 +25,7 @@ class _Shared:
     """What is made once, and anew after a test has changed the settings."""
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
         self.processes: Connections | None = None
         self.loops: WeakKeyDictionary[asyncio.AbstractEventLoop, aio.WorkflowStudio] = WeakKeyDictionary()
 
@@ -42,10 +44,13 @@ def read_settings() -> WorkflowStudioSettings:
 
 def connections() -> Connections:
     """Return what makes the connections of this process."""
-    if _shared.processes is None:
-        # A transport replaces the network, for tests.
-        _shared.processes = Connections(read_settings(), getattr(django_settings, _TRANSPORT, None))
-    return _shared.processes
+    shared = _shared
+    # Requests that are the first ones together share them, too.
+    with shared.lock:
+        if shared.processes is None:
+            # A transport replaces the network, for tests.
+            shared.processes = Connections(read_settings(), getattr(django_settings, _TRANSPORT, None))
+        return shared.processes
 
 
 def get_studio() -> blocking.WorkflowStudio:
