@@ -156,9 +156,9 @@ async def test_a_batch_locks_its_run_before_the_runs_queue(world, database, exec
     run_id = await world.new_run()
     taken = []
 
-    def lock_runs(connection, run_ids):
+    def lock_runs(transaction, run_ids):
         taken.append(("runs", *run_ids))
-        log.lock_runs(connection, run_ids)
+        log.lock_runs(transaction, run_ids)
 
     def lock_queue(transaction, locked):
         taken.append(("queue", locked))

@@ -59,7 +59,7 @@ class Batches:
             if not self._database.in_order:
                 # A message locks its run's queue, and whoever changes the run as well locks that first.
                 named = {call.params.get("runId") for call in calls}
-                lock_runs(transaction.connection, {run_id for run_id in named if isinstance(run_id, str)})
+                lock_runs(transaction, {run_id for run_id in named if isinstance(run_id, str)})
             results = [self._attempt(call, context, environment, transaction) for call in calls]
             if ends_delivery and not any("error" in result for result in results):
                 self._leases.acknowledge(transaction, context.delivery_id or "")

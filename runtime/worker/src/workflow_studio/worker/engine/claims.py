@@ -9,8 +9,10 @@ from sqlalchemy import bindparam, update
 
 from workflow_studio.compute import wire
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
+from workflow_studio.worker.engine import turns
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.deliveries import InFlight
+from workflow_studio.worker.engine.queue import KINDS
 from workflow_studio.worker.engine.turns import Turn
 from workflow_studio.worker.ports import Delivery
 from workflow_studio.worker.store import tables
@@ -82,14 +84,14 @@ class Claims:
         deliveries: Hears of deliveries that begin.
         clock: Tells the time.
         owner: The id of this worker.
-        turns: Says which come next.
+        order: Says which come next.
         side_by_side: Whether other transactions go on meanwhile. Then no claim waits for the locks of two runs: two of
             them could wait for each other.
     """
 
-    def __init__(self, deliveries: Deliveries, clock: Clock, owner: str, turns: Turns, *, side_by_side: bool) -> None:
+    def __init__(self, deliveries: Deliveries, clock: Clock, owner: str, order: Turns, *, side_by_side: bool) -> None:
         self._deliveries = deliveries
-        self._turns = turns
+        self._turns = order
         self._clock = clock
         self._owner = owner
         self._side_by_side = side_by_side
@@ -115,6 +117,33 @@ class Claims:
             if len(found) >= limit or turn.is_held_back:
                 limited.add(kind)
         return Claim(tuple(claimed), next_at, frozenset(limited))
+
+    def make_at_once(self, transaction: Transaction, places: Mapping[Kind, int], executors: Executors) -> Claim:
+        """Lease what the transaction makes due, with its own writes.
+
+        A replay that has to wait for another one of its run is left to the transaction that ends that.
+
+        Args:
+            transaction: Leases messages; they are taken from what it has due.
+            places: How many of each kind at most.
+            executors: The executors.
+        """
+        now = self._clock()
+        claimed: list[Delivery] = []
+        limited: set[Kind] = set()
+        for kind in KINDS:
+            messages = [message_id for message_id, of_kind in transaction.due.items() if of_kind == kind]
+            if not messages:
+                continue
+            rows = turns.among(transaction.connection, kind, messages, places[kind]) if places[kind] else []
+            known = [(row, _deployment(row)) for row in rows]
+            for row, deployment in known:
+                if deployment is not None:
+                    may_begin = row["run_id"] in transaction.runs or _begins_alone(row, is_first=False)
+                    claimed.append(self._lease(transaction, row, deployment, now, executors if may_begin else None))
+            if len(messages) > places[kind] or any(deployment is None for _, deployment in known):
+                limited.add(kind)
+        return Claim(tuple(claimed), {}, frozenset(limited))
 
     def _claim_kind(
         self, transaction: Transaction, kind: Kind, limit: int, *, now: int, executors: Executors | None

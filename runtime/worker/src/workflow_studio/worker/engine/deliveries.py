@@ -149,7 +149,7 @@ class Deliveries:
     def await_replay(self, run_id: str) -> bool:
         """Note that another replay of a run has been asked for; tell whether it has to wait for one in flight."""
         replay = self._replays.get(run_id)
-        if replay is None:
+        if replay is None or replay.is_acknowledged:
             return False
         replay.is_awaited = True
         return True
@@ -173,6 +173,11 @@ class Deliveries:
         """Tell whether the delivery executes a step."""
         found = self._in_flight.get(delivery_id)
         return found is not None and found.step is not None
+
+    def run_of_replay(self, delivery_id: str) -> str | None:
+        """Return which run the delivery replays; None if it is no replay, or not one of this worker."""
+        found = self._in_flight.get(delivery_id)
+        return None if found is None else found.replays
 
     def replayed(self, delivery_id: str) -> tuple[str, int] | None:
         """Return which run the delivery replays, and how much of its log that has; None if it is no replay."""

@@ -20,12 +20,13 @@ from tenacity import (
 
 from workflow_studio.worker.engine.bus import DUE
 from workflow_studio.worker.engine.claims import Executors
+from workflow_studio.worker.engine.queue import KINDS
 from workflow_studio.worker.objects import ObjectStoreError
 from workflow_studio.worker.ports import Failed, Outcome, Undelivered
 from workflow_studio.worker.store import StoreError, StoreLockedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from workflow_studio.worker.engine.bus import Bus
     from workflow_studio.worker.engine.claims import Begin, Claim
@@ -87,6 +88,14 @@ class Places:
         with self._lock:
             free = self._capacity.free(self._taken - self._lent)
         return free if self.are_open else dict.fromkeys(free, 0)
+
+    def reserve(self, wanted: Mapping[Kind, int]) -> Counter[Kind]:
+        """Take as many of the places that are wanted as are free, and return how many that are."""
+        with self._lock:
+            free = self._capacity.free(self._taken - self._lent)
+            taken = Counter({kind: min(number, free[kind]) for kind, number in wanted.items() if self.are_open})
+            self._taken.update(taken)
+        return taken
 
     def take(self, taken: Counter[Kind]) -> None:
         """Take places."""
@@ -176,6 +185,7 @@ class Dispatcher:
         self._claims_in_commits = self._leases.claim_in_commits(
             self._claim_in_commit, done=self._claimed, failed=self._not_claimed
         )
+        self._leases.claim_at_once(self._claim_at_once)
         self._loops = [
             asyncio.create_task(self._dispatch(), name="dispatcher"),
             asyncio.create_task(_repeat(self._recovery.sweep, _SWEEP_EVERY_SECONDS), name="recovery"),
@@ -259,12 +269,30 @@ class Dispatcher:
         self._failure = error
         self._wake_up()
 
-    def _begin(self, claim: Claim) -> None:
-        for delivery in claim.deliveries:
+    def _claim_at_once(self, transaction: Transaction, has_failed: bool) -> None:  # noqa: FBT001  # it is called back
+        # On a thread of the store, beside others.
+        wanted: Counter[Kind] = Counter(transaction.due.values())
+        # Where there is more that is due, that comes first.
+        may_be_had = [kind for kind in KINDS if kind not in self._limited and not has_failed]
+        taken = self._places.reserve({kind: wanted[kind] for kind in may_be_had})
+        transaction.when_undone(lambda: self._places.give_back(taken))
+        claim = self._leases.claim_due(transaction, {kind: taken[kind] for kind in KINDS}, self._executors)
+        unused = taken - _kinds(claim)
+        self._places.give_back(unused)
+        taken.subtract(unused)
+        transaction.after_commit(lambda: self._deliver_all(claim.deliveries))
+        if claim.limited:
+            transaction.after_commit(self._announced)
+
+    def _deliver_all(self, deliveries: Iterable[Delivery]) -> None:
+        for delivery in deliveries:
             self._in_flight[delivery.id] = delivery.kind
             task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _begin(self, claim: Claim) -> None:
+        self._deliver_all(claim.deliveries)
         for kind, next_at in claim.next_at.items():
             self._next_at[kind] = next_at
             if kind in claim.limited:

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 
 from workflow_studio.worker.engine.claims import Claims, is_replay
 from workflow_studio.worker.engine.limits import Limits
+from workflow_studio.worker.engine.log import lock_runs
 from workflow_studio.worker.engine.queue import KINDS, LEASED, RELEASED, hasten, lock_queue, pending_replay
 from workflow_studio.worker.engine.turns import Turns
 from workflow_studio.worker.store import tables
@@ -110,6 +111,23 @@ class Leases:
     async def claim_in_next_commit(self) -> None:
         """Have what is due claimed now, where that is done in commits."""
         await self._database.write(_want_follow_up)
+
+    def claim_at_once(self, claim: Callable[[Transaction, bool], None]) -> bool:
+        """Have what a write makes due claimed in its transaction, where writes go on side by side.
+
+        Args:
+            claim: Claims, by :meth:`claim_due`; see :meth:`.Database.finish_writes`.
+
+        Returns:
+            False if this database does not do that.
+        """
+        return self._database.finish_writes(claim)
+
+    def claim_due(self, transaction: Transaction, places: Mapping[Kind, int], executors: Executors) -> Claim:
+        """Lease what a transaction makes due; see :meth:`.Claims.make_at_once`."""
+        if self._has_limits:
+            places = {**places, "step": 0}  # who counts steps has to do that alone
+        return self._claims.make_at_once(transaction, places, executors)
 
     def claim_within(
         self, transaction: Transaction, limits: Mapping[Kind, int], executors: Executors | None = None
@@ -254,11 +272,19 @@ class Leases:
         return held
 
     def _acknowledge(self, transaction: Transaction, delivery_id: str) -> bool:
+        replayed = self.deliveries.run_of_replay(delivery_id) if self._database.finishes else None
+        if replayed is not None:
+            # Who asks for a replay meanwhile sees that there is none, or is seen.
+            if replayed not in transaction.runs:
+                lock_runs(transaction, [replayed])
+            lock_queue(transaction, replayed)
         if not _ACKNOWLEDGE.run(transaction.connection, {"delivery": delivery_id}):
             return False
         self._note_replay(transaction, delivery_id)
-        if not self.deliveries.executes_step(delivery_id):
-            # Another replay of the run may have waited for this one.
+        # Another replay of the run may have waited for this one.
+        if replayed is not None:
+            self._queue.announce_next_replay(transaction, replayed)
+        elif not self.deliveries.executes_step(delivery_id):
             self._queue.announce(transaction, kinds=("workflow",))
         elif self._has_limits:
             # A limit may have held another step back until the end of this one.

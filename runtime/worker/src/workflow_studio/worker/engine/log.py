@@ -155,6 +155,7 @@ def append(
     rows = _load(transaction, event)
     snapshot = _snapshot(connection, event, rows)
     decision = decide(event, snapshot, now)
+    transaction.runs.add(event.run_id)
     run_row = rows.get("run")
     first_slot = 1 + (0 if run_row is None else run_row["last_slot"])
     log: Row = {}
@@ -233,13 +234,14 @@ def _load(transaction: Transaction, event: EventInput) -> dict[Entity, Row]:
     return rows
 
 
-def lock_runs(connection: Connection, run_ids: Iterable[str]) -> None:
+def lock_runs(transaction: Transaction, run_ids: Iterable[str]) -> None:
     """Keep others from changing runs until the transaction ends.
 
     In one order, so that no two transactions wait for each other.
     """
     for run_id in sorted(run_ids):
-        _LOCK_RUN.first(connection, {"run": run_id})
+        if _LOCK_RUN.first(transaction.connection, {"run": run_id}) is not None:
+            transaction.runs.add(run_id)
 
 
 def _fetch(

@@ -80,6 +80,12 @@ _PENDING_REPLAY: Final = Statement(
     # Nobody may claim it before this transaction is committed: the delivery would not see what it is to see.
     .with_for_update()
 )
+_NEXT_REPLAY: Final = Statement(
+    select(_T.c.message_id, _T.c.run_at)
+    .where(_T.c.run_id == bindparam("run"), READY, IS_REPLAY)
+    .order_by(_T.c.run_at)
+    .limit(1)
+)
 
 
 class Queue:
@@ -122,6 +128,22 @@ class Queue:
             if self._database.follows_up:
                 return  # it claims what is due in the same commit
         self._doorbell.ring(transaction, now if run_at is None else run_at)
+
+    def announce_message(self, transaction: Transaction, message_id: str, kind: Kind, run_at: int) -> None:
+        """Have a message delivered that the transaction makes ready, or ready earlier.
+
+        If it is a replay, the transaction keeps others from changing the run's queue.
+        """
+        if self._database.finishes and run_at <= self._clock():
+            transaction.due[message_id] = kind
+        else:
+            self.announce(transaction, run_at, kinds=(kind,))
+
+    def announce_next_replay(self, transaction: Transaction, run_id: str) -> None:
+        """Have the run replayed, if a message asks for it that had to wait for a replay to end."""
+        found = _NEXT_REPLAY.first(transaction.connection, {"run": run_id})
+        if found is not None:
+            self.announce_message(transaction, found["message_id"], "workflow", found["run_at"])
 
     async def publish(
         self, params: Publish, repeat: IdempotencyKey | None = None, *, environment: str = DEFAULT_ENVIRONMENT
@@ -169,8 +191,9 @@ class Queue:
         if kind == "workflow" and params.run_id is not None and params.step_id is None:
             self._refuse_futile(connection, params, params.run_id)
         is_new = kind == "step" and take_new_step(transaction, params.run_id, params.step_id)
-        if params.idempotency_key is not None and params.run_id is not None and not is_new:
+        if not is_new:
             lock_queue(transaction, params.run_id)
+        if params.idempotency_key is not None and params.run_id is not None and not is_new:
             key = {"run": params.run_id, "key": params.idempotency_key}
             pending = _PENDING_KEY[kind].scalar(connection, key)
             if pending is not None:
@@ -218,7 +241,7 @@ class Queue:
             if run_at < pending["run_at"]:
                 hasten(transaction, pending["message_id"], run_at)
             # A claim may have passed over it while it was locked.
-            self.announce(transaction, min(run_at, pending["run_at"]), kinds=("workflow",))
+            self.announce_message(transaction, pending["message_id"], "workflow", min(run_at, pending["run_at"]))
             self._tell_of_replay(transaction, run_id)
             return str(pending["message_id"])
         if envelope is not None:
@@ -260,7 +283,7 @@ class Queue:
         message_id = new_id("msg", now)
         row = {"message_id": message_id, "status": "ready", "run_at": run_at, "created_at": now, **_NEW, **values}
         insert_row(transaction.connection, _T, row)
-        self.announce(transaction, run_at, kinds=(values["kind"],))
+        self.announce_message(transaction, message_id, values["kind"], run_at)
         if values["kind"] == "workflow":
             self._tell_of_replay(transaction, values["run_id"])
         return message_id

@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Select, String, and_, any_, bindparam, exists, func, or_, select
 
 from workflow_studio.worker.engine.limits import Usage
 from workflow_studio.worker.engine.queue import KINDS, LEASED, READY
@@ -144,6 +144,17 @@ def _in_flight(kind: Kind) -> ColumnElement[bool]:
 _IN_ORDER: Final = (_T.c.run_at, _T.c.message_id)
 _NEXT: Final = {kind: Statement(_messages(kind).order_by(*_IN_ORDER).limit(bindparam("rows"))) for kind in KINDS}
 _ONE: Final = {kind: Statement(_messages(kind).where(_T.c.message_id == bindparam("message"))) for kind in KINDS}
+_THESE: Final = {
+    kind: Statement(
+        _messages(kind)
+        .where(_T.c.message_id == any_(bindparam("messages", type_=ARRAY(String))))
+        .order_by(*_IN_ORDER)
+        .limit(bindparam("rows"))
+    )
+    for kind in KINDS
+}
+"""For databases that know lists."""
+
 _PLAN: Final = {kind: Statement(_planned(kind)) for kind in KINDS}
 _IN_USE: Final = Statement(select(_T.c.lease_id, *_SCOPES).select_from(_WITH_RUN).where(_in_flight("step")))
 _DUE: Final = Statement(
@@ -249,6 +260,11 @@ class Turns:
             return Turn(rows, next_at=later)
         again = now + _AGAIN_MS if later is None else min(later, now + _AGAIN_MS)
         return Turn(rows, next_at=again, has_more=bool(rows), is_held_back=True)
+
+
+def among(connection: Connection, kind: Kind, messages: list[str], places: int) -> list[Row]:
+    """Return those of these messages that may be delivered, as many as there are places, locked."""
+    return list(_THESE[kind].rows(connection, {"messages": messages, "rows": places}))
 
 
 def _plan(connection: Connection, kind: Kind, now: int) -> _Plan:

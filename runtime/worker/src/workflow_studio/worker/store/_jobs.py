@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
+class FinishError(Exception):
+    """What finishes writes failed; the write is to be done once more."""
+
+
 class Transaction:
     """What a write sees: the connection, and a way to be told of the commit.
 
@@ -25,10 +29,12 @@ class Transaction:
         ends: The delivery whose message the transaction deletes, if it does that.
         follow_up: What the follow-up of the database (see :meth:`.Database.follow_up`) has to do; nothing if empty. In
             the follow-up itself: what it was asked to do by all the writes that it follows.
+        due: What its finish (see :meth:`.Database.finish_writes`) has to do, by id.
         rows: Rows that it has read and locked, or inserted, as they are now, for those who need them again.
+        runs: The runs that nobody else can change until it ends.
     """
 
-    __slots__ = ("_callbacks", "connection", "ends", "execute", "follow_up", "news", "rows")
+    __slots__ = ("_callbacks", "_undoing", "connection", "due", "ends", "execute", "follow_up", "news", "rows", "runs")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -36,12 +42,19 @@ class Transaction:
         self.news: list[Any] = []
         self.ends: str | None = None
         self.follow_up: set[str] = set()
+        self.due: dict[str, Any] = {}
         self.rows: dict[tuple[str, ...], dict[str, Any]] = {}
+        self.runs: set[str] = set()
         self._callbacks: list[Callable[[], None]] = []
+        self._undoing: list[Callable[[], None]] = []
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called on the caller's event loop once this write is durable; never if it is undone."""
         self._callbacks.append(callback)
+
+    def when_undone(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called, on whichever thread, if this write is undone."""
+        self._undoing.append(callback)
 
     def lock(self, *name: str) -> None:
         """Wait until no other transaction holds the lock of this name, and hold it until this one ends.
@@ -52,6 +65,11 @@ class Transaction:
     def committed(self) -> None:
         """Call what waits for the commit."""
         for callback in self._callbacks:
+            callback()
+
+    def undone(self) -> None:
+        """Call what waits for its being undone."""
+        for callback in self._undoing:
             callback()
 
 

@@ -39,7 +39,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from workflow_studio.worker.store._jobs import Job, Transaction, settle
+from workflow_studio.worker.store._jobs import FinishError, Job, Transaction, settle
 from workflow_studio.worker.store._migrate import HEAD, upgrade
 from workflow_studio.worker.store.errors import StoreError, StoreLockedError, StoreValueError
 from workflow_studio.worker.store.tally import StoreTally
@@ -254,16 +254,24 @@ class PostgresBackend:
         with self._engine.connect() as connection:
             connection.begin()
             job.transaction = _PostgresTransaction(connection)
-            job.result = job.work(job.transaction)
             try:
-                began = time.perf_counter()
-                connection.commit()
-                self.tally.committed(1, time.perf_counter() - began)
-            except DBAPIError as error:
-                if _is_disconnect(error):
-                    # It may have been committed, so it must not be done again.
-                    raise StoreError(f"The database was lost during a commit: {_reason(error)}", _RECOVERY) from error
+                self._do(job, job.transaction)
+            except BaseException:
+                job.transaction.undone()
                 raise
+
+    def _do(self, job: Job, transaction: Transaction) -> None:
+        job.result = job.work(transaction)
+        connection = transaction.connection
+        try:
+            began = time.perf_counter()
+            connection.commit()
+            self.tally.committed(1, time.perf_counter() - began)
+        except DBAPIError as error:
+            if _is_disconnect(error):
+                # It may have been committed, so it must not be done again.
+                raise StoreError(f"The database was lost during a commit: {_reason(error)}", _RECOVERY) from error
+            raise
 
 
 def _connect(url: str) -> psycopg.Connection[Any]:
@@ -411,6 +419,8 @@ def _is_disconnect(error: BaseException) -> bool:
 
 
 def _may_be_repeated(error: BaseException) -> bool:
+    if isinstance(error, FinishError):
+        return True
     return isinstance(error, DBAPIError) and (error.connection_invalidated or _state(error) in _COLLISIONS)
 
 

@@ -153,6 +153,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001  # it belongs to this caller alone
             job.error = error
             job.transaction.follow_up.clear()
+            job.transaction.undone()
             # This fails if SQLite gave up the whole transaction (disk full, I/O error); then all of it is lost.
             _sqlite.rollback_to_savepoint(connection)
         else:
@@ -171,6 +172,8 @@ class Writer:
         reason = error.orig if isinstance(error, DBAPIError) else error
         for job in batch:
             if job.error is None:
+                if job.transaction is not None:
+                    job.transaction.undone()
                 job.error = StoreError(
                     f"The database could not be written: {reason}", "Check the disk of the worker's data folder."
                 )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeVar, runtime_checkable
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from workflow_studio.worker.store._jobs import Job
+from workflow_studio.worker.store._jobs import FinishError, Job
 from workflow_studio.worker.store.errors import StoreError, StoreValueError
 from workflow_studio.worker.store.tally import StoreTally
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.store.errors import StoreLockedError
 
 T = TypeVar("T")
+_LOG: Final = logging.getLogger(__name__)
 LAZILY: Final = {"stream_results": True, "max_row_buffer": 16}
 """Execution options of a query whose rows may be large: those that are not read stay in the database."""
 
@@ -123,6 +125,7 @@ class Database:
 
     Attributes:
         follows_up: Whether :meth:`follow_up` has been given something to do.
+        finishes: Whether :meth:`finish_writes` has.
         tally: What the store has done. A backend that keeps a tally of its own shows its commits there.
     """
 
@@ -131,7 +134,9 @@ class Database:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._closed = False
         self._companions: list[Callable[[Transaction], None]] = []
+        self._finish: Callable[[Transaction, bool], None] | None = None
         self.follows_up = False
+        self.finishes = False
         self.tally: StoreTally = getattr(backend, "tally", None) or StoreTally()
 
     @classmethod
@@ -166,9 +171,10 @@ class Database:
             StoreError: If the database fails or is closed.
         """
         context = copy_context()
+        failures: list[Exception] = []
         try:
             result: T = await self._backend.submit(
-                lambda transaction: context.run(self._do, work, transaction), may_wait=may_wait
+                lambda transaction: context.run(self._do, work, transaction, failures), may_wait=may_wait
             )
         except DBAPIError as error:
             raise self._failure(error) from error
@@ -235,15 +241,51 @@ class Database:
             return False
         loop = asyncio.get_running_loop()
         outcome = _Outcome(done, failed)
-        backend.follow_up(lambda: Job(lambda transaction: self._do(work, transaction), loop, outcome))
+        backend.follow_up(lambda: Job(lambda transaction: self._do(work, transaction, []), loop, outcome))
         self.follows_up = True
         return True
 
-    def _do(self, work: Callable[[Transaction], T], transaction: Transaction) -> T:
+    def finish_writes(self, finish: Callable[[Transaction, bool], None]) -> bool:
+        """Have ``finish`` called at the end of every write that leaves something in :attr:`Transaction.due`.
+
+        It works in the write's transaction, on the write's thread, while other writes go on.
+
+        Args:
+            finish: Gets the transaction, and whether it has failed at this write before. If it fails, the write is done
+                once more, and should not be kept from being done by that.
+
+        Returns:
+            False if the writes of this database follow one another: :meth:`follow_up` is for these.
+        """
+        if self.in_order:
+            return False
+        self._finish = finish
+        self.finishes = True
+        return True
+
+    def _do(self, work: Callable[[Transaction], T], transaction: Transaction, failures: list[Exception]) -> T:
         result = work(transaction)
+        if transaction.due and self._finish is not None:
+            self._finish_one(self._finish, transaction, failures)
         for companion in self._companions:
             companion(transaction)
         return result
+
+    @staticmethod
+    def _finish_one(
+        finish: Callable[[Transaction, bool], None], transaction: Transaction, failures: list[Exception]
+    ) -> None:
+        try:
+            # What the write's caller is, it is not.
+            Context().run(finish, transaction, bool(failures))
+        except DBAPIError:
+            raise
+        except Exception as error:
+            if failures:
+                raise
+            _LOG.exception("What follows from a write could not be done with it.")
+            failures.append(error)
+            raise FinishError from error
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` on a connection of which all reads see one state, and return its result.
