@@ -1,4 +1,4 @@
-"""What a run costs: World calls, frames, bytes, commits and deliveries, counted where SQLite and real bundles are used.
+"""What a run costs: World calls, frames, bytes, commits and deliveries, counted where real bundles are used.
 
 Times depend on the machine; these numbers do not, and they are what the times follow from.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from ulid import ULID
 
@@ -26,9 +28,10 @@ from workflow_studio.worker.store import Database
 from workflow_studio.worker.store.statements import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sized
+    from collections.abc import AsyncIterator, Callable, Sized
     from pathlib import Path
 
+    from tests.support.databases import Place
     from workflow_studio.worker.ports import Delivery, Outcome
 
 pytestmark = pytest.mark.node
@@ -75,6 +78,7 @@ class Costs:
     foreseen: int = 0
     commits: int = 0
     statements: int = 0
+    round_trips: int = 0
 
 
 class CountedPool(NodeExecutorPool):
@@ -131,6 +135,7 @@ class Worker:
             self.costs.foreseen - before.foreseen,
             len(self.commits) - commits,
             self.costs.statements - before.statements,
+            self.costs.round_trips - before.round_trips,
         )
 
     async def settled(self) -> None:
@@ -187,8 +192,38 @@ def _size(value: Any) -> int:
 async def worker(
     tmp_path: Path, costs: Costs, commits: Sized, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Worker]:
+    async with _working(Database.open(tmp_path / "worker.db"), costs, commits, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+async def worker_on_postgresql(
+    tmp_path: Path, place_of: Callable[[str, Path], Place], costs: Costs, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Worker]:
+    commits: list[None] = []
+    execute, commit = psycopg.Cursor.execute, psycopg.Connection.commit
+
+    def counted_execute(self: psycopg.Cursor[Any], *args: Any, **options: Any) -> Any:
+        costs.round_trips += 1
+        return execute(self, *args, **options)
+
+    def counted_commit(self: psycopg.Connection[Any]) -> None:
+        costs.round_trips += 2  # it was begun, too
+        commits.append(None)
+        commit(self)
+
+    database = place_of("postgresql", tmp_path).open()
+    monkeypatch.setattr(psycopg.Cursor, "execute", counted_execute)
+    monkeypatch.setattr(psycopg.Connection, "commit", counted_commit)
+    async with _working(database, costs, commits, monkeypatch) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _working(
+    database: Database, costs: Costs, commits: Sized, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Worker]:
     artifact = await asyncio.to_thread(build_artifact, SOURCE)
-    database = Database.open(tmp_path / "worker.db")
     engine = Engine(database)
     call = engine.world.call
 
@@ -226,6 +261,26 @@ async def test_a_sequential_step_costs_two_calls_and_two_commits(worker: Worker)
     assert cost.statements <= 28 * steps + 40
     # The executor has begun each replay but the first when the worker asks for it.
     assert cost.foreseen == steps
+
+
+async def test_a_sequential_step_on_postgresql_costs_two_commits(worker_on_postgresql: Worker) -> None:
+    steps = 20
+    cost = await worker_on_postgresql.cost_of("sequential", steps)
+    assert cost.deliveries == {"step": steps, "workflow": steps + 1}
+    # What is done in a commit on SQLite is done in a transaction of its own.
+    assert cost.commits <= 2 * steps + 8
+    # Each transaction is begun and committed; between that are a dozen statements.
+    assert cost.round_trips <= 29 * steps + 60
+
+
+async def test_a_hundred_parallel_steps_on_postgresql_take_few_replays_and_commits(
+    worker_on_postgresql: Worker,
+) -> None:
+    cost = await worker_on_postgresql.cost_of("parallel", 100)
+    assert cost.deliveries["step"] == 100
+    assert cost.deliveries["workflow"] <= 12
+    assert cost.commits <= 180
+    assert cost.round_trips <= 28 * 100
 
 
 async def test_the_start_of_a_run_is_one_commit(worker: Worker) -> None:

@@ -203,8 +203,8 @@ async def test_a_failing_database_delays_deliveries_and_outcomes_but_loses_none(
 
     await start()
     run_id = await world.new_run()
-    await world.publish_step(run_id)
     pool.gate.clear()
+    await world.publish_step(run_id)
     await until(lambda: pool.at_once == 1)
     monkeypatch.setattr(type(world.engine.leases._database), "write", unreliable)
     pool.gate.set()

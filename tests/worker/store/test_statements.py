@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
-from workflow_studio.worker.engine import claims, leases, queue
+from workflow_studio.worker.engine import leases, queue
 from workflow_studio.worker.store import Database, tables
 from workflow_studio.worker.store.statements import Statement, equals, insert_row, update_rows
 
@@ -90,7 +90,7 @@ def test_words_of_ours_stand_in_the_text():
         equals(column, "ready' OR 'x")
 
 
-@pytest.mark.parametrize("module", [claims, leases, queue])
+@pytest.mark.parametrize("module", [leases, queue])
 def test_sqlite_prepares_no_statement_of_the_queue_anew_for_a_value_that_an_index_asks_for(module):
     found = [value for value in vars(module).values() if isinstance(value, Statement)]
     found += [one for value in vars(module).values() if isinstance(value, dict) for one in value.values()]

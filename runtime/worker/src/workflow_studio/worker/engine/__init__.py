@@ -161,7 +161,9 @@ class Engine:
             lease_seconds=lease_seconds,
             signs=Signs(signs_folder),
         )
-        self.leases = Leases(database, self.queue, deliveries, clock, worker_id, limits=limits)
+        self.leases = Leases(
+            database, self.queue, deliveries, clock, worker_id, limits=limits, is_alone=lambda: not bus.others
+        )
         self.dead_letters = DeadLetters(database, self.queue, clock)
         self.retirement = Retirement(database, bus)
         self.environment = Environment(database, clock, VariableKeys(master_key, variable_key_file), bus)

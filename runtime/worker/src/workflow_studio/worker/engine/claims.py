@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from sqlalchemy import bindparam, update
-
 from workflow_studio.compute import wire
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker.engine import turns
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.deliveries import InFlight
-from workflow_studio.worker.engine.queue import KINDS
+from workflow_studio.worker.engine.queue import KINDS, store_held
 from workflow_studio.worker.engine.turns import Turn
 from workflow_studio.worker.ports import Delivery
 from workflow_studio.worker.store import tables
-from workflow_studio.worker.store.statements import Row, Statement, update_rows
+from workflow_studio.worker.store.statements import Row, insert_row, update_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.deliveries import Deliveries
@@ -32,17 +30,6 @@ UNRESOLVED_MS: Final = 24 * 60 * 60 * 1000
 """How long a message waits for its deployment before it is dead."""
 
 _T: Final = tables.messages
-_LEASE: Final = Statement(
-    update(_T)
-    .where(_T.c.message_id == bindparam("message"))
-    .values(
-        status="leased",
-        attempt=bindparam("number"),
-        lease_id=bindparam("delivery"),
-        lease_owner=bindparam("owner"),
-        leased_at=bindparam("now"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +74,21 @@ class Claims:
         order: Says which come next.
         side_by_side: Whether other transactions go on meanwhile. Then no claim waits for the locks of two runs: two of
             them could wait for each other.
+        is_alone: Tells whether this worker is the only one.
     """
 
-    def __init__(self, deliveries: Deliveries, clock: Clock, owner: str, order: Turns, *, side_by_side: bool) -> None:
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        clock: Clock,
+        owner: str,
+        order: Turns,
+        *,
+        side_by_side: bool,
+        is_alone: Callable[[], bool],
+    ) -> None:
         self._deliveries = deliveries
+        self._is_alone = is_alone
         self._turns = order
         self._clock = clock
         self._owner = owner
@@ -129,21 +127,63 @@ class Claims:
             executors: The executors.
         """
         now = self._clock()
-        claimed: list[Delivery] = []
+        claimed = self._claim_held(transaction, places, executors, now)
+        store_held(transaction)
         limited: set[Kind] = set()
         for kind in KINDS:
             messages = [message_id for message_id, of_kind in transaction.due.items() if of_kind == kind]
+            left = places[kind] - sum(delivery.kind == kind for delivery in claimed)
             if not messages:
                 continue
-            rows = turns.among(transaction.connection, kind, messages, places[kind]) if places[kind] else []
-            known = [(row, _deployment(row)) for row in rows]
-            for row, deployment in known:
-                if deployment is not None:
-                    may_begin = row["run_id"] in transaction.runs or _begins_alone(row, is_first=False)
-                    claimed.append(self._lease(transaction, row, deployment, now, executors if may_begin else None))
-            if len(messages) > places[kind] or any(deployment is None for _, deployment in known):
+            rows = turns.among(transaction.connection, kind, messages, left) if left else []
+            found = self._claim_found(transaction, rows, executors, now)
+            claimed += found
+            if len(messages) > left or len(found) < len(rows):
                 limited.add(kind)
         return Claim(tuple(claimed), {}, frozenset(limited))
+
+    def _claim_held(
+        self, transaction: Transaction, places: Mapping[Kind, int], executors: Executors, now: int
+    ) -> list[Delivery]:
+        """Lease messages that are not stored yet, as far as all is known that there is to know: they are stored so."""
+        claimed: list[Delivery] = []
+        left = dict(places)
+        for message_id, message in tuple(transaction.held.items()):
+            run = transaction.rows.get(("run", message["run_id"]))
+            row = {} if run is None else _of_run(message, run)
+            if not row or not left[row["kind"]] or not self._is_next(transaction, row):
+                continue
+            delivery = self._delivery(row, row["run_deployment_id"], now)
+            executor_id = executors.ready(delivery)
+            if executor_id is None:
+                continue  # its deployment may not be here
+            del transaction.held[message_id], transaction.due[message_id]
+            left[row["kind"]] -= 1
+            insert_row(transaction.connection, _T, {**message, **self._leased(delivery, now)})
+            claimed.append(self._begun(transaction, delivery, row, executor_id, executors))
+        return claimed
+
+    def _is_next(self, transaction: Transaction, row: Row) -> bool:
+        """Tell whether a message can be leased without looking for a replay of its run that is in flight."""
+        if not is_replay(row):
+            return True
+        # If there is one all the same, the two leases collide, and this write is done again.
+        return self._is_alone() and not transaction.is_repeated and not self._deliveries.is_replayed(row["run_id"])
+
+    def _claim_found(
+        self, transaction: Transaction, rows: Iterable[Row], executors: Executors, now: int
+    ) -> list[Delivery]:
+        claimed: list[Delivery] = []
+        replayed: set[str] = set()
+        for row in rows:
+            deployment = _deployment(row)
+            if deployment is None or (is_replay(row) and row["run_id"] in replayed):
+                continue
+            if is_replay(row):
+                replayed.add(row["run_id"])
+            may_begin = row["run_id"] in transaction.runs or _begins_alone(row, is_first=False)
+            claimed.append(self._lease(transaction, row, deployment, now, executors if may_begin else None))
+        return claimed
 
     def _claim_kind(
         self, transaction: Transaction, kind: Kind, limit: int, *, now: int, executors: Executors | None
@@ -173,10 +213,45 @@ class Claims:
     def _lease(
         self, transaction: Transaction, row: Row, deployment: str, now: int, executors: Executors | None
     ) -> Delivery:
-        delivery_id = new_id("dlv", now)
-        attempt = row["attempt"] + 1
-        key = {"message": row["message_id"], "number": attempt, "delivery": delivery_id, "owner": self._owner}
-        _LEASE.run(transaction.connection, {**key, "now": now})
+        delivery = self._delivery(row, deployment, now)
+        update_rows(transaction.connection, _T, self._leased(delivery, now), message_id=delivery.message_id)
+        executor_id = executors.ready(delivery) if executors is not None else None
+        return self._begun(transaction, delivery, row, executor_id, executors)
+
+    def _delivery(self, row: Row, deployment: str, now: int) -> Delivery:
+        return Delivery(
+            id=new_id("dlv", now),
+            message_id=row["message_id"],
+            kind=row["kind"],
+            queue_name=row["queue_name"],
+            deployment_id=deployment,
+            attempt=row["attempt"] + 1,
+            body=row["body"],
+            run_id=row["run_id"],
+            step_id=row["step_id"],
+            headers=wire.decode(row["headers"]) if row["headers"] else {},
+            waited=(now - row["run_at"]) / 1000,
+        )
+
+    def _leased(self, delivery: Delivery, now: int) -> Row:
+        """Return what the message of a delivery is like."""
+        return {
+            "status": "leased",
+            "attempt": delivery.attempt,
+            "lease_id": delivery.id,
+            "lease_owner": self._owner,
+            "leased_at": now,
+        }
+
+    def _begun(
+        self,
+        transaction: Transaction,
+        delivery: Delivery,
+        row: Row,
+        executor_id: str | None,
+        executors: Executors | None,
+    ) -> Delivery:
+        """Have the delivery known, and make its first World call if an executor will run it at once."""
         environment = row["run_environment"] or row["environment"] or DEFAULT_ENVIRONMENT
         in_flight = InFlight(environment=environment)
         if is_replay(row):
@@ -184,21 +259,7 @@ class Claims:
             in_flight = InFlight(row["run_id"], row["last_slot"], environment)
         elif row["kind"] == "step":
             in_flight = InFlight(environment=environment, step=(row["run_id"], row["step_id"]))
-        transaction.after_commit(lambda: self._deliveries.begin(delivery_id, in_flight))
-        delivery = Delivery(
-            id=delivery_id,
-            message_id=row["message_id"],
-            kind=row["kind"],
-            queue_name=row["queue_name"],
-            deployment_id=deployment,
-            attempt=attempt,
-            body=row["body"],
-            run_id=row["run_id"],
-            step_id=row["step_id"],
-            headers=wire.decode(row["headers"]) if row["headers"] else {},
-            waited=(now - row["run_at"]) / 1000,
-        )
-        executor_id = executors.ready(delivery) if executors is not None else None
+        transaction.after_commit(lambda: self._deliveries.begin(delivery.id, in_flight))
         if executors is None or executor_id is None:
             return delivery
         first = executors.begin(transaction, delivery, row, executor_id, environment)
@@ -211,6 +272,18 @@ class Claims:
         if now - row["created_at"] > UNRESOLVED_MS:
             values = {"status": "dead", "last_error": "The deployment that should run it never arrived."}
         update_rows(transaction.connection, _T, values, message_id=row["message_id"])
+
+
+def _of_run(message: Row, run: Row) -> Row:
+    """Return a message with what is known of its run."""
+    return {
+        **message,
+        "run_deployment_id": run["deployment_id"],
+        "run_environment": run["environment"],
+        "run_status": run["status"],
+        "run_spec_version": run["spec_version"],
+        "last_slot": run["last_slot"],
+    }
 
 
 def _deployment(row: Row) -> str | None:

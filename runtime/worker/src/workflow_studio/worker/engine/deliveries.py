@@ -148,10 +148,9 @@ class Deliveries:
 
     def await_replay(self, run_id: str) -> bool:
         """Note that another replay of a run has been asked for; tell whether it has to wait for one in flight."""
-        replay = self._replays.get(run_id)
-        if replay is None or replay.is_acknowledged:
+        if not self.is_replayed(run_id):
             return False
-        replay.is_awaited = True
+        self._replays[run_id].is_awaited = True
         return True
 
     def is_awaited(self, delivery_id: str) -> bool:
@@ -173,6 +172,11 @@ class Deliveries:
         """Tell whether the delivery executes a step."""
         found = self._in_flight.get(delivery_id)
         return found is not None and found.step is not None
+
+    def is_replayed(self, run_id: str) -> bool:
+        """Tell whether this worker replays the run. Any thread may ask."""
+        replay = self._replays.get(run_id)
+        return replay is not None and not replay.is_acknowledged
 
     def run_of_replay(self, delivery_id: str) -> str | None:
         """Return which run the delivery replays; None if it is no replay, or not one of this worker."""

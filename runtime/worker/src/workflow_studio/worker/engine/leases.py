@@ -59,6 +59,7 @@ class Leases:
         clock: Tells the time.
         owner: The id of this worker.
         limits: How many steps there may be at the same time.
+        is_alone: Tells whether this worker is the only one.
 
     Attributes:
         deliveries: Those in flight.
@@ -74,6 +75,7 @@ class Leases:
         owner: str,
         *,
         limits: Limits | None = None,
+        is_alone: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._queue = queue
@@ -81,7 +83,8 @@ class Leases:
         self._clock = clock
         self._has_limits = bool(limits)
         turns = Turns(deliveries, limits or Limits())
-        self._claims = Claims(deliveries, clock, owner, turns, side_by_side=not database.in_order)
+        side_by_side = not database.in_order
+        self._claims = Claims(deliveries, clock, owner, turns, side_by_side=side_by_side, is_alone=is_alone)
         queue.on_replay_wanted(self._replay_wanted)
         self.lost = 0
 

@@ -67,11 +67,9 @@ def _by_id(table: Table, id_column: str, *columns: Any) -> Select[Any]:
 _RUN: Final = Statement(
     select(*_without_payloads(tables.runs)).where(tables.runs.c.run_id == bindparam("run")).with_for_update()
 )
-_LOCK_RUN: Final = Statement(
-    select(tables.runs.c.run_id).where(tables.runs.c.run_id == bindparam("run")).with_for_update()
-)
 _STEP: Final = Statement(_by_id(tables.steps, "step_id", *_without_payloads(tables.steps)))
 _STEP_WITH_PAYLOADS: Final = Statement(_by_id(tables.steps, "step_id", *tables.steps.c))
+_NO_STEP: Final[Row] = dict.fromkeys(tables.steps.c.keys())
 _HOOK: Final = Statement(_by_id(tables.hooks, "hook_id", *_without_payloads(tables.hooks)).with_for_update())
 _WAIT: Final = Statement(_by_id(tables.waits, "wait_id", *tables.waits.c))
 _TOKEN_HOLDER: Final = Statement(
@@ -201,7 +199,7 @@ def take_new_step(transaction: Transaction, run_id: str | None, step_id: str | N
     """Tell, once, whether the transaction has created the step, so that nobody else can know of it."""
     if run_id is None or step_id is None:
         return False
-    return transaction.rows.pop(("step", run_id, step_id), None) is not None
+    return transaction.rows.pop(("new step", run_id, step_id), None) is not None
 
 
 def _remember(transaction: Transaction, event: EventInput, decision: Decision, rows: dict[Entity, Row]) -> None:
@@ -209,8 +207,12 @@ def _remember(transaction: Transaction, event: EventInput, decision: Decision, r
     for change in decision.changes:
         if isinstance(change, Insert) and change.entity == "run":
             return  # what it is by default is not in the row
+        key = ("step", event.run_id, event.correlation_id)
         if isinstance(change, Insert) and change.entity == "step":
-            transaction.rows["step", event.run_id, event.correlation_id] = rows["step"]
+            transaction.rows["new step", event.run_id, event.correlation_id] = rows["step"]
+            transaction.rows[key] = {**_NO_STEP, **rows["step"]}
+        elif key in transaction.rows and change.entity == "step":
+            transaction.rows[key] = rows["step"]
     if "run" in rows:
         transaction.rows["run", event.run_id] = rows["run"]
 
@@ -225,7 +227,10 @@ def _load(transaction: Transaction, event: EventInput) -> dict[Entity, Row]:
     else:
         _fetch(connection, rows, "run", _RUN, {"run": event.run_id})
     kind = event.event_type.partition("_")[0]
-    if kind == "step":
+    created = transaction.rows.get((kind, event.run_id, event.correlation_id))
+    if created is not None:
+        rows["step"] = created
+    elif kind == "step":
         _fetch(connection, rows, "step", _STEP_WITH_PAYLOADS if event.event_type == "step_started" else _STEP, key)
     elif kind == "hook" and event.event_type != "hook_created":
         _fetch(connection, rows, "hook", _HOOK, key)
@@ -240,8 +245,10 @@ def lock_runs(transaction: Transaction, run_ids: Iterable[str]) -> None:
     In one order, so that no two transactions wait for each other.
     """
     for run_id in sorted(run_ids):
-        if _LOCK_RUN.first(transaction.connection, {"run": run_id}) is not None:
+        row = _RUN.first(transaction.connection, {"run": run_id})
+        if row is not None:
             transaction.runs.add(run_id)
+            transaction.rows["run", run_id] = row
 
 
 def _fetch(

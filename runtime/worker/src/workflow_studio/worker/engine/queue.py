@@ -141,6 +141,7 @@ class Queue:
 
     def announce_next_replay(self, transaction: Transaction, run_id: str) -> None:
         """Have the run replayed, if a message asks for it that had to wait for a replay to end."""
+        store_held(transaction, ("workflow",))
         found = _NEXT_REPLAY.first(transaction.connection, {"run": run_id})
         if found is not None:
             self.announce_message(transaction, found["message_id"], "workflow", found["run_at"])
@@ -194,6 +195,7 @@ class Queue:
         if not is_new:
             lock_queue(transaction, params.run_id)
         if params.idempotency_key is not None and params.run_id is not None and not is_new:
+            store_held(transaction, (kind,))
             key = {"run": params.run_id, "key": params.idempotency_key}
             pending = _PENDING_KEY[kind].scalar(connection, key)
             if pending is not None:
@@ -233,6 +235,7 @@ class Queue:
         status = known["status"] if known else _RUN_STATUS.scalar(transaction.connection, {"run": run_id})
         if status in TERMINAL:
             return new_id("msg", now)
+        store_held(transaction, ("workflow",))
         pending = _PENDING_REPLAY.first(transaction.connection, {"run": run_id, "besides": ""})
         if pending is not None:
             if pending["failures"]:
@@ -282,7 +285,10 @@ class Queue:
     def _store(self, transaction: Transaction, values: dict[str, Any], *, now: int, run_at: int) -> str:
         message_id = new_id("msg", now)
         row = {"message_id": message_id, "status": "ready", "run_at": run_at, "created_at": now, **_NEW, **values}
-        insert_row(transaction.connection, _T, row)
+        if self._database.finishes and run_at <= now:
+            transaction.held[message_id] = row
+        else:
+            insert_row(transaction.connection, _T, row)
         self.announce_message(transaction, message_id, values["kind"], run_at)
         if values["kind"] == "workflow":
             self._tell_of_replay(transaction, values["run_id"])
@@ -319,6 +325,12 @@ _NEW: Final = {
     "unresolved": 0,
 }
 _HASTEN: Final = Statement(update(_T).where(_T.c.message_id == bindparam("message")).values(run_at=bindparam("at")))
+
+
+def store_held(transaction: Transaction, kinds: Iterable[Kind] = KINDS) -> None:
+    """Insert the messages that the transaction has made and not inserted yet."""
+    for message_id in [message_id for message_id, row in transaction.held.items() if row["kind"] in kinds]:
+        insert_row(transaction.connection, _T, transaction.held.pop(message_id))
 
 
 def lock_queue(transaction: Transaction, run_id: str | None) -> None:

@@ -30,11 +30,26 @@ class Transaction:
         follow_up: What the follow-up of the database (see :meth:`.Database.follow_up`) has to do; nothing if empty. In
             the follow-up itself: what it was asked to do by all the writes that it follows.
         due: What its finish (see :meth:`.Database.finish_writes`) has to do, by id.
+        held: Rows that the finish is to insert with what it does, by id. Who looks for one has them inserted before.
+        is_repeated: Whether it is done again after it has failed.
         rows: Rows that it has read and locked, or inserted, as they are now, for those who need them again.
         runs: The runs that nobody else can change until it ends.
     """
 
-    __slots__ = ("_callbacks", "_undoing", "connection", "due", "ends", "execute", "follow_up", "news", "rows", "runs")
+    __slots__ = (
+        "_callbacks",
+        "_undoing",
+        "connection",
+        "due",
+        "ends",
+        "execute",
+        "follow_up",
+        "held",
+        "is_repeated",
+        "news",
+        "rows",
+        "runs",
+    )
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -42,7 +57,9 @@ class Transaction:
         self.news: list[Any] = []
         self.ends: str | None = None
         self.follow_up: set[str] = set()
+        self.is_repeated = False
         self.due: dict[str, Any] = {}
+        self.held: dict[str, dict[str, Any]] = {}
         self.rows: dict[tuple[str, ...], dict[str, Any]] = {}
         self.runs: set[str] = set()
         self._callbacks: list[Callable[[], None]] = []

@@ -253,7 +253,9 @@ class PostgresBackend:
     def _attempt(self, job: Job) -> None:
         with self._engine.connect() as connection:
             connection.begin()
+            is_repeated = job.transaction is not None
             job.transaction = _PostgresTransaction(connection)
+            job.transaction.is_repeated = is_repeated
             try:
                 self._do(job, job.transaction)
             except BaseException:

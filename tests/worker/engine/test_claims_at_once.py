@@ -1,0 +1,140 @@
+"""On PostgreSQL a write claims what it makes due, in its own transaction."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.worker.engine.test_dispatcher import Pool, drained, until
+from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.worker.engine import Capacity, Engine
+from workflow_studio.worker.store import StoreError
+
+
+@pytest.fixture
+def place(place_of, tmp_path):
+    return place_of("postgresql", tmp_path)
+
+
+@pytest.fixture
+def pool():
+    return Pool()
+
+
+@pytest.fixture
+async def start():
+    """Return a function that starts the dispatcher of a worker."""
+    started = []
+
+    async def begin(world, pool, capacity=None):
+        dispatcher = world.engine.dispatcher(pool, capacity)
+        await dispatcher.start()
+        started.append((dispatcher, pool))
+
+    yield begin
+    for dispatcher, pool in started:
+        pool.gate.set()
+        await dispatcher.stop(grace=5)
+
+
+@pytest.fixture
+async def second(world, place, clock):
+    """Return another worker of the service."""
+    database = place.open()
+    yield type(world)(Engine(database, clock=clock), clock, world.deployment_id)
+    await database.close()
+
+
+async def deliveries(pool, number):
+    await until(lambda: len(pool.deliveries) == number)
+
+
+async def test_a_message_is_leased_by_the_transaction_that_makes_it(world, database, start, pool):
+    await start(world, pool)
+    run_id = await world.new_run()
+    pool.gate.clear()
+    before = database.tally.commits
+    await world.publish_step(run_id)
+    await world.wake(run_id)
+    await deliveries(pool, 2)
+    assert database.tally.commits == before + 2
+    assert await world.engine.queue.depth() == {"ready": 0, "leased": 2, "dead": 0}
+
+
+async def test_a_replay_that_had_to_wait_is_leased_by_the_end_of_the_one_before(world, database, start, pool):
+    await start(world, pool)
+    run_id = await world.new_run()
+    pool.gate.clear()
+    await world.wake(run_id)
+    await deliveries(pool, 1)
+    await world.wake(run_id)
+    before = database.tally.commits
+    assert await world.engine.queue.depth() == {"ready": 1, "leased": 1, "dead": 0}
+    pool.gate.set()
+    await drained(world)
+    assert len(pool.deliveries) == 2
+    assert database.tally.commits == before + 2, "the ends of both"
+
+
+async def test_a_replay_waits_for_that_of_another_worker_and_is_then_made(world, second, start, pool):
+    theirs = Pool()
+    for one in (world, second):
+        await one.engine.workers.register()
+    await start(world, pool)
+    await start(second, theirs)
+    run_id = await world.new_run()
+    pool.gate.clear()
+    await world.wake(run_id)
+    await deliveries(pool, 1)
+    await second.wake(run_id)
+    assert await world.engine.queue.depth() == {"ready": 1, "leased": 1, "dead": 0}
+    pool.gate.set()
+    await drained(world)
+    assert (len(pool.deliveries), len(theirs.deliveries)) == (2, 0)
+
+
+async def test_what_there_is_no_place_for_is_left_for_later(world, start, pool):
+    await start(world, pool, Capacity(step=1))
+    run_id = await world.new_run()
+    pool.gate.clear()
+    for number in range(3):
+        await world.publish_step(run_id, f"step_{number}")
+    await deliveries(pool, 1)
+    pool.gate.set()
+    await drained(world)
+    assert len(pool.deliveries) == 3
+    assert pool.peak == 1
+
+
+async def test_a_write_that_is_undone_takes_no_place(world, database, start, pool):
+    await start(world, pool, Capacity(step=1))
+    run_id = await world.new_run()
+
+    def fail(_):
+        if is_failing:
+            raise StoreError("no")
+
+    is_failing = True
+    database.before_commit(fail)
+    with pytest.raises(WorldError, match="failed"):
+        await world.publish_step(run_id, "step_1")
+    is_failing = False
+    await world.publish_step(run_id, "step_2")
+    await drained(world)
+    assert [delivery.step_id for delivery in pool.deliveries] == ["step_2"]
+
+
+async def test_a_claim_that_fails_keeps_no_write_from_being_made(world, start, pool, caplog):
+    failures = []
+
+    def ready(_):
+        if failures:
+            raise failures.pop()
+
+    pool.ready = ready
+    await start(world, pool)
+    run_id = await world.new_run()
+    failures.append(RuntimeError("no executor can be asked"))
+    await world.wake(run_id)
+    await drained(world)
+    assert len(pool.deliveries) == 1
+    assert "could not be done with it" in caplog.text
