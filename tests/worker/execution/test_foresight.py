@@ -275,3 +275,17 @@ async def test_a_replay_that_left_more_than_a_step_has_no_early_one_after_it(sta
     message, _ = await worker.replay()
     assert worker.foreseen == 0
     assert worker.printed(message)[0].startswith("replay 2 of 5")
+
+
+async def test_an_executor_whose_foresight_fails_rests_longer_each_time(start: Any) -> None:
+    worker = await start()
+    early = []
+    for _ in range(8):
+        await worker.step()
+        replays = int(worker.log[-3]["eventData"]["input"][0])
+        worker.append("hook_received", "hook_1", {"payload": b"x"})
+        message, _ = await worker.replay()
+        (line,) = worker.printed(message)
+        early.append(int(line.split()[1]) - replays == 2)
+    assert early == [True, False, True, False, False, True, False, False]
+    assert worker.foreseen == 0

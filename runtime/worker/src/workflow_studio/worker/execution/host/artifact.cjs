@@ -109,7 +109,21 @@ function loadArtifact(folder, { loadRoute }, decode) {
   const step = loadRoute(folder, ROUTES.step);
   const flow = loadRoute(folder, ROUTES.workflow);
 
+  /**
+   * @param {{ kind: string, queueName: string }} delivery
+   * @returns {MessageHandler | undefined} The handler it is handed to, if the
+   *   bundle has registered one.
+   */
+  const handlerOf = ({ kind, queueName }) => {
+    for (const [prefix, handler] of (kind === 'step' ? step : flow).handlers) {
+      if (queueName.startsWith(prefix)) return handler;
+    }
+    return undefined;
+  };
+
   return {
+    handlerOf,
+
     /**
      * Run a delivery.
      *
@@ -119,13 +133,13 @@ function loadArtifact(folder, { loadRoute }, decode) {
      */
     async deliver(delivery) {
       const { kind, queueName, messageId, attempt, body } = delivery;
-      const isStep = kind === 'step';
-      const { post, handlers } = isStep ? step : flow;
-      for (const [prefix, handler] of handlers) {
-        if (!queueName.startsWith(prefix)) continue;
+      const handler = handlerOf(delivery);
+      if (handler) {
         const meta = { attempt, queueName, messageId };
         return timeoutOf(await handler(decode(body), meta));
       }
+      const isStep = kind === 'step';
+      const { post } = isStep ? step : flow;
       const name = isStep ? ROUTES.step : ROUTES.workflow;
       return timeoutOf(await deliverByRequest(post, name, delivery));
     },

@@ -13,8 +13,8 @@
  * replay becomes that delivery. In any other case it is dropped and leaves
  * nothing behind, and the delivery is made as if there had never been one: a hook
  * was received, the clock was off, another executor was faster. Then it has cost
- * some processor time, so there is one at a time, and only when this process
- * has nothing else to do.
+ * some processor time, so there is one at a time, only when this process has
+ * nothing else to do, and more rarely the longer none has come true.
  */
 
 const { isReplayBegin } = require('./logs.cjs');
@@ -30,6 +30,9 @@ const MAX_SIZE = 60 * 1024;
 
 /** Characters that may be held back; a replay that prints more is dropped. */
 const MAX_PRINTED = 256 * 1024;
+
+/** Steps after which another replay is tried when many have come to nothing. */
+const MAX_PAUSE = 64;
 
 const SLOT_DIGITS = 26;
 
@@ -56,10 +59,11 @@ const now = Date.now;
  *   no use for it but in traces.
  * @property {number} attempt
  * @property {Uint8Array} body
- * @property {Record<string, string>} headers
  * @property {{ run: any, events: any[], cursor: string, hasMore: false }} answer To
  *   run_started, but for the part of the log that is known.
  * @property {Log} log The part that is known.
+ * @property {ReturnType<typeof createHeld>} held
+ * @property {ReturnType<typeof createGate>} gate
  */
 
 /** @param {any} value */
@@ -166,24 +170,30 @@ function createForesight(logs, transportError) {
    * @type {WeakMap<Log, any>}
    */
   const awaited = new WeakMap();
-  /** @type {WeakMap<object, { held: ReturnType<typeof createHeld>, gate: ReturnType<typeof createGate> }>} */
-  const reins = new WeakMap();
   /** @type {{ frame: Foreseen, work: Work, hasFailed: boolean } | undefined} */
   let early;
   /** @type {NodeJS.Timeout | undefined} */
   let timer;
-
-  /** @param {Foreseen} frame */
-  const drop = (frame) => {
-    const { held, gate } = /** @type {any} */ (reins.get(frame));
-    held.drop();
-    gate.close(transportError('The replay was not asked for.'));
-  };
+  /** Steps to let pass, and how many it were when the last replay was dropped. */
+  let pause = 0;
+  let lastPause = 0;
 
   const abandon = () => {
+    if (!early) return;
     clearTimeout(timer);
-    if (early) drop(early.frame);
+    early.frame.held.drop();
+    early.frame.gate.close(transportError('The replay was not asked for.'));
     early = undefined;
+    lastPause = Math.min(lastPause * 2 || 1, MAX_PAUSE);
+    pause = lastPause;
+  };
+
+  /** Whether another replay may begin early. */
+  const isReady = () => {
+    if (early) return false;
+    if (pause === 0) return true;
+    pause -= 1;
+    return false;
   };
 
   /**
@@ -226,9 +236,10 @@ function createForesight(logs, transportError) {
       messageId: 'foreseen',
       attempt: 1,
       body: wake.body,
-      headers: wake.headers ?? {},
       answer: { run: log.run, events, cursor, hasMore: false },
       log,
+      held: createHeld(),
+      gate: createGate(),
     };
   };
 
@@ -244,7 +255,7 @@ function createForesight(logs, transportError) {
     after: ({ kind, first }, outcome) => {
       if (kind === 'step') {
         const pair = lastPair(outcome, 'step_completed');
-        return pair && !early ? foresee(...pair, first) : undefined;
+        return pair && isReady() ? foresee(...pair, first) : undefined;
       }
       const [created, message] = lastPair(outcome, 'step_created') ?? [];
       const log = created && logs.get(created.runId);
@@ -261,7 +272,6 @@ function createForesight(logs, transportError) {
      * @param {() => Work} make
      */
     begin: (frame, make) => {
-      reins.set(frame, { held: createHeld(), gate: createGate() });
       const begun = { frame, work: make(), hasFailed: false };
       early = begun;
       void begun.work.outcome.then(({ error }) => {
@@ -272,28 +282,21 @@ function createForesight(logs, transportError) {
     },
 
     /**
-     * @param {object} frame A delivery.
-     * @returns What holds back what it prints, if it is one that is foreseen.
-     */
-    heldOf: (frame) => reins.get(frame)?.held,
-
-    /**
      * @param {any} frame A delivery.
      * @param {Call} call
      * @returns {Call | undefined} Makes its calls, if it is one that is foreseen.
      */
     callOf: (frame, call) => {
-      const opened = reins.get(frame)?.gate.opened;
-      if (!opened) return undefined;
+      const { answer, log, gate } = /** @type {Partial<Foreseen>} */ (frame);
+      if (!answer || !log || !gate) return undefined;
       let hasBegun = false;
       return async (method, params, signal) => {
         if (!hasBegun && isReplayBegin(method, params)) {
           hasBegun = true;
-          const { answer, log } = /** @type {Foreseen} */ (frame);
           return { ...answer, events: [...log.events, ...answer.events] };
         }
         // It changes nothing, and others may wait for the same answer.
-        if (method !== 'encryption.key') await opened;
+        if (method !== 'encryption.key') await gate.opened;
         return call(method, params, signal);
       };
     },
@@ -306,31 +309,30 @@ function createForesight(logs, transportError) {
      * @returns {Work | undefined} Nothing, if it is not what was foreseen.
      */
     take: (delivery, onTaken) => {
-      const { queueName, attempt, body, headers, first } = delivery;
+      const { queueName, attempt, body, first } = delivery;
       const answer = first?.answer.value;
       const runId = early?.frame.answer.run.runId;
       if (!early || !answer?.run || answer.run.runId !== runId)
         return undefined;
       const { frame, work, hasFailed } = early;
-      const { held, gate } = /** @type {any} */ (reins.get(frame));
       const isForeseen =
         isSame(answer, frame.answer) &&
         isSame(body, frame.body) &&
-        isSame(headers, frame.headers) &&
         queueName === frame.queueName &&
         attempt === frame.attempt &&
         first.knownSlot === frame.log.events.length &&
         logs.get(runId) === frame.log;
-      if (!isForeseen || hasFailed || held.isDropped()) {
+      if (!isForeseen || hasFailed || frame.held.isDropped()) {
         abandon();
         return undefined;
       }
       clearTimeout(timer);
       early = undefined;
+      lastPause = 0;
       logs.extend(runId, answer);
       Object.assign(frame, { delivery: delivery.delivery });
       onTaken(work);
-      gate.open();
+      frame.gate.open();
       return work;
     },
 

@@ -88,11 +88,10 @@ function createWork({
    * @returns {import('./foresight.cjs').Work}
    */
   const perform = (frame) => {
-    const held = foresight.heldOf(frame);
     const printout = output.open(
       frame.delivery,
       frame.kind === 'workflow',
-      held,
+      frame.held,
     );
     const calls = callsOf(frame);
     backgrounds.set(printout, createBackground());
@@ -174,7 +173,9 @@ function createWork({
       send({ t: 'delivered', delivery, ...ended, ...foreseen });
       if (kind === 'workflow') onReplayed();
       count(-1);
-      if (next && inFlight === 0 && !isDraining) {
+      const isFree = inFlight === 0 && !isDraining;
+      // A handler gets no headers and so no more than what is known now.
+      if (next && isFree && artifact().handlerOf(next)) {
         foresight.begin(next, () => perform(next));
       }
     },
