@@ -190,12 +190,15 @@ class TestWhatWasEditedSince:
 
 
 class TestWithoutARecord:
-    def test_studio_and_the_unused_sdk_go_and_nothing_else(self, app):
+    def test_studio_and_the_unused_sdk_go_and_nothing_else(self, app, capsys):
         root = app("vite")
         before = tree(root)
         scaffold()
         (root / "workflow-studio/scaffold.patch").unlink()
+        capsys.readouterr()
         assert run() == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert "There is no workflow-studio/scaffold.patch, which records what was here before" in said
         config = (root / "vite.config.ts").read_text("utf-8")
         assert "workflow" not in config
         assert "nitro()" in config  # whether it was there before is not known

@@ -49,6 +49,24 @@ class Pool(ExecutorPool, Protocol):
         """Replace the executors of a deployment; those that run finish what they have."""
 
 
+class WrappedPool:
+    """Hands all but deliveries to another pool.
+
+    Args:
+        pool: The other one.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.ready = pool.ready
+        self.status = pool.status
+        self.warm = pool.warm
+        self.request = pool.request
+        self.refresh = pool.refresh
+        self.abandon = pool.abandon
+        self.close = pool.close
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the routes work with.

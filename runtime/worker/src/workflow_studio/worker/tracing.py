@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workflow_studio.compute import wire
 from workflow_studio.worker.engine.trace_context import CARRIER
 from workflow_studio.worker.ports import Failed, Undelivered
+from workflow_studio.worker.services import WrappedPool
 from workflow_studio.worker.store import StoreError
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class TracedApp:
             self._tracing.fail(span, str(status))
 
 
-class TracedPool:
+class TracedPool(WrappedPool):
     """Hands everything to another pool; deliveries are spans in the traces of their runs.
 
     Args:
@@ -181,17 +182,10 @@ class TracedPool:
     """
 
     def __init__(self, pool: Pool, tracing: Tracing, carrier_of_run: Callable[[str], Awaitable[object]]) -> None:
-        self._pool = pool
+        super().__init__(pool)
         self._tracing = tracing
         self._carrier_of_run = carrier_of_run
         self._known: OrderedDict[str, Carrier] = OrderedDict()
-        self.ready = pool.ready
-        self.status = pool.status
-        self.warm = pool.warm
-        self.request = pool.request
-        self.refresh = pool.refresh
-        self.abandon = pool.abandon
-        self.close = pool.close
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Run one delivery to its end."""

@@ -7,6 +7,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from workflow_studio.worker.folders import sync_folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -49,7 +51,7 @@ def write_all(upload: BinaryIO, content: bytes) -> None:
 def sync_tree(folder: Path) -> None:
     """Make all names in a folder and below it survive a power cut."""
     for entry in [folder, *(entry for entry in folder.rglob("*") if entry.is_dir())]:
-        sync(entry)
+        sync_folder(entry)
 
 
 def size_of(folder: Path) -> int:
@@ -61,14 +63,3 @@ def digest_of(file: Path) -> str:
     """Return the SHA-256 of what is in a file."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def sync(folder: Path) -> None:
-    """Make the names in a folder survive a power cut; there is no such call on Windows."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -27,9 +27,10 @@ from workflow_studio.compute.manifest import MANIFEST_NAME, ArtifactFile, Manife
 from workflow_studio.worker.artifacts.archive import Member, members
 from workflow_studio.worker.artifacts.base import Base
 from workflow_studio.worker.artifacts.errors import ArtifactError, base_not_found, invalid, too_large
-from workflow_studio.worker.artifacts.files import remove, size_of, sync, sync_tree, write, write_all, write_file
+from workflow_studio.worker.artifacts.files import remove, size_of, sync_tree, write, write_all, write_file
 from workflow_studio.worker.artifacts.limits import ArtifactLimits
 from workflow_studio.worker.artifacts.manifests import PACKAGE_FILE, read_manifest
+from workflow_studio.worker.folders import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -119,7 +120,7 @@ class ArtifactStore:
         write(draft / _OWNER, f"{owner}\n".encode())
         (draft / _OWNER).replace(self.directory / _OWNER)
         draft.rmdir()
-        sync(self.directory)
+        sync_folder(self.directory)
 
     def _is_ours(self) -> bool:
         # Looked up each time: another worker may have claimed the directory since, or somebody handed it over.
@@ -328,7 +329,7 @@ class ArtifactStore:
             if not (target / MANIFEST_NAME).is_file():
                 raise
             return
-        sync(self.directory)
+        sync_folder(self.directory)
 
 
 async def _any_wanted(names: list[str], is_wanted: Callable[[str], Awaitable[bool]] | None) -> bool:

@@ -22,6 +22,7 @@ from workflow_studio.worker.engine import audit
 from workflow_studio.worker.engine.deployments import require_deployment
 from workflow_studio.worker.engine.encryption import derived_key
 from workflow_studio.worker.engine.errors import EngineError
+from workflow_studio.worker.folders import sync_folder
 from workflow_studio.worker.store import tables
 
 if TYPE_CHECKING:
@@ -140,11 +141,7 @@ def _make_key(path: Path) -> None:
             return
     finally:
         draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def _bound(deployment_id: str, name: str) -> bytes:

@@ -59,11 +59,6 @@ class Retention:
     output: int | None = None
     streams: int | None = None
 
-    @property
-    def deletes_runs(self) -> bool:
-        """Whether any run is ever deleted."""
-        return any(kept is not None for kept in (*self.outcomes.values(), *self.workflows.values()))
-
 
 def expired_runs(retention: Retention, now: int) -> Iterator[Select[Any]]:
     """Return queries for the ids of runs that are not to be kept any longer, and of those whose deletion has begun."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from workflow_studio.worker.engine.queue import step_of
 from workflow_studio.worker.ports import Failed, Handled, Undelivered
+from workflow_studio.worker.services import WrappedPool
 
 if TYPE_CHECKING:
     from workflow_studio.worker.metrics.instruments import Metrics
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.services import Pool
 
 
-class MeasuredPool:
+class MeasuredPool(WrappedPool):
     """Hands everything to another pool, and measures the deliveries.
 
     Args:
@@ -23,15 +24,8 @@ class MeasuredPool:
     """
 
     def __init__(self, pool: Pool, metrics: Metrics) -> None:
-        self._pool = pool
+        super().__init__(pool)
         self._metrics = metrics
-        self.ready = pool.ready
-        self.status = pool.status
-        self.warm = pool.warm
-        self.request = pool.request
-        self.refresh = pool.refresh
-        self.abandon = pool.abandon
-        self.close = pool.close
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Run one delivery to its end."""

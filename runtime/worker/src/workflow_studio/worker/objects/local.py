@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
+from workflow_studio.worker.folders import sync_folder
 from workflow_studio.worker.objects.errors import ObjectMissingError, ObjectStoreError
 from workflow_studio.worker.parts import StoredObject
 
@@ -112,7 +113,7 @@ class LocalObjects:
                 os.link(draft, path)
             except FileExistsError:
                 return False
-            _sync(path.parent)
+            sync_folder(path.parent)
             return True
         finally:
             Path(draft).unlink(missing_ok=True)
@@ -146,17 +147,7 @@ def _make_folder(folder: Path) -> None:
         return
     _make_folder(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
-    _sync(folder.parent)
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(folder.parent)
 
 
 def _failed(path: Path, error: OSError) -> ObjectStoreError:

@@ -67,6 +67,11 @@ def plan_removal(root: Path) -> Removal:
     _delete_generated(removal, made, recorded.path, edited)
     if sections:
         removal.plan.delete(f"{folder}{NAME}")
+    else:
+        removal.plan.notes.append(
+            f"There is no {folder}{NAME}, which records what was here before: only what is certain goes. Nitro, "
+            "adapters and scripts, say, stay."
+        )
     own = {*made, recorded.path, *_own_files(framework)}
     removal.keeps_sdk = uses_sdk(root, own, folder)
     Unwiring(removal.plan, framework, _in_order(sections), folder, keeps_sdk=bool(removal.keeps_sdk)).run()
