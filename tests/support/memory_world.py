@@ -178,9 +178,11 @@ class MemoryWorld:
     async def _encryption_key(self, runId: str) -> Entity:
         return {}
 
-    async def _streams_write(self, name: str, runId: str, chunks: list[bytes], writerId: str, sequence: int) -> Entity:
+    async def _streams_write(
+        self, name: str, runId: str, chunks: list[bytes], writerId: str, sequence: int, closes: bool = False
+    ) -> Entity:
         self.streams.setdefault(name, []).extend(chunks)
-        return {}
+        return await self._streams_close(name, runId) if closes else {}
 
     async def _streams_close(self, name: str, runId: str) -> Entity:
         self.closed.add(name)

@@ -1,4 +1,4 @@
-"""How long timers of 0 ms last in replays."""
+"""How long timers of 0 ms last in replays, and those of the length that stands for the end of a turn."""
 
 from __future__ import annotations
 
@@ -124,6 +124,20 @@ def test_elsewhere_and_for_longer_times_they_are_as_they_were() -> None:
     afterTurns(show);
     """
     assert printed(script) == "replay"
+
+
+def test_one_of_the_length_that_only_the_world_names_is_short_in_steps_too() -> None:
+    script = f"""
+    {BY_HAND}
+    shorten();
+    isReplay = false;
+    const {{ TURN_END_MS }} = require({str(TIMERS)!r});
+    setTimeout(() => seen.push('chunk'), TURN_END_MS);
+    clearTimeout(setTimeout(() => seen.push('cleared'), TURN_END_MS));
+    setTimeout(() => seen.push('step'), 0);
+    afterTurns(show);
+    """
+    assert printed(script) == "chunk"
 
 
 def test_the_promise_of_a_timer_stays_what_it_was() -> None:

@@ -21,7 +21,7 @@ const {
   provideWorld,
 } = require('./surroundings.cjs');
 const { consumeOnce } = require('./ticks.cjs');
-const { shortenTimers } = require('./timers.cjs');
+const { TURN_END_MS, shortenTimers } = require('./timers.cjs');
 const { startWatchdog } = require('./watchdog.cjs');
 const { createWork, describe } = require('./work.cjs');
 
@@ -99,37 +99,35 @@ function main(settings) {
   const registry = createRegistry(createQueueHandler);
   provideWaitUntil((task) => void work.finish(task));
   providePort(settings.port);
-  provideWorld(
-    createWorld({
-      /** @type {import('./connection.cjs').WorldCall} */
-      call: async (method, params, { signal }) => {
-        if (method === 'encryption.key' && !settings.encrypts) return {};
-        let sent = params;
-        if (method === 'events.create') {
-          // Whoever sees that a step or a run has ended sees all it printed.
-          work.flushOutput();
-          if (params.event.eventType === 'step_completed') await work.flushed();
-          else if (ATTEMPT_ENDS.has(params.event.eventType))
-            await work.stored();
-          sent = { ...params, event: positions.inEvent(params.event) };
-        }
-        const given = eitherOf(signal, work.currentSignal());
-        const calls = work.currentCalls();
-        const answered = calls
-          ? calls.call(method, sent, given)
-          : connection.call(method, sent, undefined, given);
-        if (STREAM_WRITES.has(method)) work.writes(answered);
-        return answered;
-      },
-      onAhead: work.ahead,
-      specVersion,
-      createQueueHandler: registry.createQueueHandler,
-      deploymentId,
-      // They all share one connection. A step that waits keeps no place; one
-      // that were not let wait would, and keep what it waits for from running.
-      maxPolls: Infinity,
-    }),
-  );
+  const world = createWorld({
+    /** @type {import('./connection.cjs').WorldCall} */
+    call: async (method, params, { signal }) => {
+      if (method === 'encryption.key' && !settings.encrypts) return {};
+      let sent = params;
+      if (method === 'events.create') {
+        // Whoever sees that a step or a run has ended sees all it printed.
+        work.flushOutput();
+        if (params.event.eventType === 'step_completed') await work.flushed();
+        else if (ATTEMPT_ENDS.has(params.event.eventType)) await work.stored();
+        sent = { ...params, event: positions.inEvent(params.event) };
+      }
+      const given = eitherOf(signal, work.currentSignal());
+      const calls = work.currentCalls();
+      const answered = calls
+        ? calls.call(method, sent, given)
+        : connection.call(method, sent, undefined, given);
+      if (STREAM_WRITES.has(method)) work.writes(answered);
+      return answered;
+    },
+    onAhead: work.ahead,
+    specVersion,
+    createQueueHandler: registry.createQueueHandler,
+    deploymentId,
+    // They all share one connection. A step that waits keeps no place; one
+    // that were not let wait would, and keep what it waits for from running.
+    maxPolls: Infinity,
+  });
+  provideWorld({ ...world, streamFlushIntervalMs: TURN_END_MS });
   survive();
   contexts.serve();
   work.watchOutput();

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Takes from replays the time that timers of 0 ms last.
+ * Takes from the SDK the time that timers of 0 ms last.
  *
  * Before the SDK decides that a workflow function has come to rest, and between
  * two results that it hands to one, it lets all promises settle, and waits a
@@ -10,9 +10,16 @@
  * results does nothing for a tenth of a second. What settles by itself has
  * settled at the end of the turn; in a replay such a timer ends then.
  *
+ * The same for the timer between a chunk that a step writes to a stream and its
+ * way to the worker. The World says how long it is, and names a length by which
+ * it is known: code of the app may ask for 0 ms itself, and gets what it asks for.
+ *
  * A digest is the one thing a workflow function can wait for that takes longer.
  * While there is one, timers last as long as they do anywhere.
  */
+
+/** Names the end of the turn, in milliseconds: what nobody else asks for. */
+const TURN_END_MS = 2 ** -10;
 
 // Bound early, since these are what is put in their place.
 const { clearImmediate, clearTimeout, setImmediate, setTimeout } = globalThis;
@@ -29,7 +36,8 @@ function shortenTimers(isReplaying) {
    * @param {any[]} given
    */
   const start = (callback, ms, ...given) => {
-    if (ms !== 0 || !isReplaying()) return setTimeout(callback, ms, ...given);
+    const isShort = ms === TURN_END_MS || (ms === 0 && isReplaying());
+    if (!isShort) return setTimeout(callback, ms, ...given);
     // It stays a timer, for those who clear it or look at it.
     const timer = setTimeout(() => {
       clearImmediate(end);
@@ -84,4 +92,4 @@ function countDigests(isReplaying) {
   return () => digests > 0;
 }
 
-module.exports = { shortenTimers };
+module.exports = { TURN_END_MS, shortenTimers };
