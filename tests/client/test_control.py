@@ -13,6 +13,7 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 EMPTY = {"data": []}
 RUN = {"runId": "wrun_2", "status": "pending", "deploymentId": "dep_1", "rerunOf": "wrun_1"}
 DEPLOYMENT = {"deploymentId": "dep_1", "status": "active"}
+LIMITS = {"limits": [{"name": "key:*", "most": 1, "fromSettings": True}]}
 VARIABLES = {"deploymentId": "dep_1", "variables": [{"name": "A"}]}
 
 # How it is called, what is sent, what comes back.
@@ -39,6 +40,13 @@ CALLS = [
     (lambda client: client.rollback_deployment(), "POST /v1/deployments/rollback", None, DEPLOYMENT),
     (lambda client: client.rollback_deployment("dep_1"), "POST /v1/deployments/dep_1/rollback", None, DEPLOYMENT),
     (lambda client: client.delete_deployment("dep_1"), "DELETE /v1/deployments/dep_1", None, None),
+    (lambda client: client.list_limits(), "GET /v1/limits", None, LIMITS),
+    (
+        lambda client: client.set_limits({"key:*": 1, "workflow:w": None}),
+        "PUT /v1/limits",
+        {"key:*": 1, "workflow:w": None},
+        LIMITS,
+    ),
     (lambda client: client.list_variables("dep_1"), "GET /v1/deployments/dep_1/env", None, VARIABLES),
     (
         lambda client: client.set_variables("dep_1", {"A": "1", "B": None}),

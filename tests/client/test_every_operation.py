@@ -29,6 +29,7 @@ ARGUMENTS = {
     "read_run_stream": [("r", "the stream")],
     "resume": [(RESUME,)],
     "rollback_deployment": [(), ("d",)],
+    "set_limits": [({"key:*": 1},)],
     "set_variables": [("d", {"A": "1"})],
     "trigger": [("w",)],
     "webhook_ingress": [("github", WebRequest("POST", "http://app.test/hooks?a=b"))],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
@@ -87,3 +87,14 @@ async def test_executors_follow_what_other_workers_were_told(engines):
         assert (pool.warmed, pool.refreshed) == (["dep_1"], ["dep_2"])
     finally:
         await obedience.aclose()
+
+
+async def test_limits_that_one_worker_was_told_count_on_all_of_them(engines):
+    first, second = engines
+    async with aclosing(Obedience(second, Pool(), {}, warms=False)):
+        await first.limits.change({"key:*": 3}, by="ops")
+        turns = second.leases._turns
+        await until(lambda: turns.limits.most("key", "anything") == 3)
+        second.bus.miss()
+        await first.limits.change({"key:*": None}, by="ops")
+        await until(lambda: not turns.limits)

@@ -240,3 +240,20 @@ def test_the_workers_of_the_service_are_shown(worker: LiveWorker, capsys: Captur
     assert out[1].startswith(f"{only['workerId']} {only['host']} {only['pid']} ")
     assert out[1].endswith(" 0 leads, answers")
     assert err == []
+
+
+# Limits -------------------------------------------------------------------------------------------------------------
+
+
+def test_limits_are_set_listed_and_removed(worker: LiveWorker, capsys: Capture) -> None:
+    assert studio(capsys, "limits", "list") == ([], ["Nothing is limited."])
+    out, err = studio(capsys, "limits", "set", "key:*", "2")
+    assert (out, err) == (["limit steps set by", "key:* 2 T admin"], ["key:* is 2 now."])
+    (limit,) = studio_json(capsys, "limits", "list")["limits"]
+    assert (limit["name"], limit["most"], limit["fromSettings"]) == ("key:*", 2, False)
+    assert studio(capsys, "limits", "remove", "key:*") == ([], ["key:* is removed.", "Nothing is limited."])
+
+
+def test_what_is_no_limit_is_refused_before_the_worker_is_asked(worker: LiveWorker, capsys: Capture) -> None:
+    assert main(["limits", "set", "everything", "2", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "invalid_limit"

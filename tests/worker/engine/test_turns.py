@@ -172,3 +172,24 @@ async def test_no_limit_is_exceeded_and_nothing_starves(limited, add, world, pla
 async def in_queue(world):
     query = select(tables.messages.c.message_id).where(tables.messages.c.kind == "step")
     return await world.engine._database.read(lambda connection: connection.execute(query).scalars().all())
+
+
+async def test_a_limit_that_is_set_counts_at_once_and_before_that_of_the_settings(limited, add):
+    world = limited(**{"workflow_*": 4})
+    await add(6)
+    await world.engine.limits.change({"workflow:*": 1, "key:a": 7}, by="ops")
+    (delivery,) = await world.claim(workflow=0, step=10)
+    await world.engine.leases.complete(delivery.id)
+    await world.engine.limits.change({"workflow:*": 0}, by="ops")
+    assert await world.claim(workflow=0, step=10) == [], "nothing begins while there may be none"
+    left = await world.engine.limits.change({"workflow:*": None, "key:a": None}, by="ops")
+    assert [(limit.name, limit.most, limit.updated_at) for limit in left] == [("workflow:*", 4, None)]
+    assert len(await world.claim(workflow=0, step=10)) == 4
+
+
+async def test_a_limit_that_was_set_is_kept_to_by_a_worker_that_starts(world, add, after_crash):
+    await add(3)
+    await world.engine.limits.change({f"workflow:{world.workflow}": 2}, by="ops")
+    again = await after_crash()
+    await again.engine.limits.load()
+    assert len(await again.claim(workflow=0, step=10)) == 2

@@ -58,6 +58,8 @@ SCOPES = {
     ("GET", "/v1/workers"): "runs:read",
     ("GET", "/v1/queue/dead"): "runs:read",
     ("POST", "/v1/queue/dead/{message_id}/retry"): "runs:write",
+    ("GET", "/v1/limits"): "admin",
+    ("PUT", "/v1/limits"): "admin",
     ("POST", "/v1/keys"): "admin",
     ("GET", "/v1/keys"): "admin",
     ("GET", "/v1/keys/{key_id}"): "admin",

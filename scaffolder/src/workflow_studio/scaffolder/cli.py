@@ -66,6 +66,7 @@ COMMANDS: dict[str, CommandSpec] = {
     "runs": CommandSpec("operate.runs", "Look at runs, watch, cancel, rerun and wake them."),
     "deployments": CommandSpec("operate.deployments", "What is deployed, and which deployment new runs use."),
     "environments": CommandSpec("operate.environments", "The environments of the worker, and what is active in each."),
+    "limits": CommandSpec("operate.limits", "How many steps all workers together work on at a time."),
     "keys": CommandSpec("operate.keys", "Make, list, rotate and revoke API keys."),
     "audit": CommandSpec("operate.audit", "Who changed what on the worker."),
     "compute": CommandSpec("deploy.compute_command", "Single steps of a deployment, and who executes workflows."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workflow_studio.client._async.activity import AsyncActivity
 from workflow_studio.client._async.deployments import AsyncDeployments
 from workflow_studio.client._async.keys import AsyncKeys
+from workflow_studio.client._async.limits import AsyncLimiting
 from workflow_studio.client._async.operations import AsyncOperations
 from workflow_studio.client._async.runs import AsyncRuns
 from workflow_studio.client._async.streams import AsyncStreams
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class AsyncComputeClient(
-    AsyncRuns, AsyncTimeline, AsyncStreams, AsyncActivity, AsyncDeployments, AsyncKeys, AsyncOperations
+    AsyncRuns, AsyncTimeline, AsyncStreams, AsyncActivity, AsyncDeployments, AsyncLimiting, AsyncKeys, AsyncOperations
 ):
     """Calls a worker from a coroutine; the asynchronous twin of :class:`ComputeClient`.
 

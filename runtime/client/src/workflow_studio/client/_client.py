@@ -5,13 +5,14 @@ from __future__ import annotations
 from workflow_studio.client._sync.activity import Activity
 from workflow_studio.client._sync.deployments import Deployments
 from workflow_studio.client._sync.keys import Keys
+from workflow_studio.client._sync.limits import Limiting
 from workflow_studio.client._sync.operations import Operations
 from workflow_studio.client._sync.runs import Runs
 from workflow_studio.client._sync.streams import Streams
 from workflow_studio.client._sync.timeline import Timeline
 
 
-class ComputeClient(Runs, Timeline, Streams, Activity, Deployments, Keys, Operations):
+class ComputeClient(Runs, Timeline, Streams, Activity, Deployments, Limiting, Keys, Operations):
     """Calls a worker.
 
     Every method may raise :class:`ComputeClientError` or one of its subclasses. Calls that may be repeated without

@@ -25,6 +25,7 @@ from workflow_studio.worker.routes import (
     health,
     ingress,
     keys,
+    limits,
     output,
     queue,
     reruns,
@@ -62,6 +63,7 @@ _ROUTERS: Final = (
     metrics_route.router,
     queue.router,
     keys.router,
+    limits.router,
     audit.router,
     world.router,
     ingress.router,
@@ -78,11 +80,14 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None, tracing: T
         tracing: Makes spans of what happens, where that is wanted.
     """
     metrics = Metrics(path for _, path in world.LANE)
-    limits = RateLimits(settings.rate_limit_per_minute, settings.failed_logins_per_minute, metrics.refused)
+    rate_limits = RateLimits(settings.rate_limit_per_minute, settings.failed_logins_per_minute, metrics.refused)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, pool, metrics, tracing) as services, counting_together(services.engine, limits):
+        async with (
+            running(settings, pool, metrics, tracing) as services,
+            counting_together(services.engine, rate_limits),
+        ):
             app.state.services = services
             yield
 
@@ -106,7 +111,7 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None, tracing: T
         Gate,
         direct=world.LANE,
         authenticator=Authenticator(lambda: app.state.services.engine.keys),
-        limits=limits,
+        limits=rate_limits,
         audit=lambda: app.state.services.engine.audit,
         require_https=settings.require_https,
         max_body=settings.max_body_bytes,

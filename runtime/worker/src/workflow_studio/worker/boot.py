@@ -122,6 +122,7 @@ async def running(
         await artifacts.open(await engine.identity(), engine.deployments.is_known)
         unpacking = Unpacking(artifacts, engine, settings.artifact_cache_bytes)
         await _provide_keys(engine, settings)
+        await engine.limits.load()
         tally = ExecutorTally()
         given: dict[str, Mapping[str, str]] = {}
         executors = (

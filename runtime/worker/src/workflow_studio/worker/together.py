@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.worker.engine.environment import VARIABLES
 from workflow_studio.worker.engine.retirement import ACTIVATED
+from workflow_studio.worker.engine.stored_limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -43,6 +44,7 @@ class Obedience:
         engine.workers.on_lost(pool.abandon)
         engine.bus.on(ACTIVATED, self._warm)
         engine.bus.on(VARIABLES, lambda deployment_id: self._spawn(pool.refresh(deployment_id)))
+        engine.bus.on(LIMITS, lambda _: self._spawn(engine.limits.load()))
         engine.bus.on_gap(lambda: self._spawn(self._look()))
 
     async def aclose(self) -> None:
@@ -56,7 +58,8 @@ class Obedience:
             self._pool.warm(deployment_id)
 
     async def _look(self) -> None:
-        """Replace the executors whose variables were changed while nothing was heard."""
+        """Keep to the limits, and replace the executors whose variables were changed, while nothing was heard."""
+        await self._engine.limits.load()
         for deployment_id in {executor.deployment_id for executor in self._pool.status()}:
             given = self._variables.get(deployment_id)
             if given is not None and await self._engine.environment.values(deployment_id) != given:
@@ -70,7 +73,7 @@ class Obedience:
     def _over(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            logger.error("The executors could not be brought up to date: %s", task.exception())
+            logger.error("What another worker changed could not be taken over: %s", task.exception())
 
 
 @asynccontextmanager

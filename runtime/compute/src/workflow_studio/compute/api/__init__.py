@@ -39,6 +39,12 @@ from workflow_studio.compute.api.keys import (
     RevokeApiKeyRequest,
     RotateApiKeyRequest,
 )
+from workflow_studio.compute.api.limits import (
+    Limit,
+    LimitName,
+    Limits,
+    LimitsRequest,
+)
 from workflow_studio.compute.api.operations import (
     DeadMessage,
     Executor,
@@ -94,6 +100,10 @@ __all__ = [
     "Health",
     "Hook",
     "KeyState",
+    "Limit",
+    "LimitName",
+    "Limits",
+    "LimitsRequest",
     "OutputLevel",
     "OutputLine",
     "OutputPage",

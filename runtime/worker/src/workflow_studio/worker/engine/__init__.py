@@ -50,6 +50,7 @@ from workflow_studio.worker.engine.signals import Signals
 from workflow_studio.worker.engine.signs import Signs
 from workflow_studio.worker.engine.skipping import TimeSkipping
 from workflow_studio.worker.engine.starts import Starts
+from workflow_studio.worker.engine.stored_limits import StoredLimits
 from workflow_studio.worker.engine.stream_rows import DatabaseStreams
 from workflow_studio.worker.engine.streams import Streams
 from workflow_studio.worker.engine.tails import Tails
@@ -88,7 +89,8 @@ class Engine:
         large_payload_bytes: From which size on payloads are objects; None keeps all of them in rows.
         retention: What is kept for how long; by itself, everything for ever.
         dead_kept_ms: How long dead messages are kept that can do nothing more; None keeps them for ever.
-        limits: How many steps of a workflow, a deployment or a key there may be at the same time.
+        limits: How many steps of a workflow, a deployment or a key there may be at the same time, where the database
+            does not say otherwise.
 
     Attributes:
         bus: Carries what the workers of the service tell each other.
@@ -104,6 +106,7 @@ class Engine:
         queue: Publishes messages.
         workers: Which workers there are.
         leases: Delivers messages.
+        limits: How many steps of a workflow, a deployment or a key there may be at the same time.
         dead_letters: Messages that are not delivered any more.
         streams: Streams.
         following: Follows streams.
@@ -164,6 +167,7 @@ class Engine:
         self.leases = Leases(
             database, self.queue, deliveries, clock, worker_id, limits=limits, is_alone=lambda: not bus.others
         )
+        self.limits = StoredLimits(database, clock, bus, self.queue, self.leases, limits or Limits())
         self.dead_letters = DeadLetters(database, self.queue, clock)
         self.retirement = Retirement(database, bus)
         self.environment = Environment(database, clock, VariableKeys(master_key, variable_key_file), bus)

@@ -81,12 +81,15 @@ class Leases:
         self._queue = queue
         self.deliveries = deliveries
         self._clock = clock
-        self._has_limits = bool(limits)
-        turns = Turns(deliveries, limits or Limits())
+        self._turns = Turns(deliveries, limits or Limits())
         side_by_side = not database.in_order
-        self._claims = Claims(deliveries, clock, owner, turns, side_by_side=side_by_side, is_alone=is_alone)
+        self._claims = Claims(deliveries, clock, owner, self._turns, side_by_side=side_by_side, is_alone=is_alone)
         queue.on_replay_wanted(self._replay_wanted)
         self.lost = 0
+
+    def keep_to(self, limits: Limits) -> None:
+        """Have other limits count from now on."""
+        self._turns.limits = limits
 
     async def claim(self, limits: Mapping[Kind, int], executors: Executors | None = None) -> Claim:
         """Lease messages that are due; see :meth:`.Claims.make`."""
@@ -128,7 +131,7 @@ class Leases:
 
     def claim_due(self, transaction: Transaction, places: Mapping[Kind, int], executors: Executors) -> Claim:
         """Lease what a transaction makes due; see :meth:`.Claims.make_at_once`."""
-        if self._has_limits:
+        if self._turns.limits:
             places = {**places, "step": 0}  # who counts steps has to do that alone
         return self._claims.make_at_once(transaction, places, executors)
 
@@ -289,7 +292,7 @@ class Leases:
             self._queue.announce_next_replay(transaction, replayed)
         elif not self.deliveries.executes_step(delivery_id):
             self._queue.announce(transaction, kinds=("workflow",))
-        elif self._has_limits:
+        elif self._turns.limits:
             # A limit may have held another step back until the end of this one.
             self._queue.announce(transaction, kinds=("step",))
         return True

@@ -199,11 +199,14 @@ class Turns:
     Args:
         deliveries: Knows which of this worker's deliveries only wait.
         limits: How many steps there may be at the same time.
+
+    Attributes:
+        limits: See above; they may be replaced by others.
     """
 
     def __init__(self, deliveries: Deliveries, limits: Limits) -> None:
         self._deliveries = deliveries
-        self._limits = limits
+        self.limits = limits
         self._plans: dict[Kind, _Plan] = {}
 
     def next(self, transaction: Transaction, kind: Kind, places: int, now: int) -> Turn:
@@ -215,7 +218,7 @@ class Turns:
             places: How many at most.
             now: Epoch milliseconds.
         """
-        if kind == "step" and self._limits:
+        if kind == "step" and self.limits:
             return self._within_limits(transaction, places, now)
         connection = transaction.connection
         rows = list(_NEXT[kind].rows(connection, {"rows": places + 1}))
@@ -244,7 +247,7 @@ class Turns:
         connection = transaction.connection
         waiting = self._deliveries.waiting
         in_use = _IN_USE.rows(connection)
-        usage = Usage(self._limits, (row for row in in_use if row["lease_id"] not in waiting))
+        usage = Usage(self.limits, (row for row in in_use if row["lease_id"] not in waiting))
         rows: list[Row] = []
         found = _planned("step", *_besides(usage.full()))
         candidates = connection.execute(found, {"now": now}).mappings().all()

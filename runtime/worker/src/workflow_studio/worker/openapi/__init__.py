@@ -40,6 +40,7 @@ _TAGS: Final = {
     "timeline": "Steps, hooks and events.",
     "diagnostics": "What the worker is doing.",
     "queue": "Messages that are not delivered any more.",
+    "limits": "How many steps all workers work on at the same time.",
     "keys": "API keys.",
     "audit": "Who changed what, or was refused to.",
     "world": "The world lane, for the Workflow SDK's runtime inside an app; its bodies are CBOR.",

@@ -113,6 +113,13 @@ BY_SCHEMA: Final[dict[str, Any]] = {
     },
     "Health": {"healthy": True, "version": "0.1.0"},
     "Readiness": {"ready": True},
+    "Limits": {
+        "limits": [
+            {"name": "key:*", "most": 1, "fromSettings": True},
+            {"name": f"workflow:{_WORKFLOW}", "most": 2, "fromSettings": False, "updatedAt": _THEN, "updatedBy": "ops"},
+        ],
+    },
+    "LimitsRequest": {f"workflow:{_WORKFLOW}": 2, "key:*": None},
     "Hook": {"hookId": _HOOK, "runId": _RUN, "isWebhook": False, "createdAt": _THEN},
     "OutputPage": {
         "data": [

@@ -225,6 +225,8 @@ _OWN: Final[dict[str, tuple[Refusal, ...]]] = {
     "read_metrics": _NONE,
     "list_dead_messages": _NONE,
     "retry_dead_message": _NONE,
+    "list_limits": _NONE,
+    "set_limits": _NONE,
     "create_api_key": ((409, Code.IDEMPOTENCY_CONFLICT),),
     "list_api_keys": _NONE,
     "get_current_api_key": _NONE,

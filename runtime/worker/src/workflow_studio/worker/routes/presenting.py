@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.engine.deployments import Deployment
     from workflow_studio.worker.engine.environment import Variable
     from workflow_studio.worker.engine.environments import Environment
+    from workflow_studio.worker.engine.stored_limits import Limit
 
 T = TypeVar("T")
 
@@ -190,6 +191,23 @@ def variables(deployment_id: str, found: Iterable[Variable]) -> api.Variables:
         for entry in found
     ]
     return api.Variables(deployment_id=deployment_id, variables=tuple(entries))
+
+
+def limits(found: Iterable[Limit]) -> api.Limits:
+    """Return the limits that count."""
+    entries = [
+        api.Limit(name=entry.name, most=entry.most, from_settings=True)
+        if entry.updated_at is None
+        else api.Limit(
+            name=entry.name,
+            most=entry.most,
+            from_settings=False,
+            updated_at=time_of(entry.updated_at),
+            **({} if entry.updated_by is None else {"updated_by": entry.updated_by}),
+        )
+        for entry in found
+    ]
+    return api.Limits(limits=tuple(entries))
 
 
 def dead_message(found: DeadMessage) -> api.DeadMessage:

@@ -77,6 +77,21 @@ class Setting(Base, table=True):
     value: str = Field(sa_type=Text)
 
 
+class Limit(Base, table=True):
+    """How many steps there may be at the same time, as somebody set it while workers ran.
+
+    Attributes:
+        name: What is limited: a scope, a colon and a name.
+    """
+
+    __tablename__ = "limits"
+
+    name: str = Field(primary_key=True)
+    most: int
+    updated_at: int = Field(sa_type=BigInteger)
+    updated_by: str | None = None
+
+
 class Worker(Base, table=True):
     """A worker of the service. Its leases hold as long as it has a row here; see ``engine.workers``.
 

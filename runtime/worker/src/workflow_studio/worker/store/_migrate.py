@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 _LOG: Final = logging.getLogger(__name__)
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 """The newest revision, which is what ``store.tables`` describes."""
 
 SERVES: Final = "0007"
