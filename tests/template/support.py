@@ -104,11 +104,14 @@ def calls_of(request: Request) -> list[Request]:
     if request.path != _PATHS["batch"]:
         return [request]
     return [
-        Request(
-            "POST", _PATHS[call["method"]], {"idempotency-key": call["idempotencyKey"]}, wire.decode(call["params"])
-        )
+        Request("POST", _PATHS[call["method"]], _key_of(call), wire.decode(call["params"]))
         for call in request.params["calls"]
     ]
+
+
+def _key_of(call: dict[str, Any]) -> dict[str, str]:
+    key = call.get("idempotencyKey")
+    return {} if key is None else {"idempotency-key": key}
 
 
 def each(answer: Callable[[Request], Answer]) -> Callable[[Request], Answer]:

@@ -322,6 +322,90 @@ def test_runs_started_at_once_are_each_a_request(app: App, worker: FakeWorker) -
     assert sorted(started, key=str) == [{RUN}, {RUN + "X"}]
 
 
+LATER = "const now = Date.now; Date.now = () => now() + {seconds} * 1000;"
+STARTED = """
+const started = async (runId, named) => {
+  const deploymentId = named ?? await world.getDeploymentId();
+  await world.getEncryptionKeyForRun(runId, {deploymentId});
+  const executionContext = {traceCarrier: {traceparent: '00-1-2-01'}};
+  const eventData = {deploymentId, workflowName: 'w', input: new Uint8Array(3), executionContext};
+  await Promise.all([
+    world.events.create(runId, {eventType: 'run_created', eventData}),
+    world.queue('__wkf_workflow_w', {runId, runInput: eventData}, {deploymentId}),
+  ]);
+  return deploymentId;
+};
+"""
+
+
+@each
+def with_alias(request: Request) -> Answer:
+    """Answer as a worker does that takes ``latest`` for its active deployment."""
+    clear = {"x-workflow-studio-encryption": "none"}
+    if request.path == "/v1/world/deployment-id":
+        return cbor({"deploymentId": "dep_1", "alias": "latest"}, **clear)
+    return know_everything(request)
+
+
+def test_a_worker_that_has_an_alias_for_its_active_deployment_is_asked_once(app: App, worker: FakeWorker) -> None:
+    worker.answer = with_alias
+    told = app.value(
+        f"{WORLD} {STARTED} const first = await started('{RUN}');"
+        f"{LATER.format(seconds=3600)} return [first, await started('{RUN}X')]",
+        **environment(worker),
+    )
+    assert told == ["latest", "latest"]
+    paths = [request.path for request in worker.requests]
+    assert paths == ["/v1/world/deployment-id", "/v1/world/batch", "/v1/world/batch"], "nor is a key asked for"
+    for request in worker.requests[1:]:
+        created, queued = calls_of(request)
+        assert created.params["event"]["eventData"]["deploymentId"] == "latest"
+        assert queued.params["isWake"] is True
+        run_id = created.params["runId"]
+        message = {"runId": run_id, "traceCarrier": {"traceparent": "00-1-2-01"}}
+        assert wire.decode(queued.params["body"]) == message, "the input is in the event"
+        assert created.headers == queued.headers == {}, "both can be repeated as they are"
+
+
+def test_without_batches_the_message_has_all_that_is_in_the_event(app: App, worker: FakeWorker) -> None:
+    worker.answer = lambda request: (
+        refusal(404, "not_found") if request.path == "/v1/world/batch" else with_alias(request)
+    )
+    app.value(f"{WORLD} {STARTED} return started('{RUN}')", **environment(worker))
+    created, queued = worker.requests[-2:]
+    assert wire.decode(queued.params["body"])["runInput"] == created.params["event"]["eventData"]
+    assert created.headers["idempotency-key"] != queued.headers["idempotency-key"]
+
+
+def test_an_app_that_names_deployments_is_told_ids_for_a_minute(app: App, worker: FakeWorker) -> None:
+    worker.answer = with_alias
+    told = app.value(
+        f"{WORLD} {STARTED} const told = [await started('{RUN}')]; await started('{RUN}X', 'dep_2');"
+        f"told.push(await started('{RUN}Y')); {LATER.format(seconds=61)} return [...told, await started('{RUN}Z')]",
+        **environment(worker),
+    )
+    assert told == ["latest", "dep_1", "latest"]
+    named = [calls_of(request)[0].params["event"]["eventData"]["deploymentId"] for request in worker.requests[1:]]
+    assert named == ["latest", "dep_2", "dep_1", "latest"]
+
+
+def test_a_connection_is_kept_as_long_as_its_server_says(app: App, worker: FakeWorker) -> None:
+    def answer(request: Request) -> Answer:
+        hint = {"keep-alive": "timeout=75"} if "X" in request.params["runId"] else {}
+        return cbor(a_run(), **hint)
+
+    worker.answer = answer
+    kept = app.value(
+        f"{WORLD} const {{Socket}} = require('node:net'); const {{setTimeout: original}} = Socket.prototype;"
+        "const last = []; let set;"
+        "Socket.prototype.setTimeout = function (ms, ...more) { set = ms; return original.call(this, ms, ...more); };"
+        f"for (const runId of ['{RUN}', '{RUN}X', '{RUN}']) {{ await world.runs.get(runId);"
+        " await new Promise(setImmediate); last.push(set); } return last",
+        **environment(worker),
+    )
+    assert kept == [4_000, 74_000, 4_000]
+
+
 def test_each_of_the_two_calls_is_refused_in_its_own_words(app: App, worker: FakeWorker) -> None:
     conflict = EntityConflictError("Run exists already.").to_wire()
     worker.answers(cbor({"results": [{"error": conflict}, {"value": {"messageId": "msg_1"}}]}))

@@ -286,9 +286,11 @@ async def test_a_hundred_parallel_steps_on_postgresql_take_few_replays_and_commi
 async def test_the_start_of_a_run_is_one_commit(worker: Worker) -> None:
     await worker.run("sequential", 1)
     await worker.settled()
-    commits = len(worker.commits)
+    commits, statements = len(worker.commits), worker.costs.statements
     await worker.engine.world.batch(worker.starting(f"wrun_{ULID()}", "sequential", 1), CallContext())
     assert len(worker.commits) == commits + 1
+    # Is there the run, and its deployment? The run, its event, its message; and the lease of that.
+    assert worker.costs.statements - statements <= 12
     await worker.settled()
 
 

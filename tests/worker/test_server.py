@@ -67,6 +67,11 @@ def status(url, key="", **options):
     return httpx.get(url, headers={"authorization": f"Bearer {key}"} if key else {}, **options).status_code
 
 
+def connection_headers(url):
+    headers = httpx.get(url).headers
+    return headers.get("connection"), headers.get("keep-alive")
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return taken.getsockname()[1]
@@ -93,8 +98,10 @@ async def test_a_worker_speaks_https_by_itself_and_reads_a_renewed_certificate_o
 async def test_a_worker_that_was_told_to_stop_answers_for_a_while_and_says_that_it_is_not_ready(tmp_path):
     with worker_process(tmp_path, SHUTDOWN_DELAY="60", SHUTDOWN_GRACE="1") as worker:
         assert status(f"{worker.url}/v1/health/ready") == 200
+        assert connection_headers(f"{worker.url}/v1/health") == (None, "timeout=75")
         worker.process.send_signal(signal.SIGTERM)
         await until(lambda: status(f"{worker.url}/v1/health/ready") == 503)
+        assert connection_headers(f"{worker.url}/v1/health")[0] == "close", "the next request goes elsewhere"
         assert status(f"{worker.url}/v1/keys/current", ADMIN) == 200
         worker.process.send_signal(signal.SIGTERM)  # a second one does not wait
         assert worker.process.wait(timeout=20) == -signal.SIGTERM

@@ -6,6 +6,7 @@
 // so the factory reads no settings and does no I/O, and the connection is shared.
 'use strict';
 
+const { createActive } = require('./lib/active.cjs');
 const { createCalls } = require('./lib/calls.cjs');
 const {
   resolveWorkflowStudioAdapterConfig,
@@ -16,10 +17,6 @@ const { createFallbackWorld } = require('./lib/fallback.cjs');
 const { createFollower } = require('./lib/follow.cjs');
 const { specVersion } = require('./lib/packages.cjs');
 const { createWorld: createWorldOver } = require('./lib/world.cjs');
-
-// An activation must reach the next run at once, a burst of starts must not
-// become a burst of questions.
-const DEPLOYMENT_TTL_MS = 1_000;
 
 /** @type {import('./types').ResolvedConfig | undefined} */
 let settings;
@@ -41,28 +38,18 @@ const connection = createConnection(currentSettings);
 const send = createCalls(connection);
 const follow = createFollower(currentSettings);
 
-/** @type {undefined | { answer: Promise<any>, until: number }} */
-let deployment;
+// A start() that may run here instead has to hear whether the worker is there.
+const active = createActive(send, fallsBack);
 
 /** @type {import('./lib/world.cjs').Call} */
 function call(method, params, options) {
-  if (method !== 'deployments.current') {
-    return send(method, params, options);
+  if (method === 'deployments.current') {
+    return active.find(method, params, options);
   }
-  if (!deployment || Date.now() >= deployment.until) {
-    const asked = {
-      answer: send(method, params, options),
-      until: Date.now() + DEPLOYMENT_TTL_MS,
-    };
-    // A failure is for those who waited for it, not for the next caller.
-    asked.answer.catch(() => {
-      if (deployment === asked) {
-        deployment = undefined;
-      }
-    });
-    deployment = asked;
+  if (params.event?.eventType === 'run_created') {
+    active.note(params.event.eventData?.deploymentId);
   }
-  return deployment.answer;
+  return send(method, params, options);
 }
 
 /**

@@ -14,6 +14,7 @@ from workflow_studio.worker.store import tables
 
 MASTER_KEY = b"m" * 32
 NAME = "strm_1_user"
+RUN = "wrun_01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
 class Stream:
@@ -44,6 +45,18 @@ def test_a_sealed_payload_is_what_the_sdk_reads():
     assert sealed[:4] == b"encr"
     assert AESGCM(run_key(MASTER_KEY, "wrun_x")).decrypt(sealed[4:16], sealed[16:], None) == b'devl["hello"]'
     assert sealed != Keyring(MASTER_KEY).seal("wrun_x", b'devl["hello"]'), "no nonce is used twice"
+
+
+def test_the_input_of_a_new_run_is_sealed_if_it_comes_in_clear():
+    keyring = Keyring(MASTER_KEY)
+    event = {"eventType": "run_created", "eventData": {"workflowName": "w", "input": b"devl[1]"}}
+    sealed = keyring.with_sealed_input({"runId": RUN, "event": event})
+    assert sealed["event"]["eventData"]["workflowName"] == "w"
+    assert keyring.unseal(RUN, sealed["event"]["eventData"]["input"]) == b"devl[1]"
+    assert sealed["event"]["eventData"]["input"].startswith(b"encr")
+    assert keyring.with_sealed_input(sealed) == sealed
+    for other in ({"runId": RUN, "event": {**event, "eventType": "hook_received"}}, {"runId": RUN, "isWake": True}):
+        assert keyring.with_sealed_input(other) == other
 
 
 def test_without_a_master_key_payloads_stay_as_they_are():

@@ -201,7 +201,7 @@ async def test_a_child_started_in_a_step_belongs_to_the_environment_of_its_paren
     step = await world.claim_one()
     for delivery in (replay, step):
         context = CallContext(executor_id="exe_1", delivery_id=delivery.id)
-        assert await world.call("deployments.current", context=context) == {"deploymentId": newer.id}
+        assert await world.call("deployments.current", context=context) == {"deploymentId": newer.id, "alias": "latest"}
         child = await world.engine.runs.get(await start_child(world, context))
         assert (child["deploymentId"], child["environment"]) == (newer.id, DEV)
 

@@ -80,7 +80,7 @@ async def test_parameters_of_another_type_are_a_400(world):
 
 
 async def test_the_current_deployment_is_the_active_one(world):
-    assert await world.call("deployments.current") == {"deploymentId": world.deployment_id}
+    assert await world.call("deployments.current") == {"deploymentId": world.deployment_id, "alias": "latest"}
 
 
 async def test_without_an_active_deployment_there_is_no_current_one(engine):

@@ -46,7 +46,7 @@ async def test_activation_moves_the_pointer_and_rollback_moves_it_back(worker):
             "deploymentId": chosen,
             "environment": "production",
         }
-        assert await worker.world("deployments.current") == {"deploymentId": chosen}
+        assert await worker.world("deployments.current") == {"deploymentId": chosen, "alias": "latest"}
     listed = (await worker.get("/v1/deployments")).json()
     assert {entry["deploymentId"]: entry["status"] for entry in listed["data"]} == {
         first: "active",

@@ -38,7 +38,7 @@ async def test_the_header_says_which_environment_is_meant(worker, deployed):
 
 async def test_the_world_lane_knows_the_environment(worker, deployed):
     _, second = deployed
-    assert await worker.world("deployments.current", headers=ADA) == {"deploymentId": second}
+    assert await worker.world("deployments.current", headers=ADA) == {"deploymentId": second, "alias": "latest"}
     refused = await worker.call("deployments.current", headers={HEADER: "staging"})
     assert (refused.status_code, refused.json()["code"]) == (409, "no_active_deployment")
     assert "--environment staging" in refused.json()["recovery"]

@@ -331,10 +331,10 @@ async def test_each_call_of_a_batch_is_refused_in_its_own_words(worker):
     assert again["error"]["name"] == "EntityConflictError"
     assert "value" in queued
     event, message = starting(deployment_id, a_run_id(), "workflow//./w//unknown")
-    results = await worker.world(
-        "batch", {"calls": [batched("events.create", event), batched("queue.publish", message)]}
-    )
-    assert [result["error"]["code"] for result in results["results"]] == ["unknown_workflow"] * 2
+    for sent in (message, {**message, "isWake": True, "deploymentId": None}):
+        calls = [batched("events.create", event), batched("queue.publish", sent)]
+        results = (await worker.world("batch", {"calls": calls}))["results"]
+        assert [result["error"]["code"] for result in results] == ["unknown_workflow"] * 2
 
 
 async def test_a_batch_that_makes_no_sense_is_refused(worker):

@@ -19,6 +19,10 @@ const { CBOR, judge, noAnswer } = require('./verdict.cjs');
  * @typedef {object} BatchedCall
  * @property {string} method
  * @property {Record<string, any>} params
+ * @property {boolean} [isRepeatable] Whether it needs no key, since making it
+ *   once more changes nothing.
+ * @property {Record<string, any>} [alone] Other parameters that it has if it is
+ *   not made together with the others.
  */
 /**
  * @typedef {object} BatchedResult
@@ -64,8 +68,6 @@ const PATHS = Object.freeze({
 
 const BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 5_000;
-/** How long an answer tells whether the worker encrypts. */
-const CLEAR_MS = 1_000;
 /** How long a worker that knows no batches is taken not to have learnt it. */
 const APART_MS = 60_000;
 /** Bytes in a batch; what is more goes as calls of their own. */
@@ -77,7 +79,9 @@ const MAX_BATCH = 1024 * 1024;
  * @returns {Connection}
  */
 function createConnection(settings) {
-  let clearUntil = 0;
+  // A run that is started in clear because this is out of date is encrypted by
+  // the worker; everything else begins with an answer.
+  let isClear = false;
   let apartUntil = 0;
 
   /**
@@ -93,8 +97,7 @@ function createConnection(settings) {
         const answer = await send(baseUrl, exchange);
         const outcome = judge(config, answer);
         if ('value' in outcome) {
-          const isClear = answer.headers[ENCRYPTION_HEADER] === 'none';
-          clearUntil = isClear ? Date.now() + CLEAR_MS : 0;
+          isClear = answer.headers[ENCRYPTION_HEADER] === 'none';
         }
         return outcome;
       } catch (/** @type {any} */ cause) {
@@ -160,10 +163,10 @@ function createConnection(settings) {
   /** @type {Connection['batch']} */
   const batch = async (calls) => {
     const config = settings();
-    const encoded = calls.map(({ method, params }) => ({
+    const encoded = calls.map(({ method, params, isRepeatable }) => ({
       method,
       params: encode(params),
-      idempotencyKey: randomUUID(),
+      ...(!isRepeatable && { idempotencyKey: randomUUID() }),
     }));
     const size = encoded.reduce((sum, { params }) => sum + params.length, 0);
     if (size <= MAX_BATCH && Date.now() >= apartUntil) {
@@ -184,8 +187,17 @@ function createConnection(settings) {
     }
     /** @type {BatchedResult[]} */
     const results = [];
-    for (const { method, params, idempotencyKey } of encoded) {
-      const exchange = prepare(config, method, params, idempotencyKey);
+    for (const [
+      index,
+      { method, params, idempotencyKey },
+    ] of encoded.entries()) {
+      const { alone } = calls[index];
+      const exchange = prepare(
+        config,
+        method,
+        alone ? encode(alone) : params,
+        idempotencyKey ?? randomUUID(),
+      );
       results.push(
         await insist(config, exchange).then(
           (value) => ({ value }),
@@ -196,7 +208,7 @@ function createConnection(settings) {
     return results;
   };
 
-  return { call, batch, encrypts: () => Date.now() >= clearUntil };
+  return { call, batch, encrypts: () => !isClear };
 }
 
 /** @param {any} error */

@@ -34,12 +34,18 @@ const { urlToHttpOptions } = require('node:url');
  * @property {http.RequestOptions} options
  */
 
-// Less than the five seconds after which servers close what is idle: a request
-// must not be sent into a connection that is being closed.
+// Less than the five seconds after which many servers close what is idle: a
+// request must not be sent into a connection that is being closed. A server
+// that keeps connections for longer says so.
 const IDLE_MS = 4_000;
+const MAX_IDLE_MS = 5 * 60_000;
+const MARGIN_MS = 1_000;
 
 /** Where undici, which is behind `fetch`, keeps what an app has it connect with. */
 const DISPATCHER = Symbol.for('undici.globalDispatcher.1');
+
+/** @type {WeakMap<object, number>} How long the servers keep the connections. */
+const kept = new WeakMap();
 
 /** @type {Map<string, Target>} */
 const targets = new Map();
@@ -59,10 +65,35 @@ function targetOf(baseUrl) {
       // Node.js 24 finds its proxies there, if it is told to.
       ...(process.env.NODE_USE_ENV_PROXY === '1' && { proxyEnv: process.env }),
     });
+    const keep = agent.keepSocketAlive.bind(agent);
+    agent.keepSocketAlive = (/** @type {any} */ socket) => {
+      // Its type says nothing of what it returns.
+      const isKept = /** @type {any} */ (keep(socket));
+      const idleMs = kept.get(socket);
+      if (isKept && idleMs !== undefined) {
+        socket.setTimeout(idleMs);
+      }
+      return isKept;
+    };
     target = { request, options: { ...urlToHttpOptions(url), agent } };
     targets.set(baseUrl, target);
   }
   return target;
+}
+
+/**
+ * Note how long the server of an answer says that it keeps the connection.
+ *
+ * @param {http.IncomingMessage} answer
+ */
+function noteKept({ headers, socket }) {
+  const seconds = /^timeout=(\d+)/.exec(String(headers['keep-alive']))?.[1];
+  if (seconds === undefined) {
+    kept.delete(socket);
+  } else {
+    const idleMs = Number(seconds) * 1000 - MARGIN_MS;
+    kept.set(socket, Math.min(Math.max(idleMs, 1), MAX_IDLE_MS));
+  }
 }
 
 /**
@@ -149,6 +180,7 @@ function sendKept({ request, options }, exchange) {
       fail(Object.assign(error, { stale }));
     });
     outgoing.on('response', (answer) => {
+      noteKept(answer);
       /** @type {Buffer[]} */
       const parts = [];
       answer.on('data', (part) => parts.push(part));

@@ -8,6 +8,7 @@
 // batch, which the worker stores in one transaction.
 'use strict';
 
+const { LATEST } = require('./active.cjs');
 const { encode } = require('./cbor.cjs');
 const { envelope } = require('./queue.cjs');
 
@@ -98,10 +99,7 @@ function createCalls({ call, batch }) {
    */
   const startRun = async ({ event, resolve, reject }, message) => {
     try {
-      const [run, queued] = await batch([
-        { method: 'events.create', params: event },
-        { method: 'queue.publish', params: message },
-      ]);
+      const [run, queued] = await batch(startingCalls(event, message));
       if (run.error) {
         reject(run.error);
       } else {
@@ -129,7 +127,7 @@ function createCalls({ call, batch }) {
     );
     const [received, queued] = await batch([
       { method: 'events.create', params },
-      { method: 'queue.publish', params: message },
+      { method: 'queue.publish', params: message, isRepeatable: true },
     ]);
     const value = unwrap(received);
     if (!queued.error) {
@@ -226,6 +224,39 @@ function createCalls({ call, batch }) {
   };
   return (method, params, options) =>
     (special[method] ?? call)(method, params, options);
+}
+
+/**
+ * What starts a run: that there is one, and its first message.
+ *
+ * The message of the SDK has all that is in the event once more, in case that
+ * gets lost. A worker that takes the alias of its active deployment stores both
+ * or neither, so the message need not say more than that there is something to
+ * do. Both can be repeated: there is a run by that id already, and waking it
+ * once more changes nothing.
+ *
+ * @param {Record<string, any>} event
+ * @param {Record<string, any>} message
+ * @returns {import('./connection.cjs').BatchedCall[]}
+ */
+function startingCalls(event, message) {
+  const { runId } = event;
+  const data = event.event.eventData;
+  const isRepeatable = data?.deploymentId === LATEST;
+  /** @type {import('./connection.cjs').BatchedCall} */
+  const queued = { method: 'queue.publish', params: message };
+  if (isRepeatable) {
+    const { deploymentId, ...rest } = message;
+    const { traceCarrier } = data.executionContext ?? {};
+    queued.params = {
+      ...rest,
+      body: encode({ runId, traceCarrier }),
+      isWake: true,
+    };
+    queued.isRepeatable = true;
+    queued.alone = message;
+  }
+  return [{ method: 'events.create', params: event, isRepeatable }, queued];
 }
 
 /**

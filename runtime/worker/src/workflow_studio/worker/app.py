@@ -117,6 +117,7 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None, tracing: T
         max_body=settings.max_body_bytes,
         body_timeout=settings.body_timeout,
         metrics=metrics,
+        is_leaving=lambda: app.state.services.stopping.is_announced,
     )
     if tracing is not None:
         app.add_middleware(TracedApp, tracing=tracing)

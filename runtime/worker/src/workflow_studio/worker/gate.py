@@ -77,6 +77,7 @@ class Gate:
         max_body: The longest body, in bytes; artifacts have a limit of their own.
         body_timeout: Seconds that a short body may take to arrive.
         metrics: Counts requests and times.
+        is_leaving: Tells whether the worker will end soon, so that clients are to open connections elsewhere.
     """
 
     def __init__(  # noqa: PLR0913  # named, and each is a part of its own
@@ -91,6 +92,7 @@ class Gate:
         max_body: int,
         body_timeout: float,
         metrics: Metrics,
+        is_leaving: Callable[[], bool],
     ) -> None:
         self._app = app
         self._direct = direct
@@ -101,6 +103,7 @@ class Gate:
         self._max_body = max_body
         self._body_timeout = body_timeout
         self._metrics = metrics
+        self._is_leaving = is_leaving
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or answer it here."""
@@ -125,6 +128,7 @@ class Gate:
 
     async def _handle(self, scope: Scope, headers: Headers, receive: Receive, answer: _Answer) -> None:
         try:
+            answer.is_last = self._is_leaving()
             await self._admit(scope, headers, answer)
             app = self._direct.get((scope["method"], scope["path"]), self._app)
             await app(scope, self._body(scope, headers, receive, answer), answer)
@@ -217,6 +221,7 @@ class _Answer:
         self.started = False
         self.status = _NOT_ANSWERED
         self.body: Body | None = None
+        self.is_last = False
         self._send = send
         self._settle = settle
         self._has_body = has_body
@@ -231,8 +236,9 @@ class _Answer:
             headers[CORRELATION_HEADER] = self.request.request_id
             for name, value in self.headers.items():
                 headers[name] = value
-            if self._has_body and (self.body is None or not self.body.complete):
-                headers["connection"] = "close"  # nobody waits for the rest of a body that was refused
+            # Nobody waits for the rest of a body that was refused.
+            if self.is_last or (self._has_body and (self.body is None or not self.body.complete)):
+                headers["connection"] = "close"
         await self._send(message)
 
 

@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 _STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 _BACKLOG: Final = 2048
+_KEEP_ALIVE_SECONDS: Final = 75
+"""How long a connection is kept that nobody uses: longer than load balancers keep theirs, which would otherwise send a
+request into one that is being closed. Clients are told, and keep it as long."""
 
 
 def bound(host: str, port: int, setting: str | None = None) -> socket.socket:
@@ -62,6 +65,8 @@ def config_of(app: ASGIApp, settings: WorkerSettings) -> uvicorn.Config:
         log_config=None,
         access_log=False,  # webhook addresses hold secrets
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        headers=[("keep-alive", f"timeout={_KEEP_ALIVE_SECONDS}")],
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
         http=protocol(head_timeout=settings.body_timeout),

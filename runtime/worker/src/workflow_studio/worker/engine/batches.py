@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from workflow_studio.compute.world_errors import WorldError
+from workflow_studio.compute.world_errors import EntityConflictError, WorldError
 from workflow_studio.worker.engine.log import lock_runs
 from workflow_studio.worker.engine.params import EventsCreate, Publish, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from workflow_studio.worker.engine.events import Events
     from workflow_studio.worker.engine.leases import Leases
@@ -41,8 +41,9 @@ class Batches:
         """Make calls one after the other, in one transaction.
 
         Args:
-            calls: The calls. One that is refused has no effect; those after it are made all the same. If
-                none is, and the batch ends its delivery, the message is gone with it.
+            calls: The calls. One that is refused has no effect; those after it are made all the same, but for
+                messages to a run that was not created. If none is refused, and the batch ends its delivery, the
+                message is gone with it.
             context: Who makes them.
             environment: Where they are made.
             ends_delivery: Whether the caller says that nothing of its delivery is left to be done.
@@ -60,7 +61,17 @@ class Batches:
                 # A message locks its run's queue, and whoever changes the run as well locks that first.
                 named = {call.params.get("runId") for call in calls}
                 lock_runs(transaction, {run_id for run_id in named if isinstance(run_id, str)})
-            results = [self._attempt(call, context, environment, transaction) for call in calls]
+            results: list[dict[str, Any]] = []
+            refused: dict[Any, dict[str, Any]] = {}
+            for call in calls:
+                run_id = call.params.get("runId")
+                if call.method == "queue.publish" and run_id in refused:
+                    results.append(refused[run_id])
+                    continue
+                result = self._attempt(call, context, environment, transaction)
+                results.append(result)
+                if _is_run_refused(call, result):
+                    refused[run_id] = result
             if ends_delivery and not any("error" in result for result in results):
                 self._leases.acknowledge(transaction, context.delivery_id or "")
             return {"results": results}
@@ -103,3 +114,10 @@ class Batches:
             if run_id in wakes and self._leases.deliveries.executes(context.delivery_id, run_id, step_id):
                 return True
         return False
+
+
+def _is_run_refused(call: BatchedCall, result: Mapping[str, Any]) -> bool:
+    """Whether a call was to create a run and there is none by its id."""
+    event = call.params.get("event")
+    creates = isinstance(event, dict) and event.get("eventType") == "run_created"
+    return creates and "error" in result and result["error"]["name"] != EntityConflictError.__name__

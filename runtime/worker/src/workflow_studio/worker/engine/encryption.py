@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from workflow_studio.compute.payload import ENCRYPTED_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
@@ -53,6 +56,21 @@ class Keyring:
             return payload
         nonce = os.urandom(_NONCE_BYTES)
         return ENCRYPTED_PREFIX + nonce + AESGCM(key).encrypt(nonce, payload, None)
+
+    def with_sealed_input(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the parameters of an ``events.create`` with the input of a new run encrypted; others as they are.
+
+        Whoever starts it may not have heard that runs have keys since this worker was given a master key.
+        """
+        event, run_id = params.get("event"), params.get("runId")
+        if self._master_key is None or not isinstance(event, dict) or event.get("eventType") != "run_created":
+            return params
+        data = event.get("eventData")
+        payload = data.get("input") if isinstance(data, dict) else None
+        if not isinstance(run_id, str) or not isinstance(payload, bytes) or payload.startswith(ENCRYPTED_PREFIX):
+            return params
+        sealed = {**cast("dict[str, Any]", data), "input": self.seal(run_id, payload)}
+        return {**params, "event": {**event, "eventData": sealed}}
 
     def unseal(self, run_id: str, payload: bytes) -> bytes | None:
         """Return a payload of a run in clear, or None if it is encrypted with a key that is not here."""

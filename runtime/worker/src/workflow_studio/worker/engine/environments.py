@@ -16,6 +16,7 @@ from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import audit
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.store import tables
+from workflow_studio.worker.store.statements import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _T: Final = tables.environments
 _A: Final = tables.activations
-_ACTIVE_IN: Final = select(_T.c.deployment_id).where(_T.c.name == bindparam("environment"))
+_ACTIVE_IN: Final = Statement(select(_T.c.deployment_id).where(_T.c.name == bindparam("environment")))
 _ANYWHERE: Final = select(_T.c.name).where(_T.c.deployment_id == bindparam("deployment")).limit(1)
 _WITH_ACTIVATION: Final = select(_T.c.name, _T.c.deployment_id, _A.c.activated_at, _A.c.activated_by).select_from(
     _T.outerjoin(_A, and_(_A.c.environment == _T.c.name, _A.c.deployment_id == _T.c.deployment_id))
@@ -196,7 +197,7 @@ def forget(transaction: Transaction, deployment_id: str) -> None:
 
 def active_id(connection: Connection, environment: str) -> str | None:
     """Return the id of the deployment that is active in an environment, if there is one."""
-    value: str | None = connection.execute(_ACTIVE_IN, {"environment": environment}).scalar()
+    value: str | None = _ACTIVE_IN.scalar(connection, {"environment": environment})
     return value
 
 

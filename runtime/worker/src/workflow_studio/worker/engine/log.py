@@ -202,11 +202,18 @@ def take_new_step(transaction: Transaction, run_id: str | None, step_id: str | N
     return transaction.rows.pop(("new step", run_id, step_id), None) is not None
 
 
+def take_new_run(transaction: Transaction, run_id: str) -> bool:
+    """Tell, once, whether the transaction has created the run, so that nobody else can know of it."""
+    return transaction.rows.pop(("new run", run_id), None) is not None
+
+
 def _remember(transaction: Transaction, event: EventInput, decision: Decision, rows: dict[Entity, Row]) -> None:
     """Keep what others will need in the same transaction; nobody but this module changes it."""
     for change in decision.changes:
         if isinstance(change, Insert) and change.entity == "run":
-            return  # what it is by default is not in the row
+            # Under another name: what it is by default is not in the row.
+            transaction.rows["new run", event.run_id] = rows["run"]
+            return
         key = ("step", event.run_id, event.correlation_id)
         if isinstance(change, Insert) and change.entity == "step":
             transaction.rows["new step", event.run_id, event.correlation_id] = rows["step"]

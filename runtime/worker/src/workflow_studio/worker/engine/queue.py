@@ -18,7 +18,7 @@ from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.admission import LATEST
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.environments import active_id_for_world
-from workflow_studio.worker.engine.log import take_new_step
+from workflow_studio.worker.engine.log import take_new_run, take_new_step
 from workflow_studio.worker.engine.transitions import TERMINAL
 from workflow_studio.worker.store import tables
 from workflow_studio.worker.store.statements import Statement, equals, insert_row
@@ -231,12 +231,13 @@ class Queue:
         """
         now = self._clock()
         lock_queue(transaction, run_id)
-        known = transaction.rows.get(("run", run_id))
-        status = known["status"] if known else _RUN_STATUS.scalar(transaction.connection, {"run": run_id})
-        if status in TERMINAL:
+        is_new = take_new_run(transaction, run_id)
+        if not is_new and _has_ended(transaction, run_id):
             return new_id("msg", now)
-        store_held(transaction, ("workflow",))
-        pending = _PENDING_REPLAY.first(transaction.connection, {"run": run_id, "besides": ""})
+        pending = None
+        if not is_new:
+            store_held(transaction, ("workflow",))
+            pending = _PENDING_REPLAY.first(transaction.connection, {"run": run_id, "besides": ""})
         if pending is not None:
             if pending["failures"]:
                 # Each replay that fails uses up an attempt, and a run has only so many: let some time pass in between.
@@ -375,6 +376,12 @@ def _kind(params: Publish) -> Kind:
 def _workflow_of(queue_name: str) -> str:
     match = _QUEUE_NAME.fullmatch(queue_name)
     return "" if match is None else match[2]
+
+
+def _has_ended(transaction: Transaction, run_id: str) -> bool:
+    known = transaction.rows.get(("run", run_id))
+    status = known["status"] if known else _RUN_STATUS.scalar(transaction.connection, {"run": run_id})
+    return status in TERMINAL
 
 
 def _is_finished_step(connection: Connection, run_id: str, step_id: str | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cbor2 import CBOREncodeError
@@ -12,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import params as p
+from workflow_studio.worker.engine.admission import LATEST
 from workflow_studio.worker.objects import ObjectStoreError
 from workflow_studio.worker.ports import BatchedCall
 from workflow_studio.worker.store import StoreError, StoreValueError
@@ -108,7 +110,7 @@ class World:
         environment = self._environment_of(context)
         with _in_the_words_of_the_world(method):
             if method == "events.create":
-                params = await self._payloads.put_away(method, params)
+                params = await self._payloads.put_away(method, self._keyring.with_sealed_input(params))
                 answer = await self._events.create(p.parse(p.EventsCreate, params), context, environment)
                 await self._payloads.fill_answer(answer)
                 return answer
@@ -120,7 +122,8 @@ class World:
                 calls = [BatchedCall(call.method, call.params) for call in batch.calls]
                 return await self._batches.write(calls, context, environment, ends_delivery=batch.ends_delivery)
             if method == "deployments.current":
-                return {"deploymentId": await self._environments.active_id_for_world(environment)}
+                active_id = await self._environments.active_id_for_world(environment)
+                return {"deploymentId": active_id, "alias": LATEST}
             handler = self._methods.get(method)
             if handler is None:
                 raise WorldError(f"The World has no method {method!r}", status=400)
@@ -136,6 +139,7 @@ class World:
             EngineError: ``idempotency_conflict``.
         """
         with _in_the_words_of_the_world("batch"):
+            calls = [replace(call, params=self._keyring.with_sealed_input(call.params)) for call in calls]
             calls = await self._payloads.put_calls_away(calls)
             return await self._batches.write(calls, context, self._environment_of(context))
 
