@@ -50,10 +50,16 @@ const { createStreamer } = require('./streams.cjs');
  */
 
 /**
+ * Tells whether a run may have a key. Of a run that is being started it may be
+ * given the deployment.
+ *
+ * @typedef {(context?: {deploymentId?: string}) => boolean} Encrypts
+ */
+
+/**
  * @typedef {object} WorldOptions
  * @property {Call} call
- * @property {() => boolean} [encrypts] Whether runs may have keys; without it,
- *   each is asked for.
+ * @property {Encrypts} [encrypts] Without it, each key is asked for.
  * @property {Follow} [follow]
  * @property {(stored: Promise<void>) => void} [onAhead] Hears of chunks that
  *   are on their way, in the course of whatever writes them.
@@ -190,7 +196,7 @@ function listParams({ pagination, ...params } = {}) {
 
 /**
  * @param {Call} call
- * @param {() => boolean} encrypts
+ * @param {Encrypts} encrypts
  * @param {number} [maxPolls]
  */
 function createStorage(call, encrypts, maxPolls) {
@@ -298,7 +304,7 @@ function createStorage(call, encrypts, maxPolls) {
 
 /**
  * @param {Call} call
- * @param {() => boolean} encrypts
+ * @param {Encrypts} encrypts
  */
 function createKeyring(call, encrypts) {
   /** @type {Map<string, Promise<Uint8Array | undefined>>} */
@@ -317,9 +323,9 @@ function createKeyring(call, encrypts) {
     keys.set(runId, loading);
     return loading;
   };
-  /** @type {(run: string | {runId: string}, context?: unknown) => Promise<Uint8Array | undefined>} */
-  return async (run) => {
-    if (!encrypts()) return undefined;
+  /** @type {(run: string | {runId: string}, context?: any) => Promise<Uint8Array | undefined>} */
+  return async (run, context) => {
+    if (!encrypts(context)) return undefined;
     const key = await load(typeof run === 'string' ? run : run.runId);
     return key?.slice();
   };

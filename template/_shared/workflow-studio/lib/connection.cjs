@@ -5,6 +5,7 @@
 const { randomUUID } = require('node:crypto');
 const { setTimeout: sleep } = require('node:timers/promises');
 
+const { LATEST } = require('./active.cjs');
 const { encode } = require('./cbor.cjs');
 const { workerHeaders } = require('./config.cjs');
 const { errorFromWire, worldError } = require('./errors.cjs');
@@ -34,7 +35,7 @@ const { CBOR, judge, noAnswer } = require('./verdict.cjs');
  * @property {(calls: BatchedCall[]) => Promise<BatchedResult[]>} batch Makes
  *   calls that write, one after the other: in one transaction, if the worker
  *   can do that.
- * @property {() => boolean} encrypts Whether runs may have keys.
+ * @property {import('./world.cjs').Encrypts} encrypts
  */
 
 const ACCEPT = `${CBOR}, application/json;q=0.9`;
@@ -65,6 +66,8 @@ const PATHS = Object.freeze({
   'encryption.key': '/v1/world/encryption-key',
 });
 
+/** How long an answer tells whether the worker encrypts. */
+const CLEAR_MS = 1_000;
 const BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 5_000;
 /** How long a worker that knows no batches is taken not to have learnt it. */
@@ -78,9 +81,8 @@ const MAX_BATCH = 1024 * 1024;
  * @returns {Connection}
  */
 function createConnection(settings) {
-  // A run that is started in clear because this is out of date is encrypted by
-  // the worker; everything else begins with an answer.
   let isClear = false;
+  let clearUntil = 0;
   let apartUntil = 0;
 
   /**
@@ -97,6 +99,7 @@ function createConnection(settings) {
         const outcome = judge(config, answer);
         if ('value' in outcome) {
           isClear = answer.headers[ENCRYPTION_HEADER] === 'none';
+          clearUntil = isClear ? Date.now() + CLEAR_MS : 0;
         }
         return outcome;
       } catch (/** @type {any} */ cause) {
@@ -207,7 +210,12 @@ function createConnection(settings) {
     return results;
   };
 
-  return { call, batch, encrypts: () => !isClear };
+  /** @type {Connection['encrypts']} */
+  const encrypts = (context) =>
+    // A worker that takes the alias encrypts an input that comes in clear.
+    context?.deploymentId === LATEST ? !isClear : Date.now() >= clearUntil;
+
+  return { call, batch, encrypts };
 }
 
 /** @param {any} error */
