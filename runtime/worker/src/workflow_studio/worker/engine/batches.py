@@ -62,13 +62,11 @@ class Batches:
                 named = {call.params.get("runId") for call in calls}
                 lock_runs(transaction, {run_id for run_id in named if isinstance(run_id, str)})
             results: list[dict[str, Any]] = []
-            refused: dict[Any, dict[str, Any]] = {}
+            refused: dict[str, dict[str, Any]] = {}
             for call in calls:
-                run_id = call.params.get("runId")
-                if call.method == "queue.publish" and run_id in refused:
-                    results.append(refused[run_id])
-                    continue
-                result = self._attempt(call, context, environment, transaction)
+                run_id = str(call.params.get("runId"))
+                known = refused.get(run_id) if call.method == "queue.publish" else None
+                result = known or self._attempt(call, context, environment, transaction)
                 results.append(result)
                 if _is_run_refused(call, result):
                     refused[run_id] = result
