@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -28,3 +29,16 @@ def test_another_c_library_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
     monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
     heap.share()
+
+
+def test_what_starting_took_is_given_back_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed: list[int] = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(malloc_trim=trimmed.append))
+    try:
+        heap.settle()
+        monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+        heap.settle()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+    assert trimmed == [0]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from workflow_studio.worker import tls
+from workflow_studio.worker import heap, tls
 from workflow_studio.worker.announce import CannotListenError, in_url, ready
 from workflow_studio.worker.connections import protocol
 
@@ -182,6 +182,7 @@ class Server(uvicorn.Server):
         """Start to listen, and say so."""
         await super().startup(sockets)
         if self.started:
+            heap.settle()
             ready(self._settings, as_json=self._as_json)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

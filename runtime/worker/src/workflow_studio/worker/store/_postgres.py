@@ -386,7 +386,13 @@ def _reading(connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
 
 def _engine(connect: Callable[[], psycopg.Connection[Any]], size: int) -> Engine:
     return create_engine(
-        "postgresql+psycopg://", creator=connect, pool_size=size, max_overflow=0, use_native_hstore=False
+        "postgresql+psycopg://",
+        creator=connect,
+        pool_size=size,
+        max_overflow=0,
+        # The session that was used last has what it needs at hand, and so has its process of the server.
+        pool_use_lifo=True,
+        use_native_hstore=False,
     )
 
 
