@@ -129,22 +129,19 @@ class Queue:
                 return  # it claims what is due in the same commit
         self._doorbell.ring(transaction, now if run_at is None else run_at)
 
-    def announce_message(self, transaction: Transaction, message_id: str, kind: Kind, run_at: int) -> None:
-        """Have a message delivered that the transaction makes ready, or ready earlier.
-
-        If it is a replay, the transaction keeps others from changing the run's queue.
-        """
+    def _announce_replay(self, transaction: Transaction, message_id: str, run_at: int) -> None:
+        """Have a run replayed by a message that is stored. The transaction holds the lock of the run's queue."""
         if self._database.finishes and run_at <= self._clock():
-            transaction.due[message_id] = kind
+            transaction.due[message_id] = "workflow"
         else:
-            self.announce(transaction, run_at, kinds=(kind,))
+            self.announce(transaction, run_at, kinds=("workflow",))
 
     def announce_next_replay(self, transaction: Transaction, run_id: str) -> None:
         """Have the run replayed, if a message asks for it that had to wait for a replay to end."""
         store_held(transaction, ("workflow",))
         found = _NEXT_REPLAY.first(transaction.connection, {"run": run_id})
         if found is not None:
-            self.announce_message(transaction, found["message_id"], "workflow", found["run_at"])
+            self._announce_replay(transaction, found["message_id"], found["run_at"])
 
     async def publish(
         self, params: Publish, repeat: IdempotencyKey | None = None, *, environment: str = DEFAULT_ENVIRONMENT
@@ -245,7 +242,7 @@ class Queue:
             if run_at < pending["run_at"]:
                 hasten(transaction, pending["message_id"], run_at)
             # A claim may have passed over it while it was locked.
-            self.announce_message(transaction, pending["message_id"], "workflow", min(run_at, pending["run_at"]))
+            self._announce_replay(transaction, pending["message_id"], min(run_at, pending["run_at"]))
             self._tell_of_replay(transaction, run_id)
             return str(pending["message_id"])
         if envelope is not None:
@@ -288,9 +285,10 @@ class Queue:
         row = {"message_id": message_id, "status": "ready", "run_at": run_at, "created_at": now, **_NEW, **values}
         if self._database.finishes and run_at <= now:
             transaction.held[message_id] = row
+            transaction.due[message_id] = values["kind"]
         else:
             insert_row(transaction.connection, _T, row)
-        self.announce_message(transaction, message_id, values["kind"], run_at)
+            self.announce(transaction, run_at, kinds=(values["kind"],))
         if values["kind"] == "workflow":
             self._tell_of_replay(transaction, values["run_id"])
         return message_id
