@@ -86,3 +86,10 @@ def test_the_size_is_told_in_a_table_and_a_few_sentences(folder: Path, capsys: C
 )
 def test_bytes_are_told_in_a_unit(number: int | None, text: str) -> None:
     assert readable(number) == text
+
+
+def test_a_master_key_is_forgotten_when_that_is_confirmed(folder: Path, capsys: Capture) -> None:
+    old_database(folder / "data/worker.db", HEAD)
+    assert main(["db", "forget-key", "--data-dir", "data"]) == 2
+    assert "--yes" in capsys.readouterr().err
+    assert run(capsys, "forget-key", "--data-dir", "data", "--yes") == ["There was no master key to forget."]

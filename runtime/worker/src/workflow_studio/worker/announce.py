@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pydantic import ValidationError
 
 from workflow_studio.worker.engine import EngineError
+from workflow_studio.worker.engine.master_key import MasterKeyError
 from workflow_studio.worker.env_file import EnvFileError
 from workflow_studio.worker.execution import NodeNotFoundError
 from workflow_studio.worker.loading import PartError
@@ -96,8 +97,7 @@ def _explained(error: Exception) -> Refusal:
     if isinstance(error, EngineError | PartError | ObjectStoreError):
         return Refusal(str(error.code), error.message, error.recovery)
     if isinstance(error, StoreError):
-        code = "database_in_use" if isinstance(error, StoreLockedError) else "database_failed"
-        return Refusal(code, error.message, error.recovery)
+        return Refusal(_code_of(error), error.message, error.recovery)
     if isinstance(error, OSError):
         return _explained_by_the_system(error)
     if isinstance(error, EnvFileError):
@@ -106,6 +106,12 @@ def _explained(error: Exception) -> Refusal:
         return Refusal("node_not_found", str(error))
     wrong = "\n".join(_wrong_settings(error)) if isinstance(error, ValidationError) else str(error)
     return Refusal("invalid_settings", wrong)
+
+
+def _code_of(error: StoreError) -> str:
+    if isinstance(error, MasterKeyError):
+        return "master_key_mismatch"
+    return "database_in_use" if isinstance(error, StoreLockedError) else "database_failed"
 
 
 def _explained_by_the_system(error: OSError) -> Refusal:

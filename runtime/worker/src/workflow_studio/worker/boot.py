@@ -97,6 +97,7 @@ async def running(
 
     Raises:
         StoreError: If the database cannot be opened.
+        MasterKeyError: If the other workers of the service have another master key.
         NodeNotFoundError: If there is no Node.js to run executors with.
         EngineError: If a key in the settings is not allowed.
         PartError: If a part that the settings choose is not what it must be, or does not start.
@@ -143,6 +144,7 @@ async def running(
             aclosing(obedience),
             engine.bus.listening(),
             engine.workers.registered(),
+            _with_its_key(engine),
             alive(OBJECTS, objects, settings, stopping.left),
             _delivering(engine, database, _watched(executors, engine, metrics, tracing), capacity, settings, stopping),
             serving(engine, builtin, compute, settings, stopping.left) as computing,
@@ -163,6 +165,13 @@ async def running(
     finally:
         with anyio.CancelScope(shield=True):
             await database.close()
+
+
+@asynccontextmanager
+async def _with_its_key(engine: Engine) -> AsyncIterator[None]:
+    """Go on only with the master key that the other workers have: before anything is delivered."""
+    await engine.check_master_key()
+    yield
 
 
 def _engine_of(

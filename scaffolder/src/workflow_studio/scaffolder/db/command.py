@@ -10,6 +10,7 @@ import typer
 from workflow_studio.scaffolder.cli import JsonFlag, add
 from workflow_studio.scaffolder.db.process import ask_database, location_arguments
 from workflow_studio.scaffolder.injection import Shared, inject
+from workflow_studio.scaffolder.options import YesOption, confirm
 from workflow_studio.scaffolder.output import Output, get_output
 
 
@@ -68,6 +69,7 @@ def register(app: typer.Typer) -> None:
     add(group, "check", with_place(check), examples=("studio db check --settings /etc/workflow-studio.env",))
     add(group, "upgrade", with_place(upgrade), examples=("studio db upgrade --dry-run", "studio db upgrade"))
     add(group, "size", with_place(size), examples=("studio db size", "studio db size --json"))
+    add(group, "forget-key", with_place(forget_key), examples=("studio db forget-key --yes",))
     add(
         group,
         "copy",
@@ -156,6 +158,19 @@ def size(*, place: Place) -> None:
         f"Retention would delete {expired['runs']:,} runs, the output of {expired['outputs']:,} and "
         f"the chunks of {expired['streams']:,} streams."
     )
+    output.document(document)
+
+
+def forget_key(*, yes: YesOption = False, place: Place) -> None:
+    """Let the next worker decide which master key the service has.
+
+    For a master key that is lost, or is to be replaced. What was sealed under it cannot be read without it: payloads
+    and output of encrypted runs, and variables of deployments, which have to be set again. All workers must be stopped.
+    """
+    output = get_output()
+    confirm("Forget the master key? What was sealed under it stays unreadable without it.", yes=yes)
+    _, document = place.ask(output, "forget-key")
+    output.print("The next worker decides." if document["forgotten"] else "There was no master key to forget.")
     output.document(document)
 
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from workflow_studio.worker.announce import explained
-from workflow_studio.worker.db import moving, schema, size
+from workflow_studio.worker.db import master_key, moving, schema, size
 from workflow_studio.worker.db.lines import Progress, ended_by_signals, say
 from workflow_studio.worker.loading import BUILT_IN
 from workflow_studio.worker.settings import load_settings
@@ -111,6 +111,10 @@ def _size(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     return DONE, size.size(_location(options), _settings(options).retention)
 
 
+def _forget_key(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
+    return DONE, {"forgotten": master_key.forget(_location(options))}
+
+
 def _copy(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     return DONE, moving.move(with_driver(options.source), with_driver(options.target), Progress())
 
@@ -133,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         ("current", _current, "say which schema the database has"),
         ("check", _check, "say whether an upgrade is needed; then the exit code is 4"),
         ("upgrade", _upgrade, "apply the migrations that are missing"),
+        ("forget-key", _forget_key, "let the next worker choose the master key, with all workers stopped"),
         ("size", _size, "say how large it is, and what retention would delete"),
     ):
         command = commands.add_parser(name, parents=[chosen], help=text)

@@ -36,6 +36,7 @@ from workflow_studio.worker.engine.journal import Journal
 from workflow_studio.worker.engine.keys import ApiKey, ApiKeys, NewKey, SeedApiKey
 from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.engine.limits import Limits
+from workflow_studio.worker.engine.master_key import check_master_key
 from workflow_studio.worker.engine.objects import Objects
 from workflow_studio.worker.engine.output import Output, OutputLimits, OutputQuery
 from workflow_studio.worker.engine.outside_calls import OutsideCalls
@@ -223,6 +224,15 @@ class Engine:
             StoreError: If the database fails.
         """
         return await identity_of(self._database)
+
+    async def check_master_key(self) -> None:
+        """See whether this worker, which is registered, has the master key of its service.
+
+        Raises:
+            MasterKeyError: If it has not.
+            StoreError: If the database fails.
+        """
+        await check_master_key(self._database, self.keyring.master_key, self.workers.id)
 
     async def trace_carrier_of(self, run_id: str) -> Any:
         """Return the trace context that a run was started with, as it was written."""

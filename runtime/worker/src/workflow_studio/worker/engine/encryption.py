@@ -31,19 +31,22 @@ class Keyring:
 
     Args:
         master_key: The secret that the keys are derived from; None encrypts nothing.
+
+    Attributes:
+        master_key: See above.
     """
 
     def __init__(self, master_key: bytes | None) -> None:
-        self._master_key = master_key
+        self.master_key = master_key
 
     @property
     def encrypts(self) -> bool:
         """Whether runs have keys at all."""
-        return self._master_key is not None
+        return self.master_key is not None
 
     def key_of(self, run_id: str) -> bytes | None:
         """Return a run's key, 32 bytes; None if nothing is encrypted."""
-        return None if self._master_key is None else run_key(self._master_key, run_id)
+        return None if self.master_key is None else run_key(self.master_key, run_id)
 
     def seal(self, run_id: str, payload: bytes) -> bytes:
         """Return a payload of a run as it is stored: encrypted with the run's key, if there is one.
@@ -63,7 +66,7 @@ class Keyring:
         Whoever starts it may not have heard that runs have keys since this worker was given a master key.
         """
         event, run_id = params.get("event"), params.get("runId")
-        if self._master_key is None or not isinstance(event, dict) or event.get("eventType") != "run_created":
+        if self.master_key is None or not isinstance(event, dict) or event.get("eventType") != "run_created":
             return params
         data = event.get("eventData")
         payload = data.get("input") if isinstance(data, dict) else None
@@ -85,13 +88,11 @@ class Keyring:
 
     def stream(self, name: str) -> StreamSeal:
         """Return what seals and opens the chunks of a stream."""
-        return StreamSeal(None if self._master_key is None else derived_key(self._master_key, f"studio-stream|{name}"))
+        return StreamSeal(None if self.master_key is None else derived_key(self.master_key, f"studio-stream|{name}"))
 
     def output(self, run_id: str) -> OutputSeal:
         """Return what seals and opens the lines that a run prints."""
-        return OutputSeal(
-            None if self._master_key is None else derived_key(self._master_key, f"studio-output|{run_id}")
-        )
+        return OutputSeal(None if self.master_key is None else derived_key(self.master_key, f"studio-output|{run_id}"))
 
 
 class StreamSeal:
