@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from contextlib import closing
 
 import pytest
 from sqlalchemy import create_engine, insert, select
@@ -243,11 +244,11 @@ async def test_a_copy_that_is_killed_goes_on(tmp_path, place_of, helpers):
     await database.write(many)
     await database.close()
     command = [sys.executable, "-m", "workflow_studio.worker.db", "copy", place.location, str(tmp_path / "target.db")]
-    process = JsonProcess(command)
-    process.wait_for(lambda line: "progress" in line)
-    process.process.kill()
-    process.ended()
-    again = JsonProcess(command)
-    again.wait_for(lambda line: line.get("ok"))
-    assert again.ended() == 0
+    with closing(JsonProcess(command)) as process:
+        process.wait_for(lambda line: "progress" in line)
+        process.process.kill()
+        process.ended()
+    with closing(JsonProcess(command)) as again:
+        again.wait_for(lambda line: line.get("ok"))
+        assert again.ended() == 0
     assert content(str(tmp_path / "target.db")) == content(place.location)
