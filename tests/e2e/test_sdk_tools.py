@@ -259,8 +259,8 @@ def test_a_run_is_started_by_the_workflows_name(
     assert started["runId"] not in runs.values()
     found = worker.finished(started["runId"])
     assert (found["status"], found["input"], found["output"]) == ("completed", [5], 5)
-    worker_fields = {"specVersion", "runs", "steps", "events", "hooks", "streams"}
-    assert set(started["world"]) == worker_fields, "the World that is printed holds functions and no settings"
+    worker_fields = {"specVersion", "streamFlushIntervalMs", "runs", "steps", "events", "hooks", "streams"}
+    assert set(started["world"]) == worker_fields, "the World that is printed holds nothing of the app's settings"
 
 
 def test_a_run_is_started_as_another_was(workflow: WorkflowCommand, runs: dict[str, str], worker: Worker) -> None:

@@ -58,6 +58,7 @@ def every_statement_is_committed_by_itself(monkeypatch):
 
     def attempt(self, job):
         with self._engine.connect() as connection:
+            connection.begin()
             job.transaction = _PostgresTransaction(connection)
             try:
                 job.result = job.work(job.transaction)

@@ -7,6 +7,7 @@ import pytest
 from tests.worker.engine.test_dispatcher import Pool, drained, until
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import Capacity, Engine
+from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.store import StoreError
 
 
@@ -21,13 +22,22 @@ def pool():
 
 
 @pytest.fixture
-async def start():
-    """Return a function that starts the dispatcher of a worker."""
-    started = []
+async def start(monkeypatch):
+    """Return a function that starts the dispatcher of a worker, and waits until it has looked for what is due."""
+    started, looks = [], []
+    claim = Leases.claim
+
+    async def watched(leases, *args):
+        claimed = await claim(leases, *args)
+        looks.append(leases)
+        return claimed
+
+    monkeypatch.setattr(Leases, "claim", watched)
 
     async def begin(world, pool, capacity=None):
         dispatcher = world.engine.dispatcher(pool, capacity)
         await dispatcher.start()
+        await until(lambda: any(leases is world.engine.leases for leases in looks))
         started.append((dispatcher, pool))
 
     yield begin
