@@ -185,7 +185,7 @@ class Clients:
         expect_none(breach for breach in breaches if not any(run_id in breach for run_id in self.owed))
 
     def _in_replay(self) -> set[str]:
-        """Return the runs with a replay under way. It may end without what was told meanwhile: then that is still owed."""
+        """Return the runs with a replay under way; it may end without what was told meanwhile, which is owed then."""
         replays = (one.delivery for one in self.in_flight.values() if one.delivery.kind == "workflow")
         return {delivery.run_id for delivery in replays if delivery.run_id is not None}
 
