@@ -210,7 +210,9 @@ function createFallbackWorld(remote, isEnabled) {
   /** @type {(runId: string, params?: any) => Promise<any>} */
   const getRun = (runId, params) => {
     const purpose = params === undefined ? purposeOf(getRun) : undefined;
-    if (purpose === 'return value') return awaitRun(runId);
+    if (purpose === 'return value') {
+      return awaitRun(runId);
+    }
     return purpose === 'key' && !isEnabled()
       ? remote.runs.getForKey(runId)
       : readRun(runId, params);
