@@ -33,7 +33,7 @@ export function loadWorkflowStudioConfig(cwd?: string): LoadedConfig;
 export function resolveWorkflowStudioAdapterConfig(
   config?: WorkflowStudioConfig,
   options?: AdapterOptions,
-  env?: NodeJS.ProcessEnv,
+  env?: Record<string, string | undefined>,
 ): ResolvedConfig;
 
 /** Returns the base URL without query, fragment and slash at the end. */
@@ -41,7 +41,7 @@ export function normalizeBaseUrl(url: string, source?: string): string;
 
 /** Returns the settings that come from the environment alone. */
 export function getServerEnvDefaults(
-  env?: NodeJS.ProcessEnv,
+  env?: Record<string, string | undefined>,
 ): ServerEnvDefaults;
 
 /** Whether workflows of this app run on the worker. */

@@ -52,7 +52,7 @@ async function startTestWorker(options = {}) {
 /**
  * @param {TestWorkerOptions} options
  * @param {string[]} args
- * @param {NodeJS.ProcessEnv} [variables]
+ * @param {Record<string, string | undefined>} [variables]
  */
 function run(options, args, variables = {}) {
   const command = options.command ?? process.env.STUDIO_COMMAND ?? 'studio';

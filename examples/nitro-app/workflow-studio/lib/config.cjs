@@ -61,7 +61,7 @@ function normalizeBaseUrl(url, source = 'the worker URL') {
 /**
  * Returns the settings that come from the environment alone.
  *
- * @param {NodeJS.ProcessEnv} [env]
+ * @param {Record<string, string | undefined>} [env]
  * @returns {import('../types').ServerEnvDefaults}
  */
 function getServerEnvDefaults(env = process.env) {
@@ -82,7 +82,7 @@ function getServerEnvDefaults(env = process.env) {
  * @param {WorkflowStudioConfig} [config] The config; left out, the app's
  *   `workflow.config.*` is read.
  * @param {AdapterOptions} [options]
- * @param {NodeJS.ProcessEnv} [env]
+ * @param {Record<string, string | undefined>} [env]
  * @returns {ResolvedConfig}
  */
 function resolveWorkflowStudioAdapterConfig(

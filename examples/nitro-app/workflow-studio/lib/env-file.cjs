@@ -16,7 +16,7 @@ const OURS = /^WORKFLOW_/;
  *
  * @param {string} folder
  * @param {string} [mode] Such as development; left out, only the first two count.
- * @param {NodeJS.ProcessEnv} [env]
+ * @param {Record<string, string | undefined>} [env]
  */
 function loadEnvFiles(folder, mode, env = process.env) {
   const names = ['.env', '.env.local'];

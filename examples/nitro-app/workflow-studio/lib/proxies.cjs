@@ -19,7 +19,7 @@ const parsed = new Map();
  * @param {string | undefined} address The address that the connection comes
  *   from; a UNIX socket has none.
  * @param {TrustProxy | undefined} trust Left out, the environment decides.
- * @param {NodeJS.ProcessEnv} [env]
+ * @param {Record<string, string | undefined>} [env]
  * @returns {boolean}
  */
 function isTrusted(address, trust, env = process.env) {
