@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -67,6 +68,23 @@ def test_a_stream_is_read_through_the_app_from_the_start_and_from_the_middle(nit
     worker.finished(run_id)
     assert nitro_app.http.get("/api/stream", params={"id": run_id, "from": "17"}).json()["chunks"] == [17, 18, 19]
     assert nitro_app.http.get("/api/stream", params={"id": run_id, "from": "-2"}).json()["chunks"] == [18, 19]
+
+
+def test_runs_that_steps_start_with_a_key_keep_to_its_limit_together(nitro_app: App, worker: Worker) -> None:
+    assert worker.http.put("/v1/limits", json={"key:acme": 1}).status_code == 200
+    parents = [nitro_app.begin("delegating", "acme") for _ in range(2)]
+    for run_id in parents:
+        worker.finished(run_id)
+    children = [nitro_app.ask(run_id)["result"] for run_id in parents]
+    times = []
+    for run_id in children:
+        worker.finished(run_id)
+        run = worker.run(run_id)
+        assert (run["concurrencyKey"], run["priority"]) == ("acme", 7)
+        times += [(step["startedAt"], step["completedAt"]) for step in worker.steps(run_id)]
+    assert len(times) == 8
+    for (_, over), (begun, _) in pairwise(sorted(times)):
+        assert over <= begun, "one at a time, whichever run it is of"
 
 
 def test_a_sleeping_run_is_cancelled(nitro_app: App, worker: Worker) -> None:

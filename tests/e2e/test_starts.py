@@ -20,9 +20,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 START = """
 import { start } from 'workflow/api';
-const { workflowId, args, options } = JSON.parse(process.argv[1]);
+import { withRunOptions } from 'workflow-studio/run-options';
+const { workflowId, args, options, runOptions } = JSON.parse(process.argv[1]);
 try {
-  const { runId } = await start({ workflowId }, args, options);
+  const { runId } = await withRunOptions(runOptions, () => start({ workflowId }, args, options));
   console.log(JSON.stringify({ runId }));
 } catch ({ name, message, status, code }) {
   console.log(JSON.stringify({ name, message, status, code }));
@@ -46,8 +47,15 @@ def workflow(worker: Worker, directory: Path) -> str:
     return str(found)
 
 
-def start(directory: Path, worker: Worker, workflow: str, *args: object, **options: object) -> dict[str, Any]:
-    call = json.dumps({"workflowId": workflow, "args": args, "options": options})
+def start(
+    directory: Path,
+    worker: Worker,
+    workflow: str,
+    *args: object,
+    run_options: dict[str, object] | None = None,
+    **options: object,
+) -> dict[str, Any]:
+    call = json.dumps({"workflowId": workflow, "args": args, "options": options, "runOptions": run_options or {}})
     env = {"WORKFLOW_TARGET_WORLD": "workflow-studio/world-remote", **worker.cli}
     lines = run("node", "--input-type=module", "-e", START, call, cwd=directory, env=env).splitlines()
     answer: dict[str, Any] = json.loads(lines[-1])
@@ -65,6 +73,15 @@ def test_a_start_that_no_deployment_can_run_is_rejected_and_leaves_nothing(
     assert (gone["status"], gone["code"]) == (404, "deployment_not_found")
     assert worker.get("/v1/runs")["data"] == runs
     assert worker.get("/v1/queue/dead")["data"] == []
+
+
+def test_an_app_gives_its_runs_a_key_and_a_priority(directory: Path, worker: Worker, workflow: str) -> None:
+    options: list[dict[str, object]] = [{"concurrencyKey": "acme", "priority": -3}, {"priority": 9}, {}]
+    began = [start(directory, worker, workflow, f"k{n}", run_options=given) for n, given in enumerate(options)]
+    for answer, given in zip(began, options, strict=True):
+        run = worker.run(answer["runId"])
+        assert {name: run[name] for name in ("concurrencyKey", "priority") if name in run} == given
+        worker.http.post(f"/v1/runs/{answer['runId']}/cancel")
 
 
 def test_latest_is_the_active_deployment_and_an_id_is_that_one(

@@ -212,6 +212,7 @@ def test_the_package_exports_what_the_configuration_names(template: Path, tmp_pa
         ".",
         "./world-remote",
         f"./{adapter}",
+        "./run-options",
         "./testing",
         "./vitest",
         "./package.json",

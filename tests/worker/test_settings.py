@@ -154,8 +154,11 @@ def test_an_object_store_has_an_address_without_credentials(monkeypatch, url):
         ({"large_payload_bytes": 0}, None),
         ({"large_payload_bytes": 4096, "database_url": "postgresql://host/db"}, 4096),
         ({"database_url": "postgresql://host/db"}, None),
-        ({"objects_url": "s3://bucket"}, None),
+        ({"objects_url": "s3://bucket"}, 1_048_576),
+        ({"objects_url": "s3://bucket", "database_url": "postgresql://host/db"}, 1_048_576),
+        ({"objects": "package.module:factory", "database_url": "postgresql://host/db"}, 1_048_576),
+        ({"objects_url": "s3://bucket", "large_payload_bytes": 0}, None),
     ],
 )
-def test_large_payloads_are_objects_by_themselves_where_that_is_quicker(given, limit):
+def test_large_payloads_are_objects_by_themselves_where_all_workers_reach_them(given, limit):
     assert load_settings(**given).payload_limit == limit

@@ -19,6 +19,7 @@ const path = process.argv[1];
 const cbor = require(path + '/cbor.cjs');
 const errors = require(path + '/errors.cjs');
 const { createWorld, createQueueHandler } = require(path + '/world.cjs');
+const { withRunOptions } = require(path + '/run-options.cjs');
 const evaluate = async (line) => {
   const { expression, input } = JSON.parse(line);
   try {

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.compute.js.conftest import JavaScriptError
+
 pytestmark = pytest.mark.node
 
 PRELUDE = """
@@ -252,3 +254,48 @@ def test_refusals_keep_their_name_and_fields(js_eval: Any) -> None:
     assert unauthorized == {"name": "WorkflowWorldError", "message": "No key. Set one.", "status": 401}
     for error in (nonsense, proxy, page):
         assert (error["name"], error["code"], "status" in error) == ("WorkflowWorldError", "TRANSPORT", False)
+
+
+def created(js_eval: Any, code: str) -> Any:
+    """Return the key and the priority of each run that some code creates."""
+    create = "const create = (eventType = 'run_created') => world.events.create('r', { eventType, eventData: {} });"
+    shown = "return calls.map(({ params }) => [params.concurrencyKey ?? null, params.priority ?? null]);"
+    return run(js_eval, create + code + shown)
+
+
+def test_a_run_gets_the_options_in_whose_course_it_is_created(js_eval: Any) -> None:
+    code = """
+    await create();
+    await withRunOptions({ concurrencyKey: 'acme', priority: 5 }, async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      await create();
+      await withRunOptions({ priority: -1 }, () => create());
+      await create('run_cancelled');
+    });
+    await create();
+    """
+    assert created(js_eval, code) == [[None, None], ["acme", 5], ["acme", -1], [None, None], [None, None]]
+
+
+def test_a_step_and_its_executor_share_options_though_each_has_the_module_for_itself(js_eval: Any) -> None:
+    code = """
+    delete require.cache[require.resolve(path + '/run-options.cjs')];
+    const bundled = require(path + '/run-options.cjs');
+    if (bundled.withRunOptions === withRunOptions) throw new Error('It is the same module.');
+    await bundled.withRunOptions({ concurrencyKey: 'k' }, () => create());
+    """
+    assert created(js_eval, code) == [["k", None]]
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["concurrencyKey: ''", "concurrencyKey: 'x'.repeat(257)", "concurrencyKey: 7", "priority: 101", "priority: 0.5"],
+)
+def test_options_that_no_worker_takes_are_refused_before_anything_is_done(js_eval: Any, options: str) -> None:
+    with pytest.raises(JavaScriptError, match="RangeError: Workflow Studio: withRunOptions: "):
+        created(js_eval, f"await withRunOptions({{ {options} }}, () => create());")
+
+
+def test_a_key_is_as_long_as_the_worker_counts_it(js_eval: Any) -> None:
+    code = "await withRunOptions({ concurrencyKey: '\\u{1f600}'.repeat(256) }, () => create());"
+    assert created(js_eval, code) == [["\U0001f600" * 256, None]]

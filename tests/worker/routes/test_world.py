@@ -307,6 +307,25 @@ async def test_a_run_is_created_and_queued_by_one_request(worker):
     assert worker.pool.deliveries[0].run_id == run_id
 
 
+async def test_a_run_is_created_with_a_key_and_a_priority(worker):
+    deployment_id, run_id = await worker.deploy(), a_run_id()
+    created, woken = starting(deployment_id, run_id)
+    options = {"concurrencyKey": "acme", "priority": 5.0}
+    calls = [batched("events.create", created | options), batched("queue.publish", woken)]
+    answer = await worker.world("batch", {"calls": calls})
+    assert [list(result) for result in answer["results"]] == [["value"], ["value"]]
+    run = (await worker.get(f"/v1/runs/{run_id}")).json()
+    assert (run["concurrencyKey"], run["priority"]) == ("acme", 5)
+
+
+@pytest.mark.parametrize("options", [{"concurrencyKey": ""}, {"concurrencyKey": "x" * 257}, {"priority": 101}])
+async def test_a_run_with_options_that_make_no_sense_is_not_created(worker, options):
+    created, _ = starting(await worker.deploy(), a_run_id())
+    refused = await worker.call("events.create", created | options)
+    assert (refused.status_code, refused.json()["error"]["name"]) == (400, "WorkflowWorldError")
+    assert next(iter(options)) in refused.json()["message"]
+
+
 async def test_a_batch_that_is_repeated_changes_nothing_more_and_is_answered_alike(worker):
     event, message = starting(await worker.deploy(), a_run_id())
     calls = [batched("events.create", event, "key-1"), batched("queue.publish", message, "key-2")]

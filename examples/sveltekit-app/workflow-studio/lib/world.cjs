@@ -17,6 +17,7 @@ const { purposeOf } = require('./callers.cjs');
 const { kindOf } = require('./cbor.cjs');
 const { createRunPoller } = require('./polling.cjs');
 const { createQueueHandler, defined, envelope } = require('./queue.cjs');
+const { currentRunOptions } = require('./run-options.cjs');
 const { createStreamer } = require('./streams.cjs');
 
 /**
@@ -268,6 +269,7 @@ function createStorage(call, encrypts, maxPolls) {
               runId: runId ?? undefined,
               event: fromEvent(event),
               resolveData: params?.resolveData,
+              ...(event.eventType === 'run_created' && currentRunOptions()),
             }),
             WRITE,
           ),

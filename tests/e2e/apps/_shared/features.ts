@@ -7,6 +7,8 @@ import {
   RetryableError,
   sleep,
 } from 'workflow';
+import { start } from 'workflow/api';
+import { withRunOptions } from 'workflow-studio/run-options';
 
 /** Sequential and parallel steps, a retry, a sleep: the ordinary road. */
 export async function order(customer: string, items: number[]) {
@@ -59,6 +61,31 @@ export async function broken() {
 
 async function noop() {
   'use step';
+}
+
+/** Starts another run from a step, with a key that it shares with others. */
+export async function delegating(concurrencyKey: string) {
+  'use workflow';
+  return await delegate(concurrencyKey);
+}
+
+async function delegate(concurrencyKey: string) {
+  'use step';
+  const run = await withRunOptions({ concurrencyKey, priority: 7 }, () =>
+    start(crowded, [4]),
+  );
+  return run.runId;
+}
+
+/** Has several steps that would all work at the same time. */
+export async function crowded(steps: number) {
+  'use workflow';
+  await Promise.all(Array.from({ length: steps }, () => dwell()));
+}
+
+async function dwell() {
+  'use step';
+  await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 /** Waits for people: twice on one hook. */

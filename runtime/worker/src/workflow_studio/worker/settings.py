@@ -54,7 +54,11 @@ Part = Annotated[str, AfterValidator(_is_a_part)]
 _UNITS: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION: Final = re.compile(r"([1-9]\d{0,5})([smhdw])")
 _FOREVER: Final = "forever"
-_QUICKER_AS_OBJECT: Final = 512 * 1024
+_LARGE_ON_DISK: Final = 512 * 1024
+"""From where on an object in a folder is quicker than two rows of SQLite."""
+
+_LARGE_IN_A_STORE: Final = 1024 * 1024
+"""A request to a store is dearer than a row, but keeps the database small."""
 
 
 def _milliseconds(value: object) -> object:
@@ -341,13 +345,15 @@ class WorkerSettings(BaseSettings):
     def payload_limit(self) -> int | None:
         """From how many bytes on a payload is kept as an object; None keeps all of them in rows.
 
-        By itself only where both are on the worker's own disk, from the size on from which that is quicker. Elsewhere
-        the workers of an earlier version, beside this one, would not find them.
+        By itself wherever all workers of the database reach the objects: not with a database for many workers and a
+        folder that is one worker's own.
         """
         if self.large_payload_bytes is not None:
             return self.large_payload_bytes or None
-        embedded = self.storage == BUILT_IN and not is_postgres(self.database)
-        return _QUICKER_AS_OBJECT if embedded and self.objects == BUILT_IN and self.objects_url is None else None
+        if self.objects != BUILT_IN or self.objects_url is not None:
+            return _LARGE_IN_A_STORE
+        is_alone = self.storage == BUILT_IN and not is_postgres(self.database)
+        return _LARGE_ON_DISK if is_alone else None
 
     @property
     def retention(self) -> Retention:

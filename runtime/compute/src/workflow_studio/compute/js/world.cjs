@@ -16,6 +16,7 @@ const { purposeOf } = require('./callers.cjs');
 const { kindOf } = require('./cbor.cjs');
 const { createRunPoller } = require('./polling.cjs');
 const { createQueueHandler, defined, envelope } = require('./queue.cjs');
+const { currentRunOptions } = require('./run-options.cjs');
 const { createStreamer } = require('./streams.cjs');
 
 /**
@@ -267,6 +268,7 @@ function createStorage(call, encrypts, maxPolls) {
               runId: runId ?? undefined,
               event: fromEvent(event),
               resolveData: params?.resolveData,
+              ...(event.eventType === 'run_created' && currentRunOptions()),
             }),
             WRITE,
           ),

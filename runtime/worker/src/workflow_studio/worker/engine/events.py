@@ -96,7 +96,7 @@ class Events:
             check_run_age(run_id, now)
         # An executor has an early replay read the time that it gives the end of a step. Nobody else's is trusted.
         proposed = params.occurred_at if context.executor_id and event.event_type == "step_completed" else None
-        append = self._appending(event, context, environment, proposed)
+        append = self._appending(event, context, environment, proposed, _origin(params))
         with_payloads = params.with_payloads and event.event_type in _READ_BACK
 
         def work(transaction: Transaction) -> dict[str, Any]:
@@ -157,7 +157,12 @@ class Events:
         self._known_logs.note(context.executor_id, run_id, last_slot)
 
     def _appending(
-        self, event: EventInput, context: CallContext, environment: str, proposed: int | None = None
+        self,
+        event: EventInput,
+        context: CallContext,
+        environment: str,
+        proposed: int | None = None,
+        origin: Row | None = None,
     ) -> Callable[[Transaction], log.Appended]:
         in_replay = self._deliveries.is_replay_of(context.delivery_id, event.run_id)
         by = log.Author(context.executor_id, in_replay, context.caller, environment)
@@ -168,7 +173,7 @@ class Events:
             admit = self._admission.admit_for_world
             now = self._clock()
             at = now if proposed is None else min(now, proposed)
-            appended = log.append(transaction, addressed, now=at, by=by, admit=admit)
+            appended = log.append(transaction, addressed, now=at, by=by, admit=admit, origin=origin)
             if appended.ends_run:
                 self._endings.run_ended(transaction, appended.entities["run"], appended.decision.at)
                 if in_replay:
@@ -201,6 +206,13 @@ class Events:
             self._known_logs.note(context.executor_id, event.run_id, last_slot)
         self._deliveries.saw(context.delivery_id, event.run_id, last_slot)
         return result
+
+
+def _origin(params: EventsCreate) -> Row | None:
+    """Return what is known of a run that is to be created beside its event."""
+    if params.priority is None and params.concurrency_key is None:
+        return None
+    return {"priority": params.priority, "concurrency_key": params.concurrency_key}
 
 
 def _result(appended: log.Appended, *, with_payloads: bool) -> dict[str, Any]:

@@ -27,6 +27,8 @@ def _whole(value: Any) -> Any:
 
 Integer = Annotated[int, BeforeValidator(_whole), Field(ge=-_MAX_INTEGER, le=_MAX_INTEGER)]
 Name = Annotated[str, Field(min_length=1, max_length=2000)]
+Priority = Annotated[int, BeforeValidator(_whole), Field(ge=-100, le=100)]
+ConcurrencyKey = Annotated[str, Field(min_length=1, max_length=256)]
 WaitMs = Annotated[float, Field(strict=False, ge=0, allow_inf_nan=False)]
 
 
@@ -210,14 +212,16 @@ class EventBody(Params):
 class EventsCreate(_Resolving):
     """Parameters of ``events.create``.
 
-    Executors alone use ``known_slot``, how much of the log they have that start a replay, and ``occurred_at``, when a
-    step ended.
+    A run that is created may be given a ``priority`` and a ``concurrency_key``. Executors alone use ``known_slot``, how
+    much of the log they have that start a replay, and ``occurred_at``, when a step ended.
     """
 
     run_id: str | None = None
     event: EventBody
     known_slot: Annotated[Integer, Field(ge=0)] | None = None
     occurred_at: Annotated[Integer, Field(ge=0)] | None = None
+    priority: Priority | None = None
+    concurrency_key: ConcurrencyKey | None = None
 
 
 BatchedMethod = Literal["events.create", "queue.publish"]
