@@ -258,7 +258,7 @@ async def test_a_sequential_step_costs_two_calls_and_two_commits(worker: Worker)
     assert cost.commits <= 2 * steps + 8
     # Each of the two deliveries is a frame, and so is its end.
     assert cost.frames <= 4 * steps + 2
-    assert cost.statements <= 28 * steps + 40
+    assert cost.statements <= 17 * steps + 20
     # The executor has begun each replay but the first when the worker asks for it, unless the machine stands still.
     assert cost.foreseen >= steps - 5
 
@@ -311,7 +311,7 @@ async def test_a_hundred_parallel_steps_take_few_replays_and_commits(worker: Wor
     assert cost.calls["events.create"] <= 12
     assert cost.calls["queue.publish"] == 0
     assert cost.commits <= 120
-    assert cost.statements <= 21 * 100
+    assert cost.statements <= 16 * 100
 
 
 async def test_the_sdk_looks_through_its_log_as_executors_expect(worker: Worker) -> None:

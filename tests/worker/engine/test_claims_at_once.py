@@ -1,4 +1,4 @@
-"""On PostgreSQL a write claims what it makes due, in its own transaction."""
+"""A write claims what it makes due, in its own transaction."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ from workflow_studio.worker.store import StoreError
 
 
 @pytest.fixture
-def place(place_of, tmp_path):
-    return place_of("postgresql", tmp_path)
-
-
-@pytest.fixture
 def pool():
     return Pool()
 
@@ -25,14 +20,19 @@ def pool():
 async def start(monkeypatch):
     """Return a function that starts the dispatcher of a worker, and waits until it has looked for what is due."""
     started, looks = [], []
-    claim = Leases.claim
 
-    async def watched(leases, *args):
-        claimed = await claim(leases, *args)
-        looks.append(leases)
-        return claimed
+    def watch(name):
+        claim = getattr(Leases, name)
 
-    monkeypatch.setattr(Leases, "claim", watched)
+        async def watched(leases, *args):
+            claimed = await claim(leases, *args)
+            looks.append(leases)
+            return claimed
+
+        monkeypatch.setattr(Leases, name, watched)
+
+    watch("claim")
+    watch("claim_in_next_commit")
 
     async def begin(world, pool, capacity=None):
         dispatcher = world.engine.dispatcher(pool, capacity)
@@ -85,6 +85,7 @@ async def test_a_replay_that_had_to_wait_is_leased_by_the_end_of_the_one_before(
     assert database.tally.commits == before + 2, "the ends of both"
 
 
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 async def test_a_replay_waits_for_that_of_another_worker_and_is_then_made(world, second, start, pool):
     theirs = Pool()
     for one in (world, second):
@@ -133,6 +134,7 @@ async def test_a_write_that_is_undone_takes_no_place(world, database, start, poo
     assert [delivery.step_id for delivery in pool.deliveries] == ["step_2"]
 
 
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)  # a wake-up by itself knows no run on SQLite
 async def test_a_claim_that_fails_keeps_no_write_from_being_made(world, start, pool, caplog):
     failures = []
 

@@ -101,6 +101,21 @@ async def test_a_published_message_is_delivered_and_acknowledged(world, start, p
     assert [(delivery.message_id, delivery.attempt) for delivery in pool.deliveries] == [(message_id, 1)]
 
 
+async def test_a_delayed_replay_that_is_asked_for_while_another_is_made_is_made_at_its_time(
+    world, database, start, pool
+):
+    await start()
+    run_id = await world.new_run()
+    pool.gate.clear()
+    await world.wake(run_id)
+    await until(lambda: len(pool.deliveries) == 1)
+    before = database.tally.commits
+    await world.wake(run_id, delaySeconds=0.5)
+    await until(lambda: database.tally.commits >= before + 2)  # the dispatcher has looked, and passed it over
+    pool.gate.set()
+    await until(lambda: len(pool.deliveries) == 2)
+
+
 async def test_a_delayed_message_is_delivered_at_its_time(world, start, pool):
     await start()
     run_id = await world.new_run()

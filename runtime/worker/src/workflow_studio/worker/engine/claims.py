@@ -10,11 +10,12 @@ from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker.engine import turns
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.deliveries import InFlight
+from workflow_studio.worker.engine.known import known_run
 from workflow_studio.worker.engine.queue import KINDS, store_held
 from workflow_studio.worker.engine.turns import Turn
 from workflow_studio.worker.ports import Delivery
 from workflow_studio.worker.store import tables
-from workflow_studio.worker.store.statements import Row, insert_row, update_rows
+from workflow_studio.worker.store.statements import Row, insert_row, insert_unless_there, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -119,7 +120,8 @@ class Claims:
     def make_at_once(self, transaction: Transaction, places: Mapping[Kind, int], executors: Executors) -> Claim:
         """Lease what the transaction makes due, with its own writes.
 
-        A replay that has to wait for another one of its run is left to the transaction that ends that.
+        A replay that has to wait for another one of its run is left to the transaction that ends that. Where writes
+        follow one another, what is left is for the claim at the end of the commit.
 
         Args:
             transaction: Leases messages; they are taken from what it has due.
@@ -129,6 +131,9 @@ class Claims:
         now = self._clock()
         claimed = self._claim_held(transaction, places, executors, now)
         store_held(transaction)
+        if not self._side_by_side:
+            transaction.follow_up.update(transaction.due.values())
+            return Claim(tuple(claimed), {})
         limited: set[Kind] = set()
         for kind in KINDS:
             messages = [message_id for message_id, of_kind in transaction.due.items() if of_kind == kind]
@@ -149,17 +154,18 @@ class Claims:
         claimed: list[Delivery] = []
         left = dict(places)
         for message_id, message in tuple(transaction.held.items()):
-            run = transaction.rows.get(("run", message["run_id"]))
-            row = {} if run is None else _of_run(message, run)
+            run = known_run(transaction, message["run_id"])
+            row = {} if run is None or run.row is None else _of_run(message, run.row)
             if not row or not left[row["kind"]] or not self._is_next(transaction, row):
                 continue
             delivery = self._delivery(row, row["run_deployment_id"], now)
             executor_id = executors.ready(delivery)
             if executor_id is None:
                 continue  # its deployment may not be here
+            if not self._store(transaction, row, {**message, **self._leased(delivery, now)}):
+                continue
             del transaction.held[message_id], transaction.due[message_id]
             left[row["kind"]] -= 1
-            insert_row(transaction.connection, _T, {**message, **self._leased(delivery, now)})
             claimed.append(self._begun(transaction, delivery, row, executor_id, executors))
         return claimed
 
@@ -167,8 +173,18 @@ class Claims:
         """Tell whether a message can be leased without looking for a replay of its run that is in flight."""
         if not is_replay(row):
             return True
+        if not self._side_by_side:
+            # In company it waits for the other writes: they may ask for the same replay.
+            return not transaction.has_company
         # If there is one all the same, the two leases collide, and this write is done again.
         return self._is_alone() and not transaction.is_repeated and not self._deliveries.is_replayed(row["run_id"])
+
+    def _store(self, transaction: Transaction, row: Row, leased: Row) -> bool:
+        """Store a message as leased; tell whether that can be: a run is replayed by one delivery at a time."""
+        if self._side_by_side or not is_replay(row):
+            insert_row(transaction.connection, _T, leased)
+            return True
+        return insert_unless_there(transaction.connection, _T, leased)
 
     def _claim_found(
         self, transaction: Transaction, rows: Iterable[Row], executors: Executors, now: int

@@ -144,7 +144,7 @@ class Events:
             started = EventInput(run_id, "run_started", "", {}, row["run_spec_version"])
             self._appending(started, context, environment)(transaction)
         known_slot = self._known_logs.slot(executor_id, run_id)
-        found = replays.load_ahead(transaction.connection, run_id, known_slot)
+        found = replays.load_ahead(transaction, run_id, known_slot)
         if found is None:
             return None
         answer, last_slot = found

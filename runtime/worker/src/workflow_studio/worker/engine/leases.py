@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, delete, func, select, update
 
 from workflow_studio.worker.engine.claims import Claims, is_replay
+from workflow_studio.worker.engine.known import known_run
 from workflow_studio.worker.engine.limits import Limits
 from workflow_studio.worker.engine.log import lock_runs
 from workflow_studio.worker.engine.queue import KINDS, LEASED, RELEASED, hasten, lock_queue, pending_replay
@@ -118,16 +119,13 @@ class Leases:
         """Have what is due claimed now, where that is done in commits."""
         await self._database.write(_want_follow_up)
 
-    def claim_at_once(self, claim: Callable[[Transaction, bool], None]) -> bool:
-        """Have what a write makes due claimed in its transaction, where writes go on side by side.
+    def claim_at_once(self, claim: Callable[[Transaction, bool], None]) -> None:
+        """Have what a write makes due claimed in its transaction, as far as all is known there.
 
         Args:
             claim: Claims, by :meth:`claim_due`; see :meth:`.Database.finish_writes`.
-
-        Returns:
-            False if this database does not do that.
         """
-        return self._database.finish_writes(claim)
+        self._database.finish_writes(claim)
 
     def claim_due(self, transaction: Transaction, places: Mapping[Kind, int], executors: Executors) -> Claim:
         """Lease what a transaction makes due; see :meth:`.Claims.make_at_once`."""
@@ -281,7 +279,7 @@ class Leases:
         replayed = self.deliveries.run_of_replay(delivery_id) if self._database.finishes else None
         if replayed is not None:
             # Who asks for a replay meanwhile sees that there is none, or is seen.
-            if replayed not in transaction.runs:
+            if replayed not in transaction.runs and not self._database.in_order:
                 lock_runs(transaction, [replayed])
             lock_queue(transaction, replayed)
         if not _ACKNOWLEDGE.run(transaction.connection, {"delivery": delivery_id}):
@@ -301,7 +299,13 @@ class Leases:
         replayed = self.deliveries.replayed(delivery_id)
         if replayed is not None:
             run_id, seen_slot = replayed
+            known = known_run(transaction, run_id)
+            row = None if known is None else known.row
+            if row is not None and row["replayed_slot"] >= seen_slot:
+                return
             _REPLAYED.run(transaction.connection, {"run": run_id, "seen": seen_slot})
+            if known is not None and row is not None:
+                known.note({**row, "replayed_slot": seen_slot})
 
 
 def backoff_ms(attempt: int, failures: int, *, executor_lost: bool, jitter: float | None = None) -> int:

@@ -15,7 +15,9 @@ from workflow_studio.compute import wire
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker.engine import object_rows, present, references
 from workflow_studio.worker.engine.journal import Addition
+from workflow_studio.worker.engine.known import NEW_RUN, NEW_STEP, forget, knowing, known_run
 from workflow_studio.worker.engine.transitions import (
+    TERMINAL,
     Decision,
     Delete,
     Entity,
@@ -69,7 +71,6 @@ _RUN: Final = Statement(
 )
 _STEP: Final = Statement(_by_id(tables.steps, "step_id", *_without_payloads(tables.steps)))
 _STEP_WITH_PAYLOADS: Final = Statement(_by_id(tables.steps, "step_id", *tables.steps.c))
-_NO_STEP: Final[Row] = dict.fromkeys(tables.steps.c.keys())
 _HOOK: Final = Statement(_by_id(tables.hooks, "hook_id", *_without_payloads(tables.hooks)).with_for_update())
 _WAIT: Final = Statement(_by_id(tables.waits, "wait_id", *tables.waits.c))
 _TOKEN_HOLDER: Final = Statement(
@@ -170,8 +171,7 @@ def append(
         if admit is not None and change.entity == "run" and isinstance(change, Insert):
             admit(connection, change.values["deployment_id"], change.values["workflow_name"])
     _apply(connection, event, decision, rows, log=log, executor_id=by.executor_id, origin=origin)
-    _remember(transaction, event, decision, rows)
-    appended = []
+    appended: list[Row] = []
     for slot, new in enumerate(decision.events, first_slot):
         row = {
             "run_id": event.run_id,
@@ -192,53 +192,70 @@ def append(
         appended.append(row)
     if appended:
         transaction.news.append(Addition("log", event.run_id, first_slot, log["last_slot"]))
+    _remember(transaction, event, decision, rows, appended)
     return Appended(decision, appended, rows)
 
 
 def take_new_step(transaction: Transaction, run_id: str | None, step_id: str | None) -> bool:
     """Tell, once, whether the transaction has created the step, so that nobody else can know of it."""
-    if run_id is None or step_id is None:
-        return False
-    return transaction.rows.pop(("new step", run_id, step_id), None) is not None
+    return run_id is not None and step_id is not None and _take_new(transaction, "step", run_id, step_id)
 
 
 def take_new_run(transaction: Transaction, run_id: str) -> bool:
     """Tell, once, whether the transaction has created the run, so that nobody else can know of it."""
-    return transaction.rows.pop(("new run", run_id), None) is not None
+    return _take_new(transaction, "run", run_id)
 
 
-def _remember(transaction: Transaction, event: EventInput, decision: Decision, rows: dict[Entity, Row]) -> None:
-    """Keep what others will need in the same transaction; nobody but this module changes it."""
+def _take_new(transaction: Transaction, *name: str) -> bool:
+    is_new = name in transaction.new
+    transaction.new.discard(name)
+    return is_new
+
+
+def _remember(
+    transaction: Transaction, event: EventInput, decision: Decision, rows: dict[Entity, Row], events: list[Row]
+) -> None:
+    """Keep what others will need, in the same transaction or after it."""
+    if "run" not in rows:
+        return
+    known = knowing(transaction, event.run_id)
     for change in decision.changes:
         if isinstance(change, Insert) and change.entity == "run":
-            # Under another name: what it is by default is not in the row.
-            transaction.rows["new run", event.run_id] = rows["run"]
-            return
-        key = ("step", event.run_id, event.correlation_id)
-        if isinstance(change, Insert) and change.entity == "step":
-            transaction.rows["new step", event.run_id, event.correlation_id] = rows["step"]
-            transaction.rows[key] = {**_NO_STEP, **rows["step"]}
-        elif key in transaction.rows and change.entity == "step":
-            transaction.rows[key] = rows["step"]
-    if "run" in rows:
-        transaction.rows["run", event.run_id] = rows["run"]
+            rows["run"] = {**NEW_RUN, **rows["run"]}
+            transaction.new.add(("run", event.run_id))
+        elif isinstance(change, Insert) and change.entity == "step":
+            rows["step"] = {**NEW_STEP, **rows["step"]}
+            transaction.new.add(("step", event.run_id, event.correlation_id))
+    known.note(rows["run"])
+    for row in events:
+        known.note_event(row)
+    step = rows.get("step")
+    if step is not None and step["status"] not in TERMINAL:
+        known.note_step(event.correlation_id, step)
+    elif step is not None:
+        known.steps.pop(event.correlation_id, None)
+    if rows["run"]["status"] in TERMINAL:
+        # Retention changes it some day.
+        forget(transaction, [event.run_id])
 
 
 def _load(transaction: Transaction, event: EventInput) -> dict[Entity, Row]:
     connection = transaction.connection
     rows: dict[Entity, Row] = {}
     key = {"run": event.run_id, "entity": event.correlation_id}
-    known = transaction.rows.get(("run", event.run_id))
-    if known is not None:
-        rows["run"] = known
+    known = known_run(transaction, event.run_id)
+    if known is not None and known.row is not None:
+        rows["run"] = known.row
     else:
         _fetch(connection, rows, "run", _RUN, {"run": event.run_id})
     kind = event.event_type.partition("_")[0]
-    created = transaction.rows.get((kind, event.run_id, event.correlation_id))
-    if created is not None:
-        rows["step"] = created
-    elif kind == "step":
-        _fetch(connection, rows, "step", _STEP_WITH_PAYLOADS if event.event_type == "step_started" else _STEP, key)
+    if kind == "step":
+        step = None if known is None else known.steps.get(event.correlation_id)
+        with_payloads = event.event_type == "step_started"
+        if step is not None and ("input" in step or not with_payloads):
+            rows["step"] = step
+        else:
+            _fetch(connection, rows, "step", _STEP_WITH_PAYLOADS if with_payloads else _STEP, key)
     elif kind == "hook" and event.event_type != "hook_created":
         _fetch(connection, rows, "hook", _HOOK, key)
     elif kind == "wait":
@@ -255,7 +272,7 @@ def lock_runs(transaction: Transaction, run_ids: Iterable[str]) -> None:
         row = _RUN.first(transaction.connection, {"run": run_id})
         if row is not None:
             transaction.runs.add(run_id)
-            transaction.rows["run", run_id] = row
+            knowing(transaction, run_id).note(row)
 
 
 def _fetch(

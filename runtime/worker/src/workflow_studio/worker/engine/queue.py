@@ -18,6 +18,7 @@ from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.admission import LATEST
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.environments import active_id_for_world
+from workflow_studio.worker.engine.known import known_run
 from workflow_studio.worker.engine.log import take_new_run, take_new_step
 from workflow_studio.worker.engine.transitions import TERMINAL
 from workflow_studio.worker.store import tables
@@ -140,7 +141,12 @@ class Queue:
         """Have the run replayed, if a message asks for it that had to wait for a replay to end."""
         store_held(transaction, ("workflow",))
         found = _NEXT_REPLAY.first(transaction.connection, {"run": run_id})
-        if found is not None:
+        if found is None:
+            return
+        if self._database.in_order:
+            # Due or not: the claim at the end of the commit passed it over until now, and is to know of it.
+            self.announce(transaction, kinds=("workflow",))
+        else:
             self._announce_replay(transaction, found["message_id"], found["run_at"])
 
     async def publish(
@@ -377,8 +383,9 @@ def _workflow_of(queue_name: str) -> str:
 
 
 def _has_ended(transaction: Transaction, run_id: str) -> bool:
-    known = transaction.rows.get(("run", run_id))
-    status = known["status"] if known else _RUN_STATUS.scalar(transaction.connection, {"run": run_id})
+    known = known_run(transaction, run_id)
+    row = None if known is None else known.row
+    status = row["status"] if row is not None else _RUN_STATUS.scalar(transaction.connection, {"run": run_id})
     return status in TERMINAL
 
 

@@ -10,14 +10,17 @@ from sqlalchemy import bindparam, func, select
 
 from workflow_studio.compute.ids import event_id
 from workflow_studio.worker.engine import present, references
+from workflow_studio.worker.engine.known import known_run
 from workflow_studio.worker.engine.queries import take
 from workflow_studio.worker.store import tables
 from workflow_studio.worker.store.statements import Row, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from sqlalchemy import Connection
+
+    from workflow_studio.worker.store import Transaction
 
 _MOST_SENT_AHEAD: Final = 64
 """Events that are sent with a delivery. While they are read, nothing else is written."""
@@ -83,25 +86,40 @@ def load(connection: Connection, run_id: str, known_slot: int) -> tuple[dict[str
     return _answer(run, None if more else log), run["last_slot"]
 
 
-def load_ahead(connection: Connection, run_id: str, known_slot: int) -> tuple[dict[str, Any], int] | None:
+def load_ahead(transaction: Transaction, run_id: str, known_slot: int) -> tuple[dict[str, Any], int] | None:
     """Do what :func:`load` does, but return None where that would take long."""
-    run = _SMALL_RUN.first(connection, {"run": run_id, "most": _LARGEST_SENT_AHEAD})
+    known = known_run(transaction, run_id)
+    run = None if known is None else known.row
+    if run is None or "input" not in run:
+        run = _SMALL_RUN.first(transaction.connection, {"run": run_id, "most": _LARGEST_SENT_AHEAD})
+        if known is not None and run is not None:
+            known.note(run)
     if run is None or run["status"] != "running" or run["last_slot"] - known_slot > _MOST_SENT_AHEAD:
         return None
     if run["input"] is not None and references.size_beside(run["input"]):
         return None
+    events = None if known is None else known.events_after(known_slot)
+    if events is not None:
+        log = _within_bounds(events, run["last_slot"])
+    else:
+        with closing(_new_events(transaction.connection, run_id, known_slot)) as rows:
+            log = _within_bounds(rows, run["last_slot"])
+    return None if log is None else (_answer(run, log), run["last_slot"])
+
+
+def _within_bounds(events: Iterable[Row], last_slot: int) -> list[Row] | None:
+    """Return entries of a log up to a slot, or None if they are too much to be sent ahead."""
     log = []
     size = 0
-    with closing(_new_events(connection, run_id, known_slot)) as rows:
-        for row in rows:
-            if row["slot"] > run["last_slot"]:
-                break  # written since the run was looked at, where others write meanwhile
-            data = row["data"] or b""
-            size += len(data) + references.size_beside(data)
-            if size > _LARGEST_SENT_AHEAD:
-                return None
-            log.append(row)
-    return _answer(run, log), run["last_slot"]
+    for row in events:
+        if row["slot"] > last_slot:
+            break  # written since the run was looked at, where others write meanwhile
+        data = row["data"] or b""
+        size += len(data) + references.size_beside(data)
+        if size > _LARGEST_SENT_AHEAD:
+            return None
+        log.append(row)
+    return log
 
 
 def _new_events(connection: Connection, run_id: str, known_slot: int) -> Generator[Row, None, None]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from sqlalchemy import delete, func, select, tuple_, update
 
 from workflow_studio.worker.engine.expiry import CAN_GO, Retention, expired_output, expired_runs, expired_streams
+from workflow_studio.worker.engine.known import forget
 from workflow_studio.worker.store import tables
 
 if TYPE_CHECKING:
@@ -196,6 +197,7 @@ def _mark(transaction: Transaction, run_ids: Sequence[str], now: int) -> list[st
     new = [row.run_id for row in found if row.expired_at is None]
     if new:
         transaction.execute(update(_R).where(_R.c.run_id.in_(new)).values(expired_at=now))
+        forget(transaction, new)
     return [row.run_id for row in found]
 
 

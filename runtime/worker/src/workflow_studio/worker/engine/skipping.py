@@ -17,6 +17,7 @@ from sqlalchemy import and_, bindparam, select, update
 
 from workflow_studio.compute import wire
 from workflow_studio.worker.engine import log
+from workflow_studio.worker.engine.known import forget
 from workflow_studio.worker.engine.queue import LIVE, READY, flow_queue, hasten, lock_queue
 from workflow_studio.worker.engine.run_views import run_not_found
 from workflow_studio.worker.engine.starts import run_row
@@ -134,6 +135,7 @@ class TimeSkipping:
         if first.message_id is not None:
             # Until then the step could not be started.
             transaction.execute(_START_AT_ONCE.values(retry_after=None), {"run": run_id, "step": first.correlation_id})
+            forget(transaction, [run_id])
             hasten(transaction, first.message_id, now)
             self._queue.announce(transaction)
         else:

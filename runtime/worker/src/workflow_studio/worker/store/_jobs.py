@@ -27,12 +27,15 @@ class Transaction:
         connection: Executes statements inside the transaction.
         news: What it adds that others follow, for those who are called before the commit.
         ends: The delivery whose message the transaction deletes, if it does that.
+        has_company: Whether other writes are committed with it.
         follow_up: What the follow-up of the database (see :meth:`.Database.follow_up`) has to do; nothing if empty. In
             the follow-up itself: what it was asked to do by all the writes that it follows.
         due: What its finish (see :meth:`.Database.finish_writes`) has to do, by id.
         held: Rows that the finish is to insert with what it does, by id. Who looks for one has them inserted before.
         is_repeated: Whether it is done again after it has failed.
-        rows: Rows that it has read and locked, or inserted, as they are now, for those who need them again.
+        known: What rows are like now, by a name of whoever needs them again. Where transactions follow one another and
+            nobody else writes, those after it find it still, until one is undone.
+        new: What it has made, so that nobody else can know of it, by names.
         runs: The runs that nobody else can change until it ends.
     """
 
@@ -44,23 +47,27 @@ class Transaction:
         "ends",
         "execute",
         "follow_up",
+        "has_company",
         "held",
         "is_repeated",
+        "known",
+        "new",
         "news",
-        "rows",
         "runs",
     )
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, known: dict[Any, Any] | None = None) -> None:
         self.connection = connection
         self.execute = connection.execute
         self.news: list[Any] = []
         self.ends: str | None = None
         self.follow_up: set[str] = set()
+        self.has_company = False
         self.is_repeated = False
         self.due: dict[str, Any] = {}
         self.held: dict[str, dict[str, Any]] = {}
-        self.rows: dict[tuple[str, ...], dict[str, Any]] = {}
+        self.known: dict[Any, Any] = {} if known is None else known
+        self.new: set[tuple[str, ...]] = set()
         self.runs: set[str] = set()
         self._callbacks: list[Callable[[], None]] = []
         self._undoing: list[Callable[[], None]] = []

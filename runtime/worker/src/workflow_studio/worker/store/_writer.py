@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 
 from workflow_studio.worker.store import _sqlite
-from workflow_studio.worker.store._jobs import Job, Transaction, settle
+from workflow_studio.worker.store._jobs import FinishError, Job, Transaction, settle
 from workflow_studio.worker.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _MAX_BATCH = 256
+_MOST_KNOWN = 128
+"""Things that are known from one transaction to the next, such as rows of a run; the oldest are forgotten."""
+
 _PATIENCE_SECONDS = 0.01
 """How long a write that may wait does so for others to share a commit with."""
 
@@ -53,6 +56,7 @@ class Writer:
         self._connection: Connection | None = None
         self._closed = False
         self._make_follow_up: Callable[[], Job] | None = None
+        self._known: dict[Any, Any] = {}
         self._thread.start()
 
     def submit(self, work: Callable[[Transaction], Any], *, may_wait: bool = False) -> asyncio.Future[Any]:
@@ -133,8 +137,11 @@ class Writer:
         if connection is None:
             connection = self._connection = self._engine.connect()
         _sqlite.begin_write(connection)
-        for job in batch:
-            self._do(job, connection)
+        if len(batch) == 1:
+            self._do_alone(batch[0], connection)
+        else:
+            for job in batch:
+                self._do(job, connection)
         wanted = set().union(*(job.transaction.follow_up for job in batch if job.transaction is not None))
         if wanted and self._make_follow_up is not None:
             last = self._make_follow_up()
@@ -143,25 +150,56 @@ class Writer:
         began = time.perf_counter()
         _sqlite.commit(connection)
         self._tally.committed(len(batch), time.perf_counter() - began)
+        while len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    def _do_alone(self, job: Job, connection: Connection) -> None:
+        """Do the only write of a commit: to undo it is to undo all there is."""
+        for is_repeated in (False, True):
+            job.transaction = Transaction(connection, self._known)
+            job.transaction.is_repeated = is_repeated
+            if self._attempt(job, job.transaction):
+                return
+            _sqlite.rollback(connection)
+            _sqlite.begin_write(connection)
+            if job.error is not None:
+                return
 
     def _do(self, job: Job, connection: Connection, asked: Iterable[str] = ()) -> None:
-        _sqlite.savepoint(connection)
-        job.transaction = Transaction(connection)
-        job.transaction.follow_up.update(asked)
-        try:
-            job.result = job.work(job.transaction)
-        except Exception as error:  # noqa: BLE001  # it belongs to this caller alone
-            job.error = error
-            job.transaction.follow_up.clear()
-            job.transaction.undone()
+        """Do one of several writes of a commit."""
+        for is_repeated in (False, True):
+            _sqlite.savepoint(connection)
+            job.transaction = Transaction(connection, self._known)
+            job.transaction.follow_up.update(asked)
+            job.transaction.has_company = True
+            job.transaction.is_repeated = is_repeated
+            if self._attempt(job, job.transaction):
+                _sqlite.release_savepoint(connection)
+                return
             # This fails if SQLite gave up the whole transaction (disk full, I/O error); then all of it is lost.
             _sqlite.rollback_to_savepoint(connection)
+            if job.error is not None:
+                return
+
+    def _attempt(self, job: Job, transaction: Transaction) -> bool:
+        """Tell whether a write was done; if not, and it has no error, it is to be done once more."""
+        try:
+            job.result = job.work(transaction)
+        except FinishError:
+            pass
+        except Exception as error:  # noqa: BLE001  # it belongs to this caller alone
+            job.error = error
         else:
-            _sqlite.release_savepoint(connection)
+            return True
+        transaction.follow_up.clear()
+        transaction.undone()
+        self._known.clear()
+        return False
 
     def _fail(self, batch: list[Job], error: Exception) -> None:
         _LOG.error("A commit of %d writes failed: %s", len(batch), error)
         self._tally.failed(len(batch))
+        self._known.clear()
         connection, self._connection = self._connection, None
         if connection is not None:
             try:

@@ -245,23 +245,17 @@ class Database:
         self.follows_up = True
         return True
 
-    def finish_writes(self, finish: Callable[[Transaction, bool], None]) -> bool:
+    def finish_writes(self, finish: Callable[[Transaction, bool], None]) -> None:
         """Have ``finish`` called at the end of every write that leaves something in :attr:`Transaction.due`.
 
-        It works in the write's transaction, on the write's thread, while other writes go on.
+        It works in the write's transaction, on the write's thread, beside other writes where these go on side by side.
 
         Args:
             finish: Gets the transaction, and whether it has failed at this write before. If it fails, the write is done
                 once more, and should not be kept from being done by that.
-
-        Returns:
-            False if the writes of this database follow one another: :meth:`follow_up` is for these.
         """
-        if self.in_order:
-            return False
         self._finish = finish
         self.finishes = True
-        return True
 
     def _do(self, work: Callable[[Transaction], T], transaction: Transaction, failures: list[Exception]) -> T:
         result = work(transaction)

@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import bindparam, insert, literal_column, update
+from sqlalchemy.dialects.sqlite import insert as insert_or_not
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
@@ -171,6 +172,13 @@ def inserting(table: Table, columns: tuple[str, ...]) -> Statement:
 
 
 @cache
+def inserting_unless_there(table: Table, columns: tuple[str, ...]) -> Statement:
+    """Return what :func:`inserting` does, which does nothing if a row collides with the new one."""
+    statement = insert_or_not(table).values({name: bindparam(name) for name in columns})
+    return Statement(statement.on_conflict_do_nothing())
+
+
+@cache
 def updating(table: Table, columns: tuple[str, ...], where: tuple[str, ...]) -> Statement:
     """Return a statement that updates these columns of the rows that are equal in others.
 
@@ -183,6 +191,11 @@ def updating(table: Table, columns: tuple[str, ...], where: tuple[str, ...]) -> 
 def insert_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
     """Insert a row."""
     inserting(table, tuple(row)).run(connection, row)
+
+
+def insert_unless_there(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row, if none collides with it, and tell whether that was done. For SQLite."""
+    return inserting_unless_there(table, tuple(row)).run(connection, row) > 0
 
 
 def update_rows(connection: Connection, table: Table, values: Mapping[str, Any], **where: Any) -> int:
