@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from typing import TYPE_CHECKING
+import time
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -59,6 +61,27 @@ def test_the_zoo_ends_as_it_should_on_three_workers(app: App, service: Service) 
     odd = {name: end for name, end in outcomes.items() if end["status"] != ENDS.get(name, "completed")}
     assert odd == {}
     assert len(service.get("/v1/workers")["data"]) == 3
+
+
+def test_an_activation_counts_on_every_worker_as_soon_as_one_has_answered(
+    app: App,  # noqa: ARG001 - it was uploaded
+    service: Service,
+    record_property: Any,
+) -> None:
+    (deployment,) = service.get("/v1/deployments")["data"]
+    late: list[float] = []
+    for number in range(30):
+        environment = {"x-workflow-studio-environment": f"stage-{number}"}
+        first, *others = service.workers[number % 3 :] + service.workers[: number % 3]
+        activate = f"/v1/deployments/{deployment['deploymentId']}/activate"
+        assert first.http.post(activate, headers=environment).status_code == 200
+        at = time.perf_counter()
+        for worker in others:
+            active = worker.http.get("/v1/deployments/active", headers=environment).json()
+            assert active["deploymentId"] == deployment["deploymentId"]
+        late.append((time.perf_counter() - at) * 1000)
+    record_property("p50_ms", median(late))
+    record_property("most_ms", max(late))
 
 
 def test_all_runs_complete_once_whatever_happens_to_workers_and_database(
