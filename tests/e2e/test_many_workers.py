@@ -64,7 +64,7 @@ def test_the_zoo_ends_as_it_should_on_three_workers(app: App, service: Service) 
 
 
 def test_an_activation_counts_on_every_worker_as_soon_as_one_has_answered(
-    app: App,  # noqa: ARG001 - it was uploaded
+    app: App,
     service: Service,
     record_property: Any,
 ) -> None:

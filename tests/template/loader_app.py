@@ -14,7 +14,7 @@ import httpx
 from filelock import FileLock
 
 from tests.e2e.support import Server, free_port, run, wait_until
-from tests.support.sdk import cache_folder
+from tests.support.npm import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

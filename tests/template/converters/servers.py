@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from tests.support.sdk import cache_folder
+from tests.support.npm import cache_folder
 
 SHAPES = Path(__file__).parent / "shapes"
 
