@@ -134,8 +134,12 @@ const toHook = (hook) => withDates(hook, HOOK_DATES);
 /** @param {any} wait */
 const toWait = (wait) => withDates(wait, WAIT_DATES);
 
-/** @param {any} event */
+/**
+ * @param {any} event As the wire has it, or as this has made it.
+ * @returns {any} The event as the SDK takes it: times are dates.
+ */
 function toEvent(event) {
+  if (event.createdAt instanceof Date) return event;
   const copy = withDates(event, EVENT_DATES);
   if (copy.eventData) {
     copy.eventData = withDates(copy.eventData, eventDataDates(copy.eventType));
@@ -398,4 +402,4 @@ function createWorld(options) {
   };
 }
 
-module.exports = { createQueueHandler, createWorld };
+module.exports = { createQueueHandler, createWorld, toEvent };

@@ -37,8 +37,12 @@ function eventSize({ eventData }) {
   return size;
 }
 
-/** @param {number} [maxSize] In bytes. */
-function createLogs(maxSize = MAX_SIZE) {
+/**
+ * @param {(event: any) => any} prepare Makes of an event what replays take, and
+ *   leaves as it is what it has made.
+ * @param {number} [maxSize] In bytes.
+ */
+function createLogs(prepare, maxSize = MAX_SIZE) {
   /** Those used last come last. @type {Map<string, Log>} */
   const logs = new Map();
   let total = 0;
@@ -91,10 +95,11 @@ function createLogs(maxSize = MAX_SIZE) {
    */
   function extend(runId, { run, events }, known) {
     const input = sizeOf(run?.input);
+    const prepared = events.map(prepare);
     /** @type {Log} */
     const log = {
       run,
-      events: known ? [...known.events, ...events] : events,
+      events: known ? [...known.events, ...prepared] : prepared,
       size: known ? known.size : input,
     };
     for (const event of events) log.size += eventSize(event);

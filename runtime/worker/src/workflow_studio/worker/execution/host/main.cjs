@@ -46,7 +46,7 @@ function main(settings) {
   const folder = process.cwd();
   const { decode, encode } = require(path.join(settings.protocol, 'cbor.cjs'));
   const errors = require(path.join(settings.protocol, 'errors.cjs'));
-  const { createQueueHandler, createWorld } = require(
+  const { createQueueHandler, createWorld, toEvent } = require(
     path.join(settings.protocol, 'world.cjs'),
   );
 
@@ -68,7 +68,7 @@ function main(settings) {
     },
     die,
   );
-  const logs = createLogs();
+  const logs = createLogs(toEvent);
   const foresight = createForesight(logs, errors.transportError);
   const contexts = createContexts(() => work.isReplaying());
   const work = createWork({
