@@ -258,7 +258,7 @@ async def test_a_sequential_step_costs_two_calls_and_two_commits(worker: Worker)
     assert cost.commits <= 2 * steps + 8
     # Each of the two deliveries is a frame, and so is its end.
     assert cost.frames <= 4 * steps + 2
-    assert cost.statements <= 17 * steps + 20
+    assert cost.statements <= 15 * steps + 20
     # The executor has begun each replay but the first when the worker asks for it, unless the machine stands still.
     assert cost.foreseen >= steps - 5
 

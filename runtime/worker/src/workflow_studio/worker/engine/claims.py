@@ -11,6 +11,7 @@ from workflow_studio.worker.engine import turns
 from workflow_studio.worker.engine.clock import new_id
 from workflow_studio.worker.engine.deliveries import InFlight
 from workflow_studio.worker.engine.known import known_run
+from workflow_studio.worker.engine.log import store_changes
 from workflow_studio.worker.engine.queue import KINDS, store_held
 from workflow_studio.worker.engine.turns import Turn
 from workflow_studio.worker.ports import Delivery
@@ -134,6 +135,7 @@ class Claims:
         if not self._side_by_side:
             transaction.follow_up.update(transaction.due.values())
             return Claim(tuple(claimed), {})
+        store_changes(transaction)
         limited: set[Kind] = set()
         for kind in KINDS:
             messages = [message_id for message_id, of_kind in transaction.due.items() if of_kind == kind]

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from workflow_studio.worker.engine.claims import Claims, is_replay
 from workflow_studio.worker.engine.known import known_run
 from workflow_studio.worker.engine.limits import Limits
-from workflow_studio.worker.engine.log import lock_runs
+from workflow_studio.worker.engine.log import change_run, lock_runs
 from workflow_studio.worker.engine.queue import KINDS, LEASED, RELEASED, hasten, lock_queue, pending_replay
 from workflow_studio.worker.engine.turns import Turns
 from workflow_studio.worker.store import tables
@@ -303,9 +303,11 @@ class Leases:
             row = None if known is None else known.row
             if row is not None and row["replayed_slot"] >= seen_slot:
                 return
-            _REPLAYED.run(transaction.connection, {"run": run_id, "seen": seen_slot})
             if known is not None and row is not None:
+                change_run(transaction, run_id, {"replayed_slot": seen_slot})
                 known.note({**row, "replayed_slot": seen_slot})
+            else:
+                _REPLAYED.run(transaction.connection, {"run": run_id, "seen": seen_slot})
 
 
 def backoff_ms(attempt: int, failures: int, *, executor_lost: bool, jitter: float | None = None) -> int:

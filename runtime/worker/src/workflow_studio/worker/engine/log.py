@@ -50,6 +50,8 @@ STIMULI: Final = frozenset(
 ENDS: Final = frozenset({"run_completed", "run_failed", "run_cancelled"})
 """Events that end their run."""
 
+_BOOKKEEPING: Final = frozenset({"last_slot", "last_event_at", "stimulus_slot", "replayed_slot"})
+
 _TABLES: Final[dict[Entity, tuple[Table, str]]] = {
     "run": (tables.runs, "run_id"),
     "step": (tables.steps, "step_id"),
@@ -170,7 +172,7 @@ def append(
     for change in decision.changes:
         if admit is not None and change.entity == "run" and isinstance(change, Insert):
             admit(connection, change.values["deployment_id"], change.values["workflow_name"])
-    _apply(connection, event, decision, rows, log=log, executor_id=by.executor_id, origin=origin)
+    _apply(transaction, event, decision, rows, log=log, executor_id=by.executor_id, origin=origin)
     appended: list[Row] = []
     for slot, new in enumerate(decision.events, first_slot):
         row = {
@@ -194,6 +196,27 @@ def append(
         transaction.news.append(Addition("log", event.run_id, first_slot, log["last_slot"]))
     _remember(transaction, event, decision, rows, appended)
     return Appended(decision, appended, rows)
+
+
+def change_run(transaction: Transaction, run_id: str, values: Row) -> None:
+    """Change the row of a run that is known.
+
+    What follows from the run's log alone is changed once, when the transaction ends or something else of the row
+    changes: a write may append several times.
+    """
+    changes = transaction.changes.setdefault(run_id, {})
+    changes |= values
+    if changes.keys() <= _BOOKKEEPING:
+        transaction.at_end(store_changes)
+    else:
+        store_changes(transaction)
+
+
+def store_changes(transaction: Transaction) -> None:
+    """Store what :func:`change_run` has put off, for those who read rows of runs in the same transaction."""
+    while transaction.changes:
+        run_id, values = transaction.changes.popitem()
+        update_rows(transaction.connection, tables.runs, values, run_id=run_id)
 
 
 def take_new_step(transaction: Transaction, run_id: str | None, step_id: str | None) -> bool:
@@ -247,6 +270,7 @@ def _load(transaction: Transaction, event: EventInput) -> dict[Entity, Row]:
     if known is not None and known.row is not None:
         rows["run"] = known.row
     else:
+        store_changes(transaction)
         _fetch(connection, rows, "run", _RUN, {"run": event.run_id})
     kind = event.event_type.partition("_")[0]
     if kind == "step":
@@ -268,6 +292,7 @@ def lock_runs(transaction: Transaction, run_ids: Iterable[str]) -> None:
 
     In one order, so that no two transactions wait for each other.
     """
+    store_changes(transaction)
     for run_id in sorted(run_ids):
         row = _RUN.first(transaction.connection, {"run": run_id})
         if row is not None:
@@ -307,7 +332,7 @@ def _snapshot(connection: Connection, event: EventInput, rows: dict[Entity, Row]
 
 
 def _apply(
-    connection: Connection,
+    transaction: Transaction,
     event: EventInput,
     decision: Decision,
     rows: dict[Entity, Row],
@@ -316,6 +341,7 @@ def _apply(
     executor_id: str | None,
     origin: Row,
 ) -> None:
+    connection = transaction.connection
     inserted_run: Row | None = None
     run_values: Row = dict(log)
     for change in decision.changes:
@@ -329,7 +355,7 @@ def _apply(
         insert_row(connection, tables.runs, rows["run"])
     elif run_values:
         rows["run"] = {**rows["run"], **run_values}
-        update_rows(connection, tables.runs, run_values, run_id=event.run_id)
+        change_run(transaction, event.run_id, run_values)
     for change in decision.changes:
         if change.entity != "run":
             _apply_one(connection, event, change, rows, executor_id)

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, func, select
 from workflow_studio.compute.ids import event_id
 from workflow_studio.worker.engine import present, references
 from workflow_studio.worker.engine.known import known_run
+from workflow_studio.worker.engine.log import store_changes
 from workflow_studio.worker.engine.queries import take
 from workflow_studio.worker.store import tables
 from workflow_studio.worker.store.statements import Row, Statement
@@ -91,6 +92,7 @@ def load_ahead(transaction: Transaction, run_id: str, known_slot: int) -> tuple[
     known = known_run(transaction, run_id)
     run = None if known is None else known.row
     if run is None or "input" not in run:
+        store_changes(transaction)
         run = _SMALL_RUN.first(transaction.connection, {"run": run_id, "most": _LARGEST_SENT_AHEAD})
         if known is not None and run is not None:
             known.note(run)

@@ -33,6 +33,7 @@ class Transaction:
         due: What its finish (see :meth:`.Database.finish_writes`) has to do, by id.
         held: Rows that the finish is to insert with what it does, by id. Who looks for one has them inserted before.
         is_repeated: Whether it is done again after it has failed.
+        changes: What is to be changed at its end, by a name of whoever calls :meth:`at_end`.
         known: What rows are like now, by a name of whoever needs them again. Where transactions follow one another and
             nobody else writes, those after it find it still, until one is undone.
         new: What it has made, so that nobody else can know of it, by names.
@@ -41,7 +42,9 @@ class Transaction:
 
     __slots__ = (
         "_callbacks",
+        "_last",
         "_undoing",
+        "changes",
         "connection",
         "due",
         "ends",
@@ -68,6 +71,8 @@ class Transaction:
         self.held: dict[str, dict[str, Any]] = {}
         self.known: dict[Any, Any] = {} if known is None else known
         self.new: set[tuple[str, ...]] = set()
+        self.changes: dict[str, dict[str, Any]] = {}
+        self._last: Callable[[Transaction], None] | None = None
         self.runs: set[str] = set()
         self._callbacks: list[Callable[[], None]] = []
         self._undoing: list[Callable[[], None]] = []
@@ -79,6 +84,15 @@ class Transaction:
     def when_undone(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called, on whichever thread, if this write is undone."""
         self._undoing.append(callback)
+
+    def at_end(self, work: Callable[[Transaction], None]) -> None:
+        """Have ``work`` done in the transaction after all else; only one can be."""
+        self._last = work
+
+    def end(self) -> None:
+        """Do what was left for the end."""
+        if self._last is not None:
+            self._last(self)
 
     def lock(self, *name: str) -> None:
         """Wait until no other transaction holds the lock of this name, and hold it until this one ends.

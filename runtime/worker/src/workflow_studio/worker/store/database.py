@@ -261,6 +261,7 @@ class Database:
         result = work(transaction)
         if transaction.due and self._finish is not None:
             self._finish_one(self._finish, transaction, failures)
+        transaction.end()
         for companion in self._companions:
             companion(transaction)
         return result
