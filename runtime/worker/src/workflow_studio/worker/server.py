@@ -62,6 +62,7 @@ def config_of(app: ASGIApp, settings: WorkerSettings) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         lifespan="off",  # run by main instead, so that a refusal to start is a sentence and not a traceback
+        ws="none",  # no address has one, and the library for them takes 2 MB
         log_config=None,
         access_log=False,  # webhook addresses hold secrets
         server_header=False,

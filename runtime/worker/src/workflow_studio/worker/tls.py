@@ -6,8 +6,6 @@ import datetime as dt
 import ssl
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -67,5 +65,8 @@ def days_left(certificate: Path) -> float:
     Raises:
         ValueError: If it is none.
     """
+    # Loaded only by workers that have a certificate: it takes 2 MB.
+    from cryptography import x509  # noqa: PLC0415
+
     found = x509.load_pem_x509_certificate(certificate.read_bytes())
     return (found.not_valid_after_utc - dt.datetime.now(dt.UTC)) / dt.timedelta(days=1)

@@ -9,20 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from workflow_studio.compute.payload import ENCRYPTED_PREFIX
+from workflow_studio.worker.engine.cipher import KEY_BYTES, OVERHEAD_BYTES, Cipher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
-_TAG_BYTES: Final = 16
 _SEALED: Final = b"\0\0\0\0seal"
 
 
@@ -55,10 +49,7 @@ class Keyring:
         tag of 16 bytes (source: ``@workflow/core`` 4.8.9 ``encryption.js``).
         """
         key = self.key_of(run_id)
-        if key is None:
-            return payload
-        nonce = os.urandom(_NONCE_BYTES)
-        return ENCRYPTED_PREFIX + nonce + AESGCM(key).encrypt(nonce, payload, None)
+        return payload if key is None else ENCRYPTED_PREFIX + Cipher(key).seal(payload)
 
     def with_sealed_input(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the parameters of an ``events.create`` with the input of a new run encrypted; others as they are.
@@ -80,11 +71,7 @@ class Keyring:
         if not payload.startswith(ENCRYPTED_PREFIX):
             return payload
         key = self.key_of(run_id)
-        nonce, sealed = payload[len(ENCRYPTED_PREFIX) :][:_NONCE_BYTES], payload[len(ENCRYPTED_PREFIX) + _NONCE_BYTES :]
-        try:
-            return None if key is None else AESGCM(key).decrypt(nonce, sealed, None)
-        except (InvalidTag, ValueError):
-            return None
+        return None if key is None else Cipher(key).open(payload[len(ENCRYPTED_PREFIX) :])
 
     def stream(self, name: str) -> StreamSeal:
         """Return what seals and opens the chunks of a stream."""
@@ -102,24 +89,19 @@ class StreamSeal:
     """
 
     def __init__(self, key: bytes | None) -> None:
-        self._cipher = None if key is None else AESGCM(key)
+        self._cipher = None if key is None else Cipher(key)
 
     def seal(self, index: int, chunk: bytes) -> bytes:
         """Return a chunk as it is stored."""
-        if self._cipher is None:
-            return chunk
-        nonce = os.urandom(_NONCE_BYTES)
-        return _SEALED + nonce + self._cipher.encrypt(nonce, chunk, _place(index))
+        return chunk if self._cipher is None else _SEALED + self._cipher.seal(chunk, _place(index))
 
     def open(self, index: int, stored: bytes) -> bytes:
         """Return a chunk as it was written."""
         if self._cipher is None or not stored.startswith(_SEALED):
             return stored
-        nonce, sealed = stored[len(_SEALED) :][:_NONCE_BYTES], stored[len(_SEALED) + _NONCE_BYTES :]
-        try:
-            return self._cipher.decrypt(nonce, sealed, _place(index))
-        except (InvalidTag, ValueError):
-            return stored  # a chunk in clear that begins like a sealed one, or one of another master key
+        opened = self._cipher.open(stored[len(_SEALED) :], _place(index))
+        # If it cannot be opened, it is a chunk in clear that begins like a sealed one, or one of another master key.
+        return stored if opened is None else opened
 
 
 class OutputSeal:
@@ -130,30 +112,23 @@ class OutputSeal:
     """
 
     def __init__(self, key: bytes | None) -> None:
-        self._cipher = None if key is None else AESGCM(key)
+        self._cipher = None if key is None else Cipher(key)
 
     @staticmethod
     def size_of(stored: bytes) -> int:
         """Return how long a line is in clear."""
-        overhead = len(_SEALED) + _NONCE_BYTES + _TAG_BYTES if stored.startswith(_SEALED) else 0
+        overhead = len(_SEALED) + OVERHEAD_BYTES if stored.startswith(_SEALED) else 0
         return max(0, len(stored) - overhead)
 
     def seal(self, position: int, line: bytes) -> bytes:
         """Return a line as it is stored."""
-        if self._cipher is None:
-            return line
-        nonce = os.urandom(_NONCE_BYTES)
-        return _SEALED + nonce + self._cipher.encrypt(nonce, line, _place(position))
+        return line if self._cipher is None else _SEALED + self._cipher.seal(line, _place(position))
 
     def open(self, position: int, stored: bytes) -> bytes | None:
         """Return a line as it was printed; None if it is sealed with a key that is not here."""
         if not stored.startswith(_SEALED):
             return stored
-        nonce, sealed = stored[len(_SEALED) :][:_NONCE_BYTES], stored[len(_SEALED) + _NONCE_BYTES :]
-        try:
-            return None if self._cipher is None else self._cipher.decrypt(nonce, sealed, _place(position))
-        except (InvalidTag, ValueError):
-            return None
+        return None if self._cipher is None else self._cipher.open(stored[len(_SEALED) :], _place(position))
 
 
 def run_key(master_key: bytes, run_id: str) -> bytes:
@@ -171,7 +146,7 @@ def derived_key(master_key: bytes, info: str) -> bytes:
         master_key: The worker's master key.
         info: Names the purpose.
     """
-    extracted = hmac.digest(bytes(_KEY_BYTES), master_key, hashlib.sha256)
+    extracted = hmac.digest(bytes(KEY_BYTES), master_key, hashlib.sha256)
     return hmac.digest(extracted, info.encode() + b"\x01", hashlib.sha256)
 
 

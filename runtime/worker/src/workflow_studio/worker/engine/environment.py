@@ -13,12 +13,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import delete, insert, select
 
 from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.worker.engine import audit
+from workflow_studio.worker.engine.cipher import KEY_BYTES, Cipher
 from workflow_studio.worker.engine.deployments import require_deployment
 from workflow_studio.worker.engine.encryption import derived_key
 from workflow_studio.worker.engine.errors import EngineError
@@ -57,8 +56,6 @@ _REFUSED: Final = (
 
 _MASTER: Final = b"m"
 _FILE: Final = b"f"
-_NONCE_BYTES: Final = 12
-_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +84,9 @@ class VariableKeys:
     """
 
     def __init__(self, master_key: bytes | None, key_file: Path | None) -> None:
-        self._master = None if master_key is None else AESGCM(derived_key(master_key, "studio-deployment-variables"))
+        self._master = None if master_key is None else Cipher(derived_key(master_key, "studio-deployment-variables"))
         self._key_file = key_file
-        self._from_file: AESGCM | None = None
+        self._from_file: Cipher | None = None
 
     def seal(self, deployment_id: str, name: str, value: str) -> bytes:
         """Return a value as it is stored.
@@ -100,27 +97,23 @@ class VariableKeys:
         mark, cipher = (_MASTER, self._master) if self._master is not None else (_FILE, self._file_cipher(make=True))
         if cipher is None:
             raise ValueError("There is no key to seal variables with.")
-        nonce = os.urandom(_NONCE_BYTES)
-        return mark + nonce + cipher.encrypt(nonce, value.encode(), _bound(deployment_id, name))
+        return mark + cipher.seal(value.encode(), _bound(deployment_id, name))
 
     def open(self, deployment_id: str, name: str, sealed: bytes) -> str | None:
         """Return a value, or None if it is under a key that is not here."""
         cipher = self._master if sealed[:1] == _MASTER else self._file_cipher(make=False)
         if cipher is None:
             return None
-        nonce, content = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        try:
-            return cipher.decrypt(nonce, content, _bound(deployment_id, name)).decode()
-        except (InvalidTag, ValueError):
-            return None
+        opened = cipher.open(sealed[1:], _bound(deployment_id, name))
+        return None if opened is None else opened.decode()
 
-    def _file_cipher(self, *, make: bool) -> AESGCM | None:
+    def _file_cipher(self, *, make: bool) -> Cipher | None:
         if self._from_file is None and self._key_file is not None:
             if make:
                 _make_key(self._key_file)
             elif not self._key_file.exists():
                 return None
-            self._from_file = AESGCM(self._key_file.read_bytes())
+            self._from_file = Cipher(self._key_file.read_bytes())
         return self._from_file
 
 
@@ -131,7 +124,7 @@ def _make_key(path: Path) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(_KEY_BYTES))
+            file.write(os.urandom(KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
         try:
