@@ -6,9 +6,17 @@ import pytest
 
 from tests.worker.engine.test_dispatcher import Pool, drained, until
 from workflow_studio.compute.world_errors import WorldError
-from workflow_studio.worker.engine import Capacity, Engine
+from workflow_studio.worker.engine import Capacity, Engine, turns
 from workflow_studio.worker.engine.leases import Leases
+from workflow_studio.worker.ports import BatchedCall, CallContext
 from workflow_studio.worker.store import StoreError
+
+
+class ReadyPool(Pool):
+    """Has an executor that takes deliveries at once."""
+
+    def ready(self, delivery):
+        return "exc_ready"
 
 
 @pytest.fixture
@@ -52,6 +60,70 @@ async def second(world, place, clock):
     database = place.open()
     yield type(world)(Engine(database, clock=clock), clock, world.deployment_id)
     await database.close()
+
+
+@pytest.fixture
+def searches(monkeypatch):
+    """Return a list that grows with every search for what is due."""
+    made = []
+
+    def watch(holder, name):
+        search = getattr(holder, name)
+
+        def watched(*args):
+            made.append(name)
+            return search(*args)
+
+        monkeypatch.setattr(holder, name, watched)
+
+    watch(turns, "among")
+    watch(turns.Turns, "next")
+    return made
+
+
+async def batch(world, run_id, event_type, correlation_id=None, message=None, **data):
+    """Write an event together with the message that follows it: a wake-up if not given."""
+    event = {"eventType": event_type, "specVersion": 3, "correlationId": correlation_id, "eventData": data}
+    event = {name: value for name, value in event.items() if value is not None}
+    message = message or {"queueName": f"__wkf_workflow_{world.workflow}", "isWake": True}
+    calls = [
+        BatchedCall("events.create", {"runId": run_id, "event": event}),
+        BatchedCall("queue.publish", {"runId": run_id, "body": b"", **message}),
+    ]
+    answer = await world.engine.world.batch(calls, CallContext())
+    assert not any("error" in result for result in answer["results"])
+
+
+async def test_starts_steps_and_their_ends_are_claimed_without_a_search(world, start, searches):
+    pool = ReadyPool()
+    await start(world, pool)
+    searches.clear()
+    run_id = world.new_run_id()
+    await batch(world, run_id, "run_created", **world.run_data())
+    await drained(world)
+    message = {"queueName": "__wkf_step_add", "stepId": "step_1", "idempotencyKey": "step_1"}
+    await batch(world, run_id, "step_created", "step_1", message, stepName="add")
+    await deliveries(pool, 2)
+    await drained(world)  # what is committed alone is claimed alone
+    await batch(world, run_id, "step_completed", "step_1", stepName="add", result=b"devl[3]")
+    await deliveries(pool, 3)
+    assert [delivery.first.event_type for delivery in pool.deliveries] == ["run_started", "step_started", "run_started"]
+    assert searches == []
+
+
+async def test_a_replay_that_is_asked_for_while_another_is_made_is_made_after_it(world, start):
+    pool = ReadyPool()
+    pool.gate.clear()
+    await start(world, pool)
+    run_id = world.new_run_id()
+    await batch(world, run_id, "run_created", **world.run_data())
+    await deliveries(pool, 1)
+    await world.create(run_id, "step_created", "step_1", stepName="add")
+    await batch(world, run_id, "step_completed", "step_1", stepName="add", result=b"devl[3]")
+    assert await world.engine.queue.depth() == {"ready": 1, "leased": 1, "dead": 0}
+    pool.gate.set()
+    await deliveries(pool, 2)
+    assert pool.deliveries[1].first.answer["value"]["events"][-1]["eventType"] == "step_completed"
 
 
 async def deliveries(pool, number):

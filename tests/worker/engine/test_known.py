@@ -64,6 +64,15 @@ async def test_large_payloads_are_not_kept(world, known, stored):
     assert answer["step"]["input"] == b"devl" + bytes(2_000)
 
 
+async def test_of_many_steps_those_that_came_first_are_known(world, known):
+    run_id = await world.new_run()
+    for number in range(201):
+        await world.create(run_id, "step_created", f"step_{number}", stepName="add")
+    steps = (await known(run_id)).steps
+    assert list(steps) == [f"step_{number}" for number in range(200)]
+    await world.create(run_id, "step_started", "step_200", stepName="add")
+
+
 async def test_nothing_is_known_of_a_run_that_has_ended(world, known):
     run_id = await world.new_run()
     await world.create(run_id, "run_completed", output=b"devl[3]")

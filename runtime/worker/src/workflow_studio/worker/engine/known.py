@@ -67,8 +67,8 @@ class KnownRun:
 
     def note_step(self, step_id: str, row: Row) -> None:
         """Note what a step is like."""
-        if len(self.steps) >= _MOST_STEPS:
-            self.steps.clear()
+        if len(self.steps) >= _MOST_STEPS and step_id not in self.steps:
+            return  # those that came first are executed first
         self.steps[step_id] = _light(row, _MOST_STEP_BYTES)
 
     def note_event(self, event: Row) -> None:

@@ -98,6 +98,8 @@ def load_ahead(transaction: Transaction, run_id: str, known_slot: int) -> tuple[
             known.note(run)
     if run is None or run["status"] != "running" or run["last_slot"] - known_slot > _MOST_SENT_AHEAD:
         return None
+    if len(run["execution_context"] or b"") > _LARGEST_SENT_AHEAD:
+        return None
     if run["input"] is not None and references.size_beside(run["input"]):
         return None
     events = None if known is None else known.events_after(known_slot)
