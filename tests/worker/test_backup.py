@@ -1,15 +1,12 @@
-"""A copy that is taken while a worker works, as docs/operations/backup.md says, is one that a worker goes on from."""
+"""A backup that is taken while a worker works is one that a worker goes on from."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import shlex
-import shutil
-import sqlite3
+import os
 import subprocess
-from contextlib import closing
-from pathlib import Path
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,81 +15,63 @@ from tests.support.until import until
 from tests.worker.routes.conftest import WORKFLOW, make_settings, running
 from workflow_studio.worker.unpacking import Unpacking
 
-PAGE = (Path(__file__).parents[2] / "docs/operations/backup.md").read_text(encoding="utf-8")
-
-
-def command(tool: str) -> list[str]:
-    """Return a command of the page."""
-    (line,) = re.findall(rf"^{tool} .*$", PAGE, re.MULTILINE)
-    return shlex.split(line)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Sqlite:
-    def __init__(self, folder: Path) -> None:
-        self.backup = folder / "backup"
-        self.backup.mkdir()
-        self.data = folder / "data"
+    def url(self, folder: Path) -> str:
+        return f"sqlite:///{folder}/data/worker.db"
 
-    def settings(self, folder: Path) -> object:
-        return make_settings(folder)
-
-    def copy(self) -> None:
-        statement = command("sqlite3")[2].replace("/backup/", f"{self.backup}/")
-        with closing(sqlite3.connect(self.data / "worker.db")) as connection:
-            connection.execute(statement)
-        (copied,) = re.findall(r"^cp -a (.+) /backup/$", PAGE, re.MULTILINE)
-        for path in copied.split():
-            source = self.data / Path(path).name
-            (shutil.copytree if source.is_dir() else shutil.copy)(source, self.backup / source.name)
-
-    def restore(self, folder: Path) -> object:
-        shutil.copytree(self.backup, folder)
-        return make_settings(folder)
+    def make(self, name: str) -> None:
+        """Nothing has to be there."""
 
 
 class Postgres:
-    def __init__(self, folder: Path, server: Path) -> None:
+    def __init__(self, server: Path) -> None:
         self.server = server
-        self.dump = folder / "studio.dump"
-        self.objects = folder / "objects-store"
-        self.run("createdb", "backed_up")
+        self.made: list[str] = []
+
+    def url(self, folder: Path) -> str:
+        return database_url(self.server, folder.name)
+
+    def make(self, name: str) -> None:
+        self.made.append(name)
+        self.run("createdb", name)
 
     def run(self, tool: str, *arguments: str) -> None:
         given = ["--host", str(self.server), "--username", "postgres", *arguments]
         subprocess.run([binaries() / tool, *given], check=True, capture_output=True)
 
-    def settings(self, folder: Path) -> object:
-        return self.of("backed_up", folder)
-
-    def of(self, name: str, folder: Path) -> object:
-        url = database_url(self.server, name)
-        return make_settings(folder, database_url=url, objects_url=f"file://{self.objects}")
-
-    def copy(self) -> None:
-        options = [part for part in command("pg_dump") if part.startswith("--format")]
-        self.run("pg_dump", *options, f"--file={self.dump}", "backed_up")
-
-    def restore(self, folder: Path) -> object:
-        self.run("createdb", "restored")
-        options = [part for part in command("pg_restore") if part == "--no-owner"]
-        self.run("pg_restore", *options, "--dbname=restored", str(self.dump))
-        return self.of("restored", folder)
-
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def service(request: pytest.FixtureRequest, tmp_path: Path):
+def service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
     if request.param == "sqlite":
-        yield Sqlite(tmp_path)
+        yield Sqlite()
         return
-    made = Postgres(tmp_path, request.getfixturevalue("postgres"))
+    monkeypatch.setenv("PATH", str(binaries()), prepend=os.pathsep)
+    made = Postgres(request.getfixturevalue("postgres"))
     yield made
-    for name in ("backed_up", "restored"):
-        made.run("dropdb", "--if-exists", name)
+    for name in made.made:
+        made.run("dropdb", name)
+
+
+def settings_of(service, folder: Path) -> object:
+    """Return the settings of a worker whose data is in a folder."""
+    return make_settings(folder / "data", database_url=service.url(folder))
+
+
+def do(service, command: str, folder: Path, backup: Path) -> None:
+    given = [command, str(backup), "--data-dir", str(folder / "data"), "--database-url", service.url(folder)]
+    subprocess.run([sys.executable, "-m", "workflow_studio.worker.db", *given], check=True, capture_output=True)
 
 
 async def test_the_runs_of_a_copy_that_was_taken_under_load_go_on(service, tmp_path):
     started = []
-    async with running(service.settings(tmp_path / "data")) as worker:
+    first, second, backup = tmp_path / "first", tmp_path / "second", tmp_path / "backup"
+    service.make(first.name)
+    service.make(second.name)
+    async with running(settings_of(service, first)) as worker:
 
         async def load():
             while True:
@@ -104,11 +83,12 @@ async def test_the_runs_of_a_copy_that_was_taken_under_load_go_on(service, tmp_p
         loading = asyncio.create_task(load())
         await until(lambda: len(started) > 3)
         surely = list(started)
-        await asyncio.to_thread(service.copy)
+        await asyncio.to_thread(do, service, "backup", first, backup)
         await until(lambda: len(started) > len(surely) + 2)
         loading.cancel()
         await asyncio.gather(loading, return_exceptions=True)
-    async with running(service.restore(tmp_path / "restored")) as worker:
+    await asyncio.to_thread(do, service, "restore", second, backup)
+    async with running(settings_of(service, second)) as worker:
         runs = {run["runId"] for run in (await worker.get("/v1/runs?limit=1000")).json()["data"]}
         assert set(surely) <= runs
         assert started[-1] not in runs, "the copy is of the moment it was taken at"

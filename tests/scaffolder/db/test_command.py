@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.newer_schema import old_database
 from workflow_studio.scaffolder.cli import main
-from workflow_studio.scaffolder.db.command import readable
+from workflow_studio.scaffolder.db.place import readable
 from workflow_studio.worker.store._migrate import HEAD
 
 if TYPE_CHECKING:
@@ -59,6 +59,20 @@ def test_a_copy_tells_how_far_it_is_and_what_to_bring(folder: Path, capsys: Capt
         "Copying the rest",
         "Verifying runs",
     ]
+
+
+def test_a_backup_is_taken_and_put_back(folder: Path, capsys: Capture) -> None:
+    old_database(folder / "data/worker.db", HEAD)
+    assert main(["db", "backup", "kept", "--data-dir", "data"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].startswith(f"The backup is in {folder / 'kept'}; its database has ")
+    assert out.splitlines()[1:] == ["Objects: 0, 0 of them copied now."]
+    assert "Copying the database: done" in err
+    assert main(["db", "restore", "kept", "--data-dir", "new", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["dataDir"], document["keys"], document["masterKey"]) == (str(folder / "new"), [], None)
+    assert main(["db", "restore", "kept", "--data-dir", "new", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "backup_refused"
 
 
 def test_a_refusal_of_the_worker_is_an_error_with_its_code(capsys: Capture) -> None:

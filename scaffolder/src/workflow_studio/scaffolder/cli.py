@@ -71,7 +71,7 @@ COMMANDS: dict[str, CommandSpec] = {
     "audit": CommandSpec("operate.audit", "Who changed what on the worker."),
     "compute": CommandSpec("deploy.compute_command", "Single steps of a deployment, and who executes workflows."),
     "worker": CommandSpec("worker.command", "Run a worker on this machine."),
-    "db": CommandSpec("db.command", "Upgrade, check, measure and move a worker's database."),
+    "db": CommandSpec("db.command", "Upgrade, check, move and back up a worker's database."),
     "test-worker": CommandSpec("testing.command", "Run a worker for tests, with this app's workflows deployed."),
     "doctor": CommandSpec("doctor.command", "Say what is wrong with this machine, app or worker."),
     "demo": CommandSpec("demo.command", "Make, deploy and run an example app in a temporary folder."),

@@ -1,64 +1,22 @@
 """``studio db``: work on a worker's database."""
 
 # Typer reads the annotations when the command runs, so they are not postponed here.
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from workflow_studio.scaffolder.cli import JsonFlag, add
-from workflow_studio.scaffolder.db.process import ask_database, location_arguments
-from workflow_studio.scaffolder.injection import Shared, inject
+from workflow_studio.scaffolder.db import backups
+from workflow_studio.scaffolder.db.place import Place, readable, with_place
+from workflow_studio.scaffolder.db.process import ask_database
 from workflow_studio.scaffolder.options import YesOption, confirm
 from workflow_studio.scaffolder.output import Output, get_output
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a worker keeps its database, as options say it.
-
-    Attributes:
-        arguments: For the command line of the worker's code.
-        database_url: The database, where an option names it.
-    """
-
-    arguments: tuple[str, ...]
-    database_url: str | None
-
-    def ask(self, output: Output, command: str, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """Run a command on the database; return its exit code and its document."""
-        return ask_database(output, command, *self.arguments, *arguments, database_url=self.database_url)
-
-
-_THOUSAND: Final = 1000.0
-_PLACE: Final = (
-    Shared(
-        "data_dir",
-        Annotated[Path | None, typer.Option("--data-dir", help="The worker's data folder; .workflow-studio/worker.")],
-    ),
-    Shared(
-        "database_url",
-        Annotated[
-            str | None,
-            typer.Option("--database-url", help="The database, where it is not in the data folder.", metavar="URL"),
-        ],
-    ),
-    Shared(
-        "settings_file",
-        Annotated[
-            Path | None,
-            typer.Option("--settings", exists=True, dir_okay=False, help="The file with the worker's settings."),
-        ],
-    ),
-    Shared("json", JsonFlag, default=False),
-)
 
 
 def register(app: typer.Typer) -> None:
     """Add ``studio db`` and its commands."""
     group = typer.Typer(
-        help="Upgrade, check, measure and move a worker's database.", no_args_is_help=True, rich_markup_mode=None
+        help="Upgrade, check, move and back up a worker's database.", no_args_is_help=True, rich_markup_mode=None
     )
     add(
         group,
@@ -76,22 +34,8 @@ def register(app: typer.Typer) -> None:
         copy,
         examples=("studio db copy sqlite:///.workflow-studio/worker/worker.db postgresql://studio@db/studio",),
     )
+    backups.register(group)
     app.add_typer(group, name="db")
-
-
-def with_place(command: Any) -> Any:
-    """Give a command the options that say where the database is, as its argument ``place``."""
-    return inject(command, ("place",), _PLACE, _choose)
-
-
-def _choose(
-    *,
-    data_dir: Path | None,
-    database_url: str | None,
-    settings_file: Path | None,
-    json: bool,  # noqa: ARG001 - read before the command runs
-) -> dict[str, Any]:
-    return {"place": Place(tuple(location_arguments(data_dir, settings_file)), database_url)}
 
 
 def current(*, place: Place) -> None:
@@ -172,17 +116,6 @@ def forget_key(*, yes: YesOption = False, place: Place) -> None:
     _, document = place.ask(output, "forget-key")
     output.print("The next worker decides." if document["forgotten"] else "There was no master key to forget.")
     output.document(document)
-
-
-def readable(number: int | None) -> str:
-    """Return a number of bytes as people read it."""
-    if number is None:
-        return "-"
-    value, units = float(number), iter(("KB", "MB", "GB", "TB"))
-    unit = "bytes"
-    while value >= _THOUSAND and (larger := next(units, None)):
-        value, unit = value / _THOUSAND, larger
-    return f"{value:,.0f} {unit}" if unit == "bytes" else f"{value:,.1f} {unit}"
 
 
 def copy(

@@ -1,7 +1,7 @@
 """``python -m workflow_studio.worker.db``: the commands behind ``studio db``.
 
-Each prints JSON lines (see :mod:`.lines`) and ends with 0 (done), 1 (failed), 2 (wrong settings) or, for ``check``, 4
-(an upgrade is needed).
+Each prints JSON lines (see :mod:`.lines`) and ends with 0 (done), 1 (failed), 2 (wrong settings, or a backup without
+objects that the service does not have itself) or, for ``check``, 4 (an upgrade is needed).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from workflow_studio.worker.announce import explained
-from workflow_studio.worker.db import master_key, moving, schema, size
+from workflow_studio.worker.db import backup, master_key, moving, schema, size
 from workflow_studio.worker.db.lines import Progress, ended_by_signals, say
 from workflow_studio.worker.loading import BUILT_IN
 from workflow_studio.worker.settings import load_settings
@@ -33,8 +33,15 @@ if TYPE_CHECKING:
 DONE: Final = 0
 FAILED: Final = 1
 MISUSED: Final = 2
+WARNED: Final = 2
 UPGRADE_NEEDED: Final = 4
-_CODES: Final[dict[type[Exception], str]] = {CopyRefusedError: "copy_refused", CopyDamagedError: "copy_damaged"}
+_CODES: Final[dict[type[Exception], str]] = {
+    CopyRefusedError: "copy_refused",
+    CopyDamagedError: "copy_damaged",
+    backup.BackupRefusedError: "backup_refused",
+    backup.BackupDamagedError: "backup_damaged",
+    backup.ToolMissingError: "tool_missing",
+}
 _NEEDS_WORK: Final = frozenset({"empty", "outdated"})
 
 
@@ -49,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refused(error, MISUSED)
     except (StoreError, OSError) as error:
         return _refused(error, FAILED)
-    say({"ok": code in {DONE, UPGRADE_NEEDED}, **document})
+    say({"ok": code != FAILED, **document})
     return int(code)
 
 
@@ -119,6 +126,17 @@ def _copy(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     return DONE, moving.move(with_driver(options.source), with_driver(options.target), Progress())
 
 
+def _backup(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
+    _location(options)
+    document = backup.take(_settings(options), options.folder, Progress(), keys=options.include_keys)
+    return (WARNED if document["missingObjects"] else DONE), document
+
+
+def _restore(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
+    _location(options)
+    return DONE, backup.restore(_settings(options), options.folder, Progress())
+
+
 def _as_error(document: dict[str, Any]) -> dict[str, Any]:
     return {
         "error": {"code": "database_failed", "message": document["reason"], "hint": document["hint"]},
@@ -139,11 +157,17 @@ def _parser() -> argparse.ArgumentParser:
         ("upgrade", _upgrade, "apply the migrations that are missing"),
         ("forget-key", _forget_key, "let the next worker choose the master key, with all workers stopped"),
         ("size", _size, "say how large it is, and what retention would delete"),
+        ("backup", _backup, "copy a service into a folder, beside its workers"),
+        ("restore", _restore, "put a backup back where no service is"),
     ):
         command = commands.add_parser(name, parents=[chosen], help=text)
         command.set_defaults(run=run)
         if name == "upgrade":
             command.add_argument("--dry-run", action="store_true", help="only say what it would do, with its SQL")
+        if name in {"backup", "restore"}:
+            command.add_argument("folder", type=Path, help="the folder of the backup")
+        if name == "backup":
+            command.add_argument("--include-keys", action="store_true", help="put the keys into it, too")
     command = commands.add_parser("copy", help="copy a whole service into an empty database")
     command.add_argument("source", help="the database that is copied: a URL, or the path of an SQLite file")
     command.add_argument("target", help="the empty database")

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 NAME: Final = "master_key_check"
 """The setting in the database that holds the value."""
 
-_NO_KEY: Final = "none"
+NO_KEY: Final = "none"
+"""The value where the service has no key."""
+
 _T: Final = tables.settings
 _W: Final = tables.workers
 
@@ -41,16 +43,16 @@ async def check_master_key(database: Database, master_key: bytes | None, worker_
         MasterKeyError: If it has another one, or none where the others have one, or the other way round.
         StoreError: If the database fails.
     """
-    mine = _NO_KEY if master_key is None else _value(master_key, await identity_of(database))
+    mine = NO_KEY if master_key is None else _value(master_key, await identity_of(database))
 
     def work(transaction: Transaction) -> None:
         transaction.lock(NAME)
         known = transaction.execute(select(_T.c.value).where(_T.c.key == NAME)).scalar()
         if known == mine:
             return
-        if known not in {None, _NO_KEY}:
+        if known not in {None, NO_KEY}:
             raise _other_key() if master_key is not None else _no_key()
-        if known == _NO_KEY and transaction.execute(select(exists().where(_W.c.worker_id != worker_id))).scalar():
+        if known == NO_KEY and transaction.execute(select(exists().where(_W.c.worker_id != worker_id))).scalar():
             raise MasterKeyError(
                 "The other workers of this service run without a master key.",
                 "Stop all of them, and start them with the same WORKFLOW_STUDIO_WORKER_MASTER_KEY.",

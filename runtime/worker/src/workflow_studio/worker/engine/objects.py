@@ -173,7 +173,12 @@ class Objects:
     async def _name(self, entry: Stored) -> str:
         if self._namespace is None:
             self._namespace = await identity_of(self._database)
-        return f"{self._namespace}/{entry.digest[:2]}/{entry.digest}_{entry.made_at}"
+        return name_of(self._namespace, entry)
+
+
+def name_of(database_id: str, entry: Stored) -> str:
+    """Return the name of an object in the store."""
+    return f"{database_id}/{entry.digest[:2]}/{entry.digest}_{entry.made_at}"
 
 
 def digest_of(content: bytes) -> str:
