@@ -72,6 +72,7 @@ class Worker:
         self.foreseen = 0
         self.log: list[dict[str, Any]] = []
         self.known = 0
+        self.went_on: list[dict[str, Any]] | None = None
         self.run = {"runId": RUN, "status": "running", "startedAt": 1, "input": b"devl[[]]"}
         self.wake = encode({"runId": RUN})
         for kind in ("run_created", "run_started"):
@@ -107,7 +108,8 @@ class Worker:
 
     async def step(self, *, at: int | None = None) -> None:
         """Store the step that the last replay left, run it, and store its end."""
-        created = next(call["params"]["event"] for call in self.left if call["method"] == "events.create")
+        left, self.went_on = self.went_on or self.left, None
+        created = next(call["params"]["event"] for call in left if call["method"] == "events.create")
         step_id = created["correlationId"]
         stored = self.append("step_created", step_id, created["eventData"])
         started = self.append("step_started", step_id)
@@ -123,6 +125,20 @@ class Worker:
         body = encode({"runId": RUN, "stepId": step_id})
         message: Delivery = self.make("step", body=body, run_id=RUN, step_id=step_id, **fields)
         return message
+
+    def go_on(self) -> None:
+        """Store what came with the end of the step, as the worker does that finds the log as was foreseen."""
+        onward = self.onward
+        assert onward is not None
+        assert (onward["runId"], onward["slot"], onward["at"]) == (RUN, len(self.log), self.log[-1]["createdAt"])
+        self.went_on = onward["calls"]
+        self.known = len(self.log)
+
+    @property
+    def onward(self) -> dict[str, Any] | None:
+        """What came with the end of the last step."""
+        onward: dict[str, Any] | None = self.world.made("batch")[-1].get("onward")
+        return onward
 
     async def turn(self) -> None:
         """Let the executor do what it has begun."""
@@ -147,8 +163,8 @@ async def start(make_pool: Any, artifact: Any, delivery: Any, world: Any, monkey
     monkeypatch.setattr(Connection, "receive", counted_receive)
     world.answers["batch"] = lambda params: {"results": [{"value": {}} for _ in params["calls"]]}
 
-    async def start_run(more: str = "") -> Worker:
-        artifact(flow=FLOW.replace("MORE", more), step=STEP)
+    async def start_run(more: str = "", *, before: str = "") -> Worker:
+        artifact(flow=before + FLOW.replace("MORE", more), step=STEP)
         sink = Sink()
         worker = Worker(make_pool(output=sink), world, delivery, sink)
         workers.append(worker)
@@ -168,6 +184,62 @@ async def test_the_replay_after_a_step_is_ready_when_its_delivery_comes(start: A
         # There was one replay, of the log as it is, and the delivery has printed what it printed.
         assert worker.printed(message) == [f"replay {n} of {len(worker.log)}, {worker.log[-1]['createdAt']}"]
         assert worker.left[0]["params"]["event"]["correlationId"] == f"step_{n}"
+
+
+QUIET: Final = "console.log = () => undefined;\n"
+
+
+async def test_what_a_replay_leaves_comes_with_the_end_of_the_step_before_it(start: Any) -> None:
+    worker = await start(before=QUIET)
+    for n in range(2, 5):
+        await worker.step()
+        worker.go_on()
+        assert worker.went_on is not None
+        assert worker.went_on[0]["params"]["event"]["correlationId"] == f"step_{n}"
+        # There was one replay per step.
+        assert worker.went_on[0]["params"]["event"]["eventData"]["input"] == bytes([n])
+    # The executor holds the log as it is: this one is sent what came after it.
+    await worker.step()
+    _, outcome = await worker.replay()
+    assert outcome == Handled()
+    assert worker.foreseen == 1
+
+
+async def test_what_came_with_the_end_of_a_step_is_left_again_if_the_worker_asks_for_the_replay(start: Any) -> None:
+    worker = await start(before=QUIET)
+    await worker.step()
+    onward = worker.onward
+    assert (await worker.replay())[1] == Handled()
+    assert worker.foreseen == 1
+    assert worker.left == onward["calls"]
+
+
+async def test_a_replay_of_another_log_is_made_whatever_came_with_the_end_of_the_step(start: Any) -> None:
+    worker = await start(before=QUIET)
+    await worker.step()
+    assert worker.onward is not None
+    worker.append("hook_received", "hook_1", {"payload": b"x"})
+    assert (await worker.replay())[1] == Handled()
+    assert worker.foreseen == 0
+    assert worker.left[0]["params"]["event"]["eventData"]["input"] == bytes([3])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "if (n > 1) await world.hooks.get('hook_1');",
+        "if (n > 1) console.error('printed');",
+        "if (n > 1) throw new Error('broken');",
+        "if (n > 1) return { timeoutSeconds: 60 };",
+        "if (n > 1) return undefined;",
+        "if (n > 1) await new Promise(() => {});",
+    ],
+    ids=["calls", "prints", "fails", "sleeps", "rests", "never ends"],
+)
+async def test_the_end_of_a_step_comes_alone_if_the_replay_leaves_something_else(start: Any, more: str) -> None:
+    worker = await start(more, before=QUIET)
+    await worker.step()
+    assert worker.onward is None
 
 
 async def test_nothing_of_an_early_replay_is_seen_before_its_delivery(start: Any, world: Any) -> None:

@@ -11,16 +11,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.compute.world_errors import EntityConflictError, WorldError
+from workflow_studio.worker.engine import replays
+from workflow_studio.worker.engine.leases import note_replay
 from workflow_studio.worker.engine.log import lock_runs
 from workflow_studio.worker.engine.params import EventsCreate, Publish, parse
+from workflow_studio.worker.ports import BatchedCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from workflow_studio.worker.engine.events import Events
     from workflow_studio.worker.engine.leases import Leases
+    from workflow_studio.worker.engine.params import Onward
     from workflow_studio.worker.engine.queue import Queue
-    from workflow_studio.worker.ports import BatchedCall, CallContext
+    from workflow_studio.worker.ports import CallContext
     from workflow_studio.worker.store import Database, Transaction
 
 _STEP_ENDS: Final = frozenset({"step_completed", "step_failed"})
@@ -36,7 +40,13 @@ class Batches:
         self._leases = leases
 
     async def write(
-        self, calls: Sequence[BatchedCall], context: CallContext, environment: str, *, ends_delivery: bool = False
+        self,
+        calls: Sequence[BatchedCall],
+        context: CallContext,
+        environment: str,
+        *,
+        ends_delivery: bool = False,
+        onward: Onward | None = None,
     ) -> dict[str, Any]:
         """Make calls one after the other, in one transaction.
 
@@ -47,6 +57,8 @@ class Batches:
             context: Who makes them.
             environment: Where they are made.
             ends_delivery: Whether the caller says that nothing of its delivery is left to be done.
+            onward: What the replay leaves to be stored that one of the calls asks for. It is stored in the place of
+                the message, if the replay was made of the log as it is now.
 
         Returns:
             ``results``: ``{"value": ...}`` or ``{"error": ...}`` for each call, in order.
@@ -70,12 +82,31 @@ class Batches:
                 results.append(result)
                 if _is_run_refused(call, result):
                     refused[run_id] = result
-            if ends_delivery and not any("error" in result for result in results):
+            is_refused = any("error" in result for result in results)
+            if ends_delivery and not is_refused:
                 self._leases.acknowledge(transaction, context.delivery_id or "")
+            if onward is not None and not is_refused:
+                self._go_on(transaction, onward, context, environment)
             return {"results": results}
 
         with self._leases.deliveries.ending(context.delivery_id if ends_delivery else None):
             return await self._database.write(work)
+
+    def _go_on(self, transaction: Transaction, onward: Onward, context: CallContext, environment: str) -> None:
+        """Store what a replay leaves, in the place of the message that asks for it."""
+        if not replays.ends_at(transaction, onward.run_id, onward.slot, onward.at):
+            return
+        wake = self._queue.withdraw_wake(transaction, onward.run_id)
+        if wake is None:
+            return
+        for call in onward.calls:
+            result = self._attempt(BatchedCall(call.method, call.params), context, environment, transaction)
+            if "error" in result:
+                # A replay will do what is left, as it would after a crash.
+                self._queue.restore_wake(transaction, wake)
+                return
+        note_replay(transaction, onward.run_id, onward.slot)
+        transaction.after_commit(lambda: self._events.replayed(context, onward.run_id, onward.slot))
 
     def _attempt(
         self, call: BatchedCall, context: CallContext, environment: str, transaction: Transaction

@@ -151,6 +151,10 @@ class Events:
         transaction.after_commit(lambda: self._sent(context, run_id, last_slot))
         return FirstCall("run_started", "", {"value": answer}, known_slot)
 
+    def replayed(self, context: CallContext, run_id: str, slot: int) -> None:
+        """Note that an executor has replayed a run, and has its log up to a slot."""
+        self._known_logs.note(context.executor_id, run_id, slot)
+
     def _sent(self, context: CallContext, run_id: str, last_slot: int) -> None:
         """Note that the log of a run was sent to the replay that asks for it."""
         self._deliveries.saw(context.delivery_id, run_id, last_slot)

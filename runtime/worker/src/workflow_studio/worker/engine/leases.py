@@ -298,16 +298,20 @@ class Leases:
     def _note_replay(self, transaction: Transaction, delivery_id: str) -> None:
         replayed = self.deliveries.replayed(delivery_id)
         if replayed is not None:
-            run_id, seen_slot = replayed
-            known = known_run(transaction, run_id)
-            row = None if known is None else known.row
-            if row is not None and row["replayed_slot"] >= seen_slot:
-                return
-            if known is not None and row is not None:
-                change_run(transaction, run_id, {"replayed_slot": seen_slot})
-                known.note({**row, "replayed_slot": seen_slot})
-            else:
-                _REPLAYED.run(transaction.connection, {"run": run_id, "seen": seen_slot})
+            note_replay(transaction, *replayed)
+
+
+def note_replay(transaction: Transaction, run_id: str, seen_slot: int) -> None:
+    """Note how much of the log of a run a replay had that is over."""
+    known = known_run(transaction, run_id)
+    row = None if known is None else known.row
+    if row is not None and row["replayed_slot"] >= seen_slot:
+        return
+    if known is not None and row is not None:
+        change_run(transaction, run_id, {"replayed_slot": seen_slot})
+        known.note({**row, "replayed_slot": seen_slot})
+    else:
+        _REPLAYED.run(transaction.connection, {"run": run_id, "seen": seen_slot})
 
 
 def backoff_ms(attempt: int, failures: int, *, executor_lost: bool, jitter: float | None = None) -> int:

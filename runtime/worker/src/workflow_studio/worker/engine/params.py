@@ -234,11 +234,21 @@ class ExecutorCall(Params):
     params: dict[str, Any]
 
 
+class Onward(Params):
+    """What the replay that follows leaves to be stored, if the run's log ends at this slot and time."""
+
+    run_id: str
+    slot: Integer
+    at: Integer
+    calls: Annotated[list[ExecutorCall], Field(max_length=1000)]
+
+
 class ExecutorBatch(Params):
     """Parameters of an executor's ``batch``."""
 
     calls: Annotated[list[ExecutorCall], Field(max_length=1000)]
     ends_delivery: bool = False
+    onward: Onward | None = None
 
 
 class AppCall(Params):

@@ -72,6 +72,9 @@ class Payloads:
         for call in calls:
             inner = call.get("params") if isinstance(call, dict) and call.get("method") == "events.create" else None
             put.append({**call, "params": await self._put_event_away(inner)} if isinstance(inner, dict) else call)
+        onward = params.get("onward")
+        if isinstance(onward, dict):
+            params = {**params, "onward": await self.put_away(method, onward)}
         return {**params, "calls": put}
 
     async def put_calls_away(self, calls: Sequence[BatchedCall]) -> Sequence[BatchedCall]:

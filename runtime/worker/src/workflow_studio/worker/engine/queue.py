@@ -22,7 +22,7 @@ from workflow_studio.worker.engine.known import known_run
 from workflow_studio.worker.engine.log import take_new_run, take_new_step
 from workflow_studio.worker.engine.transitions import TERMINAL
 from workflow_studio.worker.store import tables
-from workflow_studio.worker.store.statements import Statement, equals, insert_row
+from workflow_studio.worker.store.statements import Row, Statement, equals, insert_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -261,6 +261,25 @@ class Queue:
             run_at=run_at,
         )
 
+    def withdraw_wake(self, transaction: Transaction, run_id: str) -> Row | None:
+        """Take back the wake-up of a run that the transaction publishes.
+
+        Returns:
+            The message; None if the transaction publishes none of its own, or a replay of the run is in flight.
+        """
+        for message_id, row in transaction.held.items():
+            if row["run_id"] == run_id and row["is_wake"]:
+                if _REPLAY_IN_FLIGHT.first(transaction.connection, {"run": run_id}) is not None:
+                    return None
+                del transaction.due[message_id]
+                return transaction.held.pop(message_id)
+        return None
+
+    def restore_wake(self, transaction: Transaction, wake: Row) -> None:
+        """Publish what was taken back after all."""
+        transaction.held[wake["message_id"]] = wake
+        transaction.due[wake["message_id"]] = wake["kind"]
+
     def _insert(
         self,
         transaction: Transaction,
@@ -330,6 +349,11 @@ _NEW: Final = {
     "unresolved": 0,
 }
 _HASTEN: Final = Statement(update(_T).where(_T.c.message_id == bindparam("message")).values(run_at=bindparam("at")))
+
+
+_REPLAY_IN_FLIGHT: Final = Statement(
+    select(_T.c.message_id).where(_T.c.run_id == bindparam("run"), LEASED, IS_REPLAY).limit(1)
+)
 
 
 def store_held(transaction: Transaction, kinds: Iterable[Kind] = KINDS) -> None:

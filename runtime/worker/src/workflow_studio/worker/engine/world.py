@@ -120,7 +120,9 @@ class World:
             if method == "batch" and context.executor_id is not None:
                 batch = p.parse(p.ExecutorBatch, await self._payloads.put_away(method, params))
                 calls = [BatchedCall(call.method, call.params) for call in batch.calls]
-                return await self._batches.write(calls, context, environment, ends_delivery=batch.ends_delivery)
+                return await self._batches.write(
+                    calls, context, environment, ends_delivery=batch.ends_delivery, onward=batch.onward
+                )
             if method == "deployments.current":
                 active_id = await self._environments.active_id_for_world(environment)
                 return {"deploymentId": active_id, "alias": LATEST}

@@ -41,6 +41,18 @@ def last_calls_of(frame: dict[str, Any]) -> list[Any]:
     return calls
 
 
+def onward_of(frame: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a ``delivered`` frame says of the replay that follows, if anything.
+
+    Raises:
+        TypeError: If it makes no sense.
+    """
+    onward = frame.get("onward")
+    if onward is not None and not isinstance(onward, dict):
+        raise TypeError("a replay's calls that are no map")
+    return onward
+
+
 def refusal_of(calls: list[Any], results: list[dict[str, Any]]) -> Failed | None:
     """Return what the refusal of one of the calls of a batch makes of its delivery, if one was refused."""
     for call, result in zip(calls, results, strict=True):

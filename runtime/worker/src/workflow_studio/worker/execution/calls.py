@@ -72,9 +72,13 @@ class WorldCalls:
         """Wait until all calls are answered or given up."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def store(self, delivery_id: str, outcome: Outcome, calls: list[Any]) -> Outcome:
+    async def store(
+        self, delivery_id: str, outcome: Outcome, calls: list[Any], onward: dict[str, Any] | None
+    ) -> Outcome:
         """Store what a delivery left to be stored with its outcome; return what that makes of the outcome."""
-        params = {"calls": calls, "endsDelivery": outcome == Handled()}
+        params: dict[str, Any] = {"calls": calls, "endsDelivery": outcome == Handled()}
+        if onward is not None:
+            params["onward"] = onward
         try:
             answer = await self._world.call("batch", params, CallContext(self._executor_id, delivery_id))
         except WorldError as error:

@@ -8,7 +8,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from workflow_studio.worker.execution.answers import MAX_REASON, last_calls_of, outcome_of, response_of
+from workflow_studio.worker.execution.answers import MAX_REASON, last_calls_of, onward_of, outcome_of, response_of
 from workflow_studio.worker.execution.calls import WorldCalls
 from workflow_studio.worker.execution.connection import Connection, FrameError, FrameTooLargeError
 from workflow_studio.worker.execution.output import forward, printable
@@ -178,7 +178,7 @@ class Executor:
         self._printed.begin(delivery)
         outcome: Outcome
         try:
-            outcome, last_calls = await self._ask(f"delivery {delivery.id}", frame)
+            outcome, last_calls, onward = await self._ask(f"delivery {delivery.id}", frame)
         except FrameTooLargeError as error:
             return Failed(f"The message cannot be delivered: {error}")
         except ExecutorLostError as error:
@@ -189,7 +189,7 @@ class Executor:
             self._printed.end(delivery.id)
         self.completed += 1
         if last_calls:
-            outcome = await self._calls.store(delivery.id, outcome, last_calls)
+            outcome = await self._calls.store(delivery.id, outcome, last_calls, onward)
         return outcome
 
     async def request(self, request: WebRequest) -> WebResponse:
@@ -333,7 +333,8 @@ class Executor:
             case "call":
                 self._calls.begin(frame)
             case "delivered":
-                self._answer(f"delivery {frame['delivery']}", (outcome_of(frame), last_calls_of(frame)))
+                told = outcome_of(frame), last_calls_of(frame), onward_of(frame)
+                self._answer(f"delivery {frame['delivery']}", told)
             case "response":
                 self._answer(f"request {frame['request']}", response_of(frame))
             case "output":

@@ -10,26 +10,33 @@
  * will be, and what it wants to call and to print is held back.
  *
  * When the worker delivers exactly what was foreseen, to the last byte, the
- * replay becomes that delivery. In any other case it is dropped and leaves
+ * replay becomes that delivery. Mostly the replay has come to rest before the
+ * end of the step is sent. Then what it leaves to be stored goes with that, and
+ * the worker stores it in the same transaction if the log ends as was foreseen:
+ * there is no delivery then. In any other case it is dropped and leaves
  * nothing behind, and the delivery is made as if there had never been one: a hook
  * was received, the clock was off, another executor was faster. Then it has cost
  * some processor time, so there is one at a time, only when this process has
  * nothing else to do, and more rarely the longer none has come true.
  */
 
+const { createGate, createHeld } = require('./holding.cjs');
 const { isReplayBegin } = require('./logs.cjs');
 
 /** So long the worker has to deliver what was foreseen. */
 const PATIENCE_MS = 2000;
+
+/** So long the end of a step may wait for the replay to come to rest. */
+const MAX_HOLD_MS = 25;
+
+/** What a replay may leave that can be stored with the end of the step. */
+const LEFT = new Set(['step_created', 'run_completed']);
 
 /**
  * Payload bytes of a run's input, or of its new events, beyond which the worker
  * has the log asked for. It does not count quite the same.
  */
 const MAX_SIZE = 60 * 1024;
-
-/** Characters that may be held back; a replay that prints more is dropped. */
-const MAX_PRINTED = 256 * 1024;
 
 /** Steps after which another replay is tried when many have come to nothing. */
 const MAX_PAUSE = 64;
@@ -46,6 +53,8 @@ const now = Date.now;
  * @typedef {import('./logs.cjs').Log} Log
  * @typedef {{ error?: string, timeoutSeconds?: number, calls?: BatchedCall[] }} Outcome
  * @typedef {{ printout: import('./output.cjs').Printout, outcome: Promise<Outcome> }} Work
+ * @typedef {{ runId: string, slot: number, at: number, calls: BatchedCall[] }} Onward What
+ *   a replay leaves to be stored if the log ends at this slot and time.
  */
 
 /**
@@ -113,49 +122,26 @@ function lastPair({ error, timeoutSeconds, calls }, eventType) {
   return message.runId === event.runId ? [event, message] : undefined;
 }
 
-/** What a replay prints that may turn out never to have been. */
-function createHeld() {
-  /** @type {(() => void)[]} */
-  let prints = [];
+/**
+ * @param {Foreseen} frame
+ * @param {Outcome} outcome Of its replay.
+ * @returns {Onward | undefined} What can be stored with the end of the step.
+ */
+function onwardOf({ answer, log, held }, { error, timeoutSeconds, calls }) {
+  if (error !== undefined || timeoutSeconds !== undefined) return undefined;
+  if (!calls || held.hasPrinted()) return undefined;
   let size = 0;
-  let isDropped = false;
-
-  const drop = () => {
-    isDropped = true;
-    prints = [];
-  };
-
-  return {
-    /**
-     * @param {number} length Characters.
-     * @param {() => void} print
-     */
-    add: (length, print) => {
-      size += length;
-      if (size > MAX_PRINTED) drop();
-      if (!isDropped) prints.push(print);
-    },
-    drop,
-    isDropped: () => isDropped,
-    release: () => {
-      for (const print of prints) print();
-    },
-  };
-}
-
-/** Holds World calls back until it is known whether they are to be made. */
-function createGate() {
-  /** @type {() => void} */
-  let open = () => {};
-  /** @type {(reason: Error) => void} */
-  let close = () => {};
-  /** @type {Promise<void>} */
-  const opened = new Promise((resolve, reject) => {
-    open = resolve;
-    close = reject;
-  });
-  opened.catch(() => {}); // there may be no calls
-  return { open, close, opened };
+  for (const { params } of calls) {
+    const { eventType, eventData } = params.event ?? {};
+    if (eventType !== undefined && !LEFT.has(eventType)) return undefined;
+    for (const value of [params.body, ...Object.values(eventData ?? {})]) {
+      size += sizeOf(value);
+    }
+  }
+  if (size > MAX_SIZE) return undefined;
+  const slot = log.events.length + answer.events.length;
+  const at = answer.events.at(-1).createdAt;
+  return { runId: answer.run.runId, slot, at, calls };
 }
 
 /**
@@ -170,7 +156,7 @@ function createForesight(logs, transportError) {
    * @type {WeakMap<Log, any>}
    */
   const awaited = new WeakMap();
-  /** @type {{ frame: Foreseen, work: Work, hasFailed: boolean } | undefined} */
+  /** @type {{ frame: Foreseen, work: Work, hasFailed: boolean, onward?: Onward } | undefined} */
   let early;
   /** @type {NodeJS.Timeout | undefined} */
   let timer;
@@ -178,18 +164,25 @@ function createForesight(logs, transportError) {
   let pause = 0;
   let lastPause = 0;
 
-  const abandon = () => {
-    if (!early) return;
+  const drop = () => {
     clearTimeout(timer);
-    early.frame.held.drop();
-    early.frame.gate.close(transportError('The replay was not asked for.'));
+    early?.frame.held.drop();
+    early?.frame.gate.close(transportError('The replay was not asked for.'));
     early = undefined;
+  };
+
+  const abandon = () => {
+    // What went with the end of a step is not asked for if that was of use.
+    const isOver = !early || early.onward;
+    drop();
+    if (isOver) return;
     lastPause = Math.min(lastPause * 2 || 1, MAX_PAUSE);
     pause = lastPause;
   };
 
   /** Whether another replay may begin early. */
   const isReady = () => {
+    if (early?.onward) drop();
     if (early) return false;
     if (pause === 0) return true;
     pause -= 1;
@@ -219,6 +212,7 @@ function createForesight(logs, transportError) {
     // The worker takes this time if it can.
     step.occurredAt = Math.max(now(), started.createdAt);
     const cursor = eventId(slot + 2);
+    const gate = createGate();
     const events = [
       {
         ...created.event,
@@ -238,8 +232,8 @@ function createForesight(logs, transportError) {
       body: wake.body,
       answer: { run: log.run, events, cursor, hasMore: false },
       log,
-      held: createHeld(),
-      gate: createGate(),
+      held: createHeld(gate.reach),
+      gate,
     };
   };
 
@@ -270,15 +264,52 @@ function createForesight(logs, transportError) {
      *
      * @param {Foreseen} frame
      * @param {() => Work} make
+     * @returns {Promise<Onward | undefined>} What it leaves to be stored, if that
+     *   is known before long and can go with the end of the step.
      */
-    begin: (frame, make) => {
+    begin: async (frame, make) => {
+      /** @type {NonNullable<typeof early>} */
       const begun = { frame, work: make(), hasFailed: false };
       early = begun;
-      void begun.work.outcome.then(({ error }) => {
-        begun.hasFailed = error !== undefined;
-      });
       timer = setTimeout(abandon, PATIENCE_MS);
       timer.unref();
+      const left = begun.work.outcome.then((outcome) => {
+        begun.hasFailed = outcome.error !== undefined;
+        return onwardOf(frame, outcome);
+      });
+      /** @type {NodeJS.Timeout | undefined} */
+      let hold;
+      /** @type {Promise<undefined>} */
+      const tooLate = new Promise((resolve) => {
+        hold = setTimeout(() => resolve(undefined), MAX_HOLD_MS);
+      });
+      const onward = await Promise.race([left, frame.gate.reached, tooLate]);
+      clearTimeout(hold);
+      if (early === begun) begun.onward = onward;
+      return begun.onward;
+    },
+
+    /**
+     * Learn from a step's delivery that the worker has stored what went with the
+     * end of the step before it.
+     *
+     * @param {any} delivery The frame.
+     */
+    hear: ({ first }) => {
+      const started = first?.answer.value?.event;
+      const { frame, onward } = early ?? {};
+      if (!frame || !onward || started?.eventType !== 'step_started') return;
+      const { runId, slot, calls } = onward;
+      const [created] = lastPair({ calls }, 'step_created') ?? [];
+      const isNext =
+        started.runId === runId &&
+        started.eventId === eventId(slot + 2) &&
+        started.correlationId === created?.event.correlationId;
+      if (!isNext || logs.get(runId) !== frame.log) return;
+      logs.extend(runId, frame.answer);
+      awaited.set(/** @type {Log} */ (logs.get(runId)), created);
+      drop();
+      lastPause = 0;
     },
 
     /**
@@ -296,7 +327,7 @@ function createForesight(logs, transportError) {
           return { ...answer, events: [...log.events, ...answer.events] };
         }
         // It changes nothing, and others may wait for the same answer.
-        if (method !== 'encryption.key') await gate.opened;
+        if (method !== 'encryption.key') await gate.pass();
         return call(method, params, signal);
       };
     },

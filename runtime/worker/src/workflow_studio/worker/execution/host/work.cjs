@@ -161,6 +161,7 @@ function createWork({
     async deliver(frame) {
       const { delivery, kind } = frame;
       count(1);
+      foresight.hear(frame);
       const taken = foresight.take(frame, ({ printout }) => {
         printout.delivery = delivery;
         currentPrintout.run(printout, () => output.release(printout));
@@ -170,14 +171,16 @@ function createWork({
       const next = foresight.after(frame, ended);
       output.end(printout);
       const foreseen = taken ? { foreseen: true } : {};
-      send({ t: 'delivered', delivery, ...ended, ...foreseen });
-      if (kind === 'workflow') onReplayed();
-      count(-1);
-      const isFree = inFlight === 0 && !isDraining;
+      const isFree = inFlight === 1 && !isDraining;
       // A handler gets no headers and so no more than what is known now.
-      if (next && isFree && artifact().handlerOf(next)) {
-        foresight.begin(next, () => perform(next));
-      }
+      const isBegun = next && isFree && artifact().handlerOf(next);
+      const onward = isBegun
+        ? await foresight.begin(next, () => perform(next))
+        : undefined;
+      const said = onward ? { onward } : {};
+      send({ t: 'delivered', delivery, ...ended, ...foreseen, ...said });
+      if (kind === 'workflow' || onward) onReplayed();
+      count(-1);
     },
 
     /** @param {any} frame */
