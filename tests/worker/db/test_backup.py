@@ -160,10 +160,12 @@ async def test_nothing_is_replaced(service, folder, capsys):
     (folder / "new").mkdir()
     (folder / "new/worker.db-wal").touch()
     assert run(capsys, "restore", "new", expect=1)["code"] == "backup_refused"
-    (folder / "backup/backup.json").unlink()
+    (folder / "backup").rename(folder / "earlier")
+    (folder / "backup/objects").mkdir(parents=True)
+    (folder / "backup/objects/mine").touch()
     assert "no backup.json" in run(capsys, "restore", "other", expect=1)["message"]
-    (folder / "backup/mine.txt").touch()
     assert "not empty" in run(capsys, "backup", expect=1)["message"]
+    assert (folder / "backup/objects/mine").exists()
 
 
 async def test_a_folder_is_one_services(service, folder, capsys):
@@ -192,7 +194,7 @@ async def test_a_backup_that_ends_anywhere_leaves_the_one_before(service, folder
         told = run(capsys, "restore", f"after-{name}")
         assert told["objects"] == (2 if name == "_tidy" else 1)
     assert run(capsys, "backup")["objects"] == 2
-    assert {path.name for path in (folder / "backup").iterdir()} - {".lock", "objects", "backup.json"} == {
+    assert {path.name for path in (folder / "backup").iterdir()} - {".backup.lock", "objects", "backup.json"} == {
         path.name for path in (folder / "backup").glob("database-*.db")
     }
 

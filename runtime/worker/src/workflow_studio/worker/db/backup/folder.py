@@ -29,7 +29,9 @@ KEYS: Final = "keys"
 MASTER_KEY: Final = "master-key"
 """The file in ``keys/`` with the master key, which is a setting of the worker and no file."""
 
-_LOCK: Final = ".lock"
+_LOCK: Final = ".backup.lock"
+"""The first file in a folder; where it is, all that is in the folder is the backup's."""
+
 _PIECE: Final = 1024 * 1024
 
 
@@ -155,9 +157,9 @@ def digest_in(name: str) -> str:
     return name.rpartition("/")[2].partition("_")[0]
 
 
-def is_part_of_one(name: str) -> bool:
-    """Tell whether a name may be that of what a backup has left that was interrupted."""
-    return name in {OBJECTS, KEYS, _LOCK, f"{RECORD}.part"} or name.startswith("database")
+def is_ours(folder: Path) -> bool:
+    """Tell whether a folder holds nothing but a backup, perhaps one that was interrupted."""
+    return (folder / _LOCK).exists() or not any(folder.iterdir())
 
 
 def make_folder(folder: Path) -> None:

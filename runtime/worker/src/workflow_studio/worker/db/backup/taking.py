@@ -21,7 +21,7 @@ from workflow_studio.worker.db.backup.folder import (
     copy_file,
     digest_in,
     digest_of_file,
-    is_part_of_one,
+    is_ours,
     make_folder,
     read_record,
     remove,
@@ -83,7 +83,7 @@ def take(settings: WorkerSettings, folder: Path, progress: Progress, *, keys: bo
 
 def _require_ours(folder: Path, service: Service) -> Record | None:
     earlier = read_record(folder)
-    if earlier is None and not all(is_part_of_one(path.name) for path in folder.iterdir()):
+    if earlier is None and not is_ours(folder):
         raise BackupRefusedError(f"{folder} is not empty, and no backup.", "Name a folder that does not exist.")
     if earlier is not None and earlier.database_id != service.database_id:
         raise BackupRefusedError(f"{folder} has a backup of another service.", "Name a folder of its own.")
