@@ -224,6 +224,17 @@ async def test_a_replay_of_another_log_is_made_whatever_came_with_the_end_of_the
     assert worker.left[0]["params"]["event"]["eventData"]["input"] == bytes([3])
 
 
+async def test_an_executor_whose_foresight_is_of_no_use_rests_longer_each_time(start: Any) -> None:
+    worker = await start(before=QUIET)
+    early = []
+    for _ in range(8):
+        await worker.step()
+        early.append(worker.onward is not None)
+        worker.append("hook_received", "hook_1", {"payload": b"x"})
+        await worker.replay()
+    assert early == [True, False, True, False, False, True, False, False]
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -172,10 +172,8 @@ function createForesight(logs, transportError) {
   };
 
   const abandon = () => {
-    // What went with the end of a step is not asked for if that was of use.
-    const isOver = !early || early.onward;
+    if (!early) return;
     drop();
-    if (isOver) return;
     lastPause = Math.min(lastPause * 2 || 1, MAX_PAUSE);
     pause = lastPause;
   };
@@ -271,7 +269,8 @@ function createForesight(logs, transportError) {
       /** @type {NonNullable<typeof early>} */
       const begun = { frame, work: make(), hasFailed: false };
       early = begun;
-      timer = setTimeout(abandon, PATIENCE_MS);
+      // What went with the end of a step is not asked for if that was of use.
+      timer = setTimeout(() => (begun.onward ? drop() : abandon()), PATIENCE_MS);
       timer.unref();
       const left = begun.work.outcome.then((outcome) => {
         begun.hasFailed = outcome.error !== undefined;
