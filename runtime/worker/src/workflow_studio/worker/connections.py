@@ -5,7 +5,7 @@ The server's own parser takes a head of any length, at any pace, from anyone: no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a request's first line and headers."""
+
+_STATUS_LINE: Final = b"HTTP/1.1 "
+_MOST_TO_COPY: Final = 64 * 1024
+"""Bytes that are sent together with a head. For more, a packet more does not matter."""
 
 _TOO_LARGE: Final = (
     b'{"code":"request_too_large","message":"The head of the request is longer than 65536 bytes.",'
@@ -43,6 +47,8 @@ class _Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        # Answers are written to this one.
+        self.transport = cast("asyncio.Transport", _Whole(transport, self.loop))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -87,3 +93,45 @@ class _Connection(HttpToolsProtocol):
             head = f"HTTP/1.1 431 \r\ncontent-type: application/json\r\ncontent-length: {len(_TOO_LARGE)}\r\n"
             self.transport.write(head.encode() + b"connection: close\r\n\r\n" + _TOO_LARGE)
         self.transport.close()
+
+
+class _Whole:
+    """A transport that sends the head of an answer together with what follows in the same turn of the loop.
+
+    The server writes head and body one by one, and each would be a packet, and a reason for the client to look.
+
+    Args:
+        transport: Sends.
+        loop: The loop whose turns count.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send data, or keep it for a moment if it is the head of an answer."""
+        if self._head and len(data) <= _MOST_TO_COPY:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+            return
+        self._flush()
+        if data.startswith(_STATUS_LINE):
+            self._head = data
+            self._loop.call_soon(self._flush)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Close the connection after what was written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
