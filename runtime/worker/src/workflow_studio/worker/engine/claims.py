@@ -16,7 +16,7 @@ from workflow_studio.worker.engine.queue import KINDS, store_held
 from workflow_studio.worker.engine.turns import Turn
 from workflow_studio.worker.ports import Delivery
 from workflow_studio.worker.store import tables
-from workflow_studio.worker.store.statements import Row, insert_row, insert_unless_there, update_rows
+from workflow_studio.worker.store.statements import Row, change_rows, insert_row, insert_unless_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -232,7 +232,7 @@ class Claims:
         self, transaction: Transaction, row: Row, deployment: str, now: int, executors: Executors | None
     ) -> Delivery:
         delivery = self._delivery(row, deployment, now)
-        update_rows(transaction.connection, _T, self._leased(delivery, now), message_id=delivery.message_id)
+        change_rows(transaction.connection, _T, self._leased(delivery, now), message_id=delivery.message_id)
         executor_id = executors.ready(delivery) if executors is not None else None
         return self._begun(transaction, delivery, row, executor_id, executors)
 
@@ -289,7 +289,7 @@ class Claims:
         values: dict[str, Any] = {"unresolved": times, "run_at": now + min(250 * 2 ** min(times - 1, 20), 60_000)}
         if now - row["created_at"] > UNRESOLVED_MS:
             values = {"status": "dead", "last_error": "The deployment that should run it never arrived."}
-        update_rows(transaction.connection, _T, values, message_id=row["message_id"])
+        change_rows(transaction.connection, _T, values, message_id=row["message_id"])
 
 
 def _of_run(message: Row, run: Row) -> Row:

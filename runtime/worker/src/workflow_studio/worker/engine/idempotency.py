@@ -95,7 +95,7 @@ class IdempotencyKeys:
 
     def forget(self, transaction: Transaction, key: IdempotencyKey) -> None:
         """Delete the record of a request."""
-        _FORGET.run(transaction.connection, _name(key))
+        _FORGET.send(transaction.connection, _name(key))
 
 
 def _name(key: IdempotencyKey) -> dict[str, str]:

@@ -188,7 +188,7 @@ class Leases:
                 # A first message says what the run is; once the run has been replayed, the log says that.
                 spent = row["is_wake"] or self.deliveries.seen_slot(delivery_id) is not None
                 if other is not None and spent:
-                    _DELETE.run(transaction.connection, {"message": row["message_id"]})
+                    _DELETE.send(transaction.connection, {"message": row["message_id"]})
                     _hasten_to(transaction, other, run_at)
                     self._queue.announce(transaction)
                     return True
@@ -311,7 +311,7 @@ def note_replay(transaction: Transaction, run_id: str, seen_slot: int) -> None:
         change_run(transaction, run_id, {"replayed_slot": seen_slot})
         known.note({**row, "replayed_slot": seen_slot})
     else:
-        _REPLAYED.run(transaction.connection, {"run": run_id, "seen": seen_slot})
+        _REPLAYED.send(transaction.connection, {"run": run_id, "seen": seen_slot})
 
 
 def backoff_ms(attempt: int, failures: int, *, executor_lost: bool, jitter: float | None = None) -> int:

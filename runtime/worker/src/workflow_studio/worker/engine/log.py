@@ -32,7 +32,7 @@ from workflow_studio.worker.engine.transitions import (
     decide,
 )
 from workflow_studio.worker.store import tables
-from workflow_studio.worker.store.statements import Row, Statement, insert_row, update_rows
+from workflow_studio.worker.store.statements import Row, Statement, change_rows, insert_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,6 +57,14 @@ _TABLES: Final[dict[Entity, tuple[Table, str]]] = {
     "step": (tables.steps, "step_id"),
     "hook": (tables.hooks, "hook_id"),
     "wait": (tables.waits, "wait_id"),
+}
+
+_DELETE_ALL: Final = {
+    entity: Statement(delete(table).where(table.c.run_id == bindparam("run"))) for entity, (table, _) in _TABLES.items()
+}
+_DELETE: Final = {
+    entity: Statement(delete(table).where(table.c.run_id == bindparam("run"), table.c[key] == bindparam("entity")))
+    for entity, (table, key) in _TABLES.items()
 }
 
 
@@ -216,7 +224,7 @@ def store_changes(transaction: Transaction) -> None:
     """Store what :func:`change_run` has put off, for those who read rows of runs in the same transaction."""
     while transaction.changes:
         run_id, values = transaction.changes.popitem()
-        update_rows(transaction.connection, tables.runs, values, run_id=run_id)
+        change_rows(transaction.connection, tables.runs, values, run_id=run_id)
 
 
 def take_new_step(transaction: Transaction, run_id: str | None, step_id: str | None) -> bool:
@@ -375,13 +383,13 @@ def _apply_one(
         rows[change.entity] = row
         return
     if isinstance(change, Delete):
-        statement = delete(table).where(table.c.run_id == event.run_id)
-        if not change.whole_run:
-            statement = statement.where(table.c[id_column] == event.correlation_id)
-        connection.execute(statement)
+        if change.whole_run:
+            _DELETE_ALL[change.entity].send(connection, {"run": event.run_id})
+        else:
+            _DELETE[change.entity].send(connection, {"run": event.run_id, "entity": event.correlation_id})
         return
     values = present.stored(change.values)
     if event.event_type == "step_started":
         values["executor_id"] = executor_id
-    update_rows(connection, table, values, run_id=event.run_id, **{id_column: event.correlation_id})
+    change_rows(connection, table, values, run_id=event.run_id, **{id_column: event.correlation_id})
     rows[change.entity] = {**rows[change.entity], **values}

@@ -379,7 +379,7 @@ def pending_replay(transaction: Transaction, run_id: str, *, besides: str) -> st
 
 def hasten(transaction: Transaction, message_id: str, run_at: int) -> None:
     """Have a message delivered at ``run_at``."""
-    _HASTEN.run(transaction.connection, {"message": message_id, "at": run_at})
+    _HASTEN.send(transaction.connection, {"message": message_id, "at": run_at})
 
 
 def flow_queue(workflow_name: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 
 from workflow_studio.worker.parts import Growth, StoredChunks, StoredStream
 from workflow_studio.worker.store import LAZILY, tables
-from workflow_studio.worker.store.statements import Statement, insert_row, update_rows
+from workflow_studio.worker.store.statements import Statement, change_rows, insert_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,7 +140,7 @@ class DatabaseStreams:
         values: dict[str, int] = {"chunk_count": growth.first + len(growth.chunks)}
         if growth.closed:
             values["closed_at"] = self._clock()
-        update_rows(transaction.connection, _T, values, name=growth.stream)
+        change_rows(transaction.connection, _T, values, name=growth.stream)
         transaction.after_commit(lambda: self._tell(growth))
 
     def _tell(self, growth: Growth) -> None:

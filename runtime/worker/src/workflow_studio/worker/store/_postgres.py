@@ -26,8 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 import psycopg
 from psycopg import sql
-from psycopg.types.numeric import Int8Dumper
-from sqlalchemy import create_engine, text
+from sqlalchemy import String, bindparam, create_engine, func, select, text
 from sqlalchemy.exc import DataError, DBAPIError
 from tenacity import (
     Retrying,
@@ -41,7 +40,9 @@ from tenacity import (
 
 from workflow_studio.worker.store._jobs import FinishError, Job, Transaction, settle
 from workflow_studio.worker.store._migrate import HEAD, upgrade
+from workflow_studio.worker.store._session import Session
 from workflow_studio.worker.store.errors import StoreError, StoreLockedError, StoreValueError
+from workflow_studio.worker.store.statements import Statement
 from workflow_studio.worker.store.tally import StoreTally
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     T = TypeVar("T")
+    C = TypeVar("C", bound=psycopg.Connection[Any])
 
 _LOG: Final = logging.getLogger(__name__)
 _WRITERS: Final = 8
@@ -65,8 +67,10 @@ _MIGRATING_SECONDS: Final = 30.0
 # A worker whose machine vanished, or that stands still, must not keep the others waiting for hours.
 _PREPARE: Final = (
     "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
-    "SET idle_in_transaction_session_timeout = '15s'"
+    "SET idle_in_transaction_session_timeout = '15s'; "
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE"
 )
+_READS: Final = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _SESSION: Final[dict[str, Any]] = {
     "fallback_application_name": "workflow-studio-worker",
     # The same for a server that vanished.
@@ -74,9 +78,6 @@ _SESSION: Final[dict[str, Any]] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
-_PREPARED: Final = 500
-"""Statements that the server keeps the plans of, for each session. There are less than 200."""
-
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 
@@ -90,7 +91,7 @@ _COLLISIONS: Final = frozenset({"40001", "40P01", "23505"})
 """Serialization failure, deadlock, unique violation: another transaction came first."""
 
 _ATTEMPTS: Final = 8
-_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_LOCK: Final = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name", type_=String), 0))))
 _RECOVERY: Final = "Check the PostgreSQL server and the worker's database URL."
 
 
@@ -101,7 +102,8 @@ class _PostgresTransaction(Transaction):
 
     def lock(self, *name: str) -> None:
         """Wait until no other transaction holds the lock of this name, and hold it until this one ends."""
-        self.execute(_LOCK, {"name": "\n".join(name)})
+        # Nobody looks at anything before it is held: what is sent after it is done after it.
+        _LOCK.send(self.connection, {"name": "\n".join(name)})
 
 
 class PostgresBackend:
@@ -208,8 +210,8 @@ class PostgresBackend:
                 pause = min(max(_FIRST_PAUSE, 2 * pause), _LONGEST_PAUSE)
                 _LOG.warning("What the workers tell each other is not heard for now: %s", str(error).strip())
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        connection = _connect(self._url)
+    def _connect(self) -> Session:
+        connection = _prepared(Session.connect(self._url, autocommit=True, **_SESSION))
         try:
             _share(connection)
             self._check_schema(connection)
@@ -217,10 +219,6 @@ class PostgresBackend:
             connection.close()
             raise
         connection.autocommit = False
-        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-        connection.prepared_max = _PREPARED
-        # As they are by default, a statement would be prepared anew for each size of its numbers.
-        connection.adapters.register_dumper(int, Int8Dumper)
         return connection
 
     def _check_schema(self, connection: psycopg.Connection[Any]) -> None:
@@ -277,7 +275,10 @@ class PostgresBackend:
 
 
 def _connect(url: str) -> psycopg.Connection[Any]:
-    connection = psycopg.connect(url, autocommit=True, **_SESSION)
+    return _prepared(psycopg.connect(url, autocommit=True, **_SESSION))
+
+
+def _prepared(connection: C) -> C:
     connection.execute(_PREPARE)
     return connection
 
@@ -378,9 +379,10 @@ def _first_session(url: str) -> psycopg.Connection[Any]:
         raise StoreError(f"The database cannot be reached: {str(error).strip()}", _RECOVERY) from error
 
 
-def _reading(connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    connection.read_only = True
+def _reading(connection: Session) -> Session:
+    connection.autocommit = True
+    connection.execute(_READS)
+    connection.autocommit = False
     return connection
 
 

@@ -54,6 +54,13 @@ class Statement:
         row = self.first(connection, parameters)
         return None if row is None else next(iter(row.values()))
 
+    def send(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> None:
+        """Execute a change, at the latest before the next statement that is asked, or the commit.
+
+        What it violates is told then. To a server it goes together with that, which spares a round trip.
+        """
+        self._execute(connection, self._for(connection), parameters, is_asked=False)
+
     def run(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> int:
         """Execute a change and return how many rows it has changed."""
         changed: int = self._execute(connection, self._for(connection), parameters).rowcount
@@ -66,13 +73,20 @@ class Statement:
             compiled = self._compiled[dialect.name] = _Compiled(self.element, dialect)
         return compiled
 
-    def _execute(self, connection: Connection, compiled: _Compiled, parameters: Mapping[str, Any] | None) -> Any:
+    def _execute(
+        self,
+        connection: Connection,
+        compiled: _Compiled,
+        parameters: Mapping[str, Any] | None,
+        *,
+        is_asked: bool = True,
+    ) -> Any:
         driver: Any = connection.connection.dbapi_connection
         values = compiled.values(parameters or {})
         dialect = connection.dialect
         errors: Any = dialect.loaded_dbapi.Error
         try:
-            return compiled.execute(driver, values)
+            return compiled.execute(driver, values, is_asked=is_asked)
         except errors as error:
             if dialect.is_disconnect(error, driver, None):
                 # It says so once more to SQLAlchemy, which then gives up what else is connected to that server.
@@ -85,6 +99,11 @@ class _Compiled:
     """A statement in the words of a dialect."""
 
     def __init__(self, element: Any, dialect: Dialect) -> None:
+        is_in_file = dialect.name == "sqlite"
+        if not is_in_file:
+            # Its parameters have numbers, as the server knows them.
+            of_server: Callable[..., Dialect] = type(dialect)
+            dialect = of_server(paramstyle="numeric_dollar")
         compiled: SQLCompiler = element.compile(dialect=dialect)
         if compiled.post_compile_params:
             raise ValueError(f"Lists of values are not known before they are executed: {compiled}")
@@ -96,8 +115,8 @@ class _Compiled:
             self._constants[column.key] = cast("ScalarElementColumnDefault", column.default).arg
         binds = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()}
         self._bound = [(name, process) for name, process in binds.items() if process is not None]
-        self._arranged = _getter(tuple(compiled.positiontup or ())) if compiled.positional else _as_they_are
-        self._execute = _in_file if compiled.positional else _on_server
+        self._arranged = _getter(tuple(compiled.positiontup or ()))
+        self._execute = _in_file if is_in_file else _on_server
         selected = getattr(element, "selected_columns", ())
         self._columns = tuple(column.key for column in selected)
         results = [
@@ -113,9 +132,9 @@ class _Compiled:
                 parameters[name] = process(parameters[name])
         return self._arranged(parameters)
 
-    def execute(self, driver: Any, values: Any) -> Any:
-        """Execute the statement on a connection of the driver, and return its cursor."""
-        return self._execute(driver, self.text, values)
+    def execute(self, driver: Any, values: Any, *, is_asked: bool) -> Any:
+        """Execute the statement on a connection of the driver, and return its cursor if it is asked."""
+        return self._execute(driver, self.text, values, is_asked=is_asked)
 
     def row(self, values: tuple[Any, ...]) -> Row:
         """Return what was found by the names of the columns."""
@@ -125,18 +144,14 @@ class _Compiled:
         return row
 
 
-def _in_file(driver: Any, text: str, values: Any) -> Any:
+def _in_file(driver: Any, text: str, values: Any, *, is_asked: bool) -> Any:  # noqa: ARG001  # it has come by then
     """Execute a statement by SQLite's driver."""
     return driver.execute(text, values)
 
 
-def _on_server(driver: Any, text: str, values: Any) -> Any:
-    """Execute a statement by psycopg, which has the server keep what it has planned."""
-    return driver.cursor(binary=True).execute(text, values, prepare=True)
-
-
-def _as_they_are(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    return parameters
+def _on_server(driver: Any, text: str, values: Any, *, is_asked: bool) -> Any:
+    """Execute a statement by a session of PostgreSQL, which has the server keep what it has planned."""
+    return driver.ask(text, values) if is_asked else driver.send(text, values)
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
@@ -189,8 +204,8 @@ def updating(table: Table, columns: tuple[str, ...], where: tuple[str, ...]) -> 
 
 
 def insert_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
-    """Insert a row."""
-    inserting(table, tuple(row)).run(connection, row)
+    """Insert a row; see :meth:`Statement.send`."""
+    inserting(table, tuple(row)).send(connection, row)
 
 
 def insert_unless_there(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
@@ -200,6 +215,15 @@ def insert_unless_there(connection: Connection, table: Table, row: Mapping[str, 
 
 def update_rows(connection: Connection, table: Table, values: Mapping[str, Any], **where: Any) -> int:
     """Update the rows that are equal to ``where``, and return how many they were."""
-    parameters = {f"new_{name}": value for name, value in values.items()}
-    parameters |= {f"old_{name}": value for name, value in where.items()}
-    return updating(table, tuple(values), tuple(where)).run(connection, parameters)
+    return updating(table, tuple(values), tuple(where)).run(connection, _changes(values, where))
+
+
+def change_rows(connection: Connection, table: Table, values: Mapping[str, Any], **where: Any) -> None:
+    """Update the rows that are equal to ``where``, where nobody asks how many they are; see :meth:`Statement.send`."""
+    updating(table, tuple(values), tuple(where)).send(connection, _changes(values, where))
+
+
+def _changes(values: Mapping[str, Any], where: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"new_{name}": value for name, value in values.items()} | {
+        f"old_{name}": value for name, value in where.items()
+    }
