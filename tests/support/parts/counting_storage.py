@@ -28,9 +28,11 @@ class CountingBackend:
         self.reads = 0
         self.writes = 0
 
-    def submit(self, work: Callable[[Transaction], Any], *, may_wait: bool = False) -> asyncio.Future[Any]:
+    def submit(
+        self, work: Callable[[Transaction], Any], *, may_wait: bool = False, about: str | None = None
+    ) -> asyncio.Future[Any]:
         self.writes += 1
-        return self._inner.submit(work, may_wait=may_wait)
+        return self._inner.submit(work, may_wait=may_wait, about=about)
 
     def hurry(self) -> None:
         self._inner.hurry()

@@ -15,6 +15,7 @@ from workflow_studio.worker.engine import replays
 from workflow_studio.worker.engine.leases import note_replay
 from workflow_studio.worker.engine.log import lock_runs
 from workflow_studio.worker.engine.params import EventsCreate, Publish, parse
+from workflow_studio.worker.engine.queue import lock_queue
 from workflow_studio.worker.ports import BatchedCall
 
 if TYPE_CHECKING:
@@ -68,11 +69,17 @@ class Batches:
         """
         ends_delivery = ends_delivery or self._ends_delivery(calls, context)
 
+        about = _the_run(calls)
+
         def work(transaction: Transaction) -> dict[str, Any]:
             if not self._database.in_order:
                 # A message locks its run's queue, and whoever changes the run as well locks that first.
                 named = {call.params.get("runId") for call in calls}
-                lock_runs(transaction, {run_id for run_id in named if isinstance(run_id, str)})
+                run_ids = sorted({run_id for run_id in named if isinstance(run_id, str)})
+                lock_runs(transaction, run_ids)
+                if transaction.has_company:
+                    # A write before this one may hold messages, and one after it may need the queue.
+                    lock_queue(transaction, about)
             results: list[dict[str, Any]] = []
             refused: dict[str, dict[str, Any]] = {}
             for call in calls:
@@ -90,7 +97,7 @@ class Batches:
             return {"results": results}
 
         with self._leases.deliveries.ending(context.delivery_id if ends_delivery else None):
-            return await self._database.write(work)
+            return await self._database.write(work, about=about)
 
     def _go_on(self, transaction: Transaction, onward: Onward, context: CallContext, environment: str) -> None:
         """Store what a replay leaves, in the place of the message that asks for it."""
@@ -143,6 +150,18 @@ class Batches:
             if run_id in wakes and self._leases.deliveries.executes(context.delivery_id, run_id, step_id):
                 return True
         return False
+
+
+def _the_run(calls: Sequence[BatchedCall]) -> str | None:
+    """Return the only run that calls lock, if they lock nothing before it and nothing that others may hold."""
+    for call in calls:
+        event = call.params.get("event")
+        of_step = isinstance(event, dict) and str(event.get("eventType")).startswith("step_")
+        if call.idempotency is not None or not (of_step or call.method == "queue.publish"):
+            return None
+    named = {call.params.get("runId") for call in calls}
+    run_id = named.pop() if len(named) == 1 else None
+    return run_id if isinstance(run_id, str) else None
 
 
 def _is_run_refused(call: BatchedCall, result: Mapping[str, Any]) -> bool:

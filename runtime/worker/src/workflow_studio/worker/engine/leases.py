@@ -162,7 +162,8 @@ class Leases:
 
         may_wait = may_wait and not self.deliveries.is_awaited(delivery_id)
         work = partial(self._acknowledge, delivery_id=delivery_id)
-        return await self._end(delivery_id, work, may_wait=may_wait)
+        about = self.deliveries.run_of_replay(delivery_id)
+        return await self._end(delivery_id, work, may_wait=may_wait, about=about)
 
     async def defer(self, delivery_id: str, timeout_seconds: float) -> bool:
         """Acknowledge a delivery whose handler wants the message again.
@@ -263,14 +264,16 @@ class Leases:
         if self.deliveries.await_replay(run_id):
             self._database.hurry()
 
-    async def _end(self, delivery_id: str, work: Callable[[Transaction], bool], *, may_wait: bool = False) -> bool:
+    async def _end(
+        self, delivery_id: str, work: Callable[[Transaction], bool], *, may_wait: bool = False, about: str | None = None
+    ) -> bool:
         def ended(transaction: Transaction) -> bool:
             held = work(transaction)
             transaction.after_commit(lambda: self.deliveries.end(delivery_id, by_itself=held))
             return held
 
         with self.deliveries.ending(delivery_id):
-            held = await self._database.write(ended, may_wait=may_wait)
+            held = await self._database.write(ended, may_wait=may_wait, about=about)
         if not held:
             self.lost += 1
         return held

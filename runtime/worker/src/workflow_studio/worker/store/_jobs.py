@@ -28,6 +28,7 @@ class Transaction:
         news: What it adds that others follow, for those who are called before the commit.
         ends: The delivery whose message the transaction deletes, if it does that.
         has_company: Whether other writes are committed with it.
+        is_followed: Whether one of these comes after it, to which its finish is left.
         follow_up: What the follow-up of the database (see :meth:`.Database.follow_up`) has to do; nothing if empty. In
             the follow-up itself: what it was asked to do by all the writes that it follows.
         due: What its finish (see :meth:`.Database.finish_writes`) has to do, by id.
@@ -52,6 +53,7 @@ class Transaction:
         "follow_up",
         "has_company",
         "held",
+        "is_followed",
         "is_repeated",
         "known",
         "new",
@@ -66,6 +68,7 @@ class Transaction:
         self.ends: str | None = None
         self.follow_up: set[str] = set()
         self.has_company = False
+        self.is_followed = False
         self.is_repeated = False
         self.due: dict[str, Any] = {}
         self.held: dict[str, dict[str, Any]] = {}
@@ -76,6 +79,14 @@ class Transaction:
         self.runs: set[str] = set()
         self._callbacks: list[Callable[[], None]] = []
         self._undoing: list[Callable[[], None]] = []
+
+    def join(self, before: Transaction) -> None:
+        """Go on with what a write before it, in the same transaction, has locked, found and left to be done."""
+        self.due = before.due
+        self.held = before.held
+        self.known = before.known
+        self.new = before.new
+        self.runs = before.runs
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called on the caller's event loop once this write is durable; never if it is undone."""

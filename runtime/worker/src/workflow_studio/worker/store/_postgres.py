@@ -56,6 +56,9 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 _WRITERS: Final = 8
 _READERS: Final = 4
+_TOGETHER: Final = 32
+"""Writes that share a commit at most."""
+
 _KEY: Final = "hashtextextended('workflow-studio ' || current_schema(), 0)"
 _ALONE: Final = "pg_try_advisory_lock"
 _LEAVING_SECONDS: Final = 3.0
@@ -95,6 +98,10 @@ _LOCK: Final = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended
 _RECOVERY: Final = "Check the PostgreSQL server and the worker's database URL."
 
 
+class _CommitLostError(StoreError):
+    """Nobody knows whether a transaction was committed."""
+
+
 class _PostgresTransaction(Transaction):
     """A transaction among others."""
 
@@ -120,6 +127,8 @@ class PostgresBackend:
         self._engine = _engine(self._connect, _WRITERS)
         self._read_engine = _engine(lambda: _reading(self._connect()), _READERS)
         self._threads = ThreadPoolExecutor(_WRITERS, thread_name_prefix="store-writer")
+        self._gathering = threading.Lock()
+        self._waiting: dict[str, list[Job]] = {}
         self._closed = False
         self.tally = StoreTally()
 
@@ -142,12 +151,27 @@ class PostgresBackend:
             raise
         return cls(url, session)
 
-    def submit(self, work: Callable[[Transaction], Any], *, may_wait: bool = False) -> asyncio.Future[Any]:  # noqa: ARG002  # here each write has a commit of its own
+    def submit(
+        self,
+        work: Callable[[Transaction], Any],
+        *,
+        may_wait: bool = False,  # noqa: ARG002  # no write waits for others but those about the same run
+        about: str | None = None,
+    ) -> asyncio.Future[Any]:
         """Queue a write."""
         if self._closed:
             raise StoreError("The database is closed.")
         job, future = Job.of_caller(work)
-        self._threads.submit(self._run, job)
+        if about is None:
+            self._threads.submit(self._run, [job])
+            return future
+        with self._gathering:
+            waiting = self._waiting.get(about)
+            if waiting is None:
+                self._waiting[about] = [job]
+                self._threads.submit(self._run_about, about)
+            else:
+                waiting.append(job)
         return future
 
     def hurry(self) -> None:
@@ -211,7 +235,7 @@ class PostgresBackend:
                 _LOG.warning("What the workers tell each other is not heard for now: %s", str(error).strip())
 
     def _connect(self) -> Session:
-        connection = _prepared(Session.connect(self._url, autocommit=True, **_SESSION))
+        connection = _made_ready(Session.connect(self._url, autocommit=True, prepare_threshold=None, **_SESSION))
         try:
             _share(connection)
             self._check_schema(connection)
@@ -235,7 +259,38 @@ class PostgresBackend:
                 self.lost.set_result(error)
         raise error
 
-    def _run(self, job: Job) -> None:
+    def _run_about(self, about: str) -> None:
+        """Do what is to be written about a run, until there is nothing more."""
+        while True:
+            with self._gathering:
+                waiting = self._waiting[about]
+                if not waiting:
+                    del self._waiting[about]
+                    return
+                jobs, self._waiting[about] = waiting[:_TOGETHER], waiting[_TOGETHER:]
+            self._run(jobs)
+
+    def _run(self, jobs: list[Job]) -> None:
+        if len(jobs) > 1 and self._did_together(jobs):
+            settle(jobs)
+            return
+        for job in jobs:
+            self._run_alone(job)
+            settle((job,))
+
+    def _did_together(self, jobs: list[Job]) -> bool:
+        """Do writes in one transaction, and tell whether that was decided; if not, nothing of them has been done."""
+        try:
+            self._attempt(jobs)
+        except _CommitLostError as error:
+            for job in jobs:
+                job.error = error
+        except Exception:  # noqa: BLE001  # whose it is shows when each is done by itself
+            _LOG.debug("%d writes could not be done together.", len(jobs), exc_info=True)
+            return False
+        return True
+
+    def _run_alone(self, job: Job) -> None:
         again = Retrying(
             retry=retry_if_exception(_may_be_repeated),
             wait=wait_random_exponential(multiplier=0.002, max=0.2),
@@ -243,42 +298,49 @@ class PostgresBackend:
             reraise=True,
         )
         try:
-            again(self._attempt, job)
+            again(self._attempt, [job])
         except BaseException as error:  # noqa: BLE001  # the caller must hear of it, whatever it is
             job.error = error
-        settle((job,))
 
-    def _attempt(self, job: Job) -> None:
+    def _attempt(self, jobs: list[Job]) -> None:
+        begun: list[Transaction] = []
         with self._engine.connect() as connection:
             connection.begin()
-            is_repeated = job.transaction is not None
-            job.transaction = _PostgresTransaction(connection)
-            job.transaction.is_repeated = is_repeated
             try:
-                self._do(job, job.transaction)
+                for job in jobs:
+                    transaction = _PostgresTransaction(connection)
+                    transaction.is_repeated = job.transaction is not None
+                    transaction.has_company = len(jobs) > 1
+                    transaction.is_followed = job is not jobs[-1]
+                    if begun:
+                        transaction.join(begun[-1])
+                    begun.append(transaction)
+                    job.transaction = transaction
+                    job.result = job.work(transaction)
+                self._commit(connection, len(jobs))
             except BaseException:
-                job.transaction.undone()
+                for given_up in begun:
+                    given_up.undone()
                 raise
 
-    def _do(self, job: Job, transaction: Transaction) -> None:
-        job.result = job.work(transaction)
-        connection = transaction.connection
+    def _commit(self, connection: Connection, writes: int) -> None:
         try:
             began = time.perf_counter()
             connection.commit()
-            self.tally.committed(1, time.perf_counter() - began)
+            self.tally.committed(writes, time.perf_counter() - began)
         except DBAPIError as error:
             if _is_disconnect(error):
                 # It may have been committed, so it must not be done again.
-                raise StoreError(f"The database was lost during a commit: {_reason(error)}", _RECOVERY) from error
+                problem = f"The database was lost during a commit: {_reason(error)}"
+                raise _CommitLostError(problem, _RECOVERY) from error
             raise
 
 
 def _connect(url: str) -> psycopg.Connection[Any]:
-    return _prepared(psycopg.connect(url, autocommit=True, **_SESSION))
+    return _made_ready(psycopg.connect(url, autocommit=True, **_SESSION))
 
 
-def _prepared(connection: C) -> C:
+def _made_ready(connection: C) -> C:
     connection.execute(_PREPARE)
     return connection
 

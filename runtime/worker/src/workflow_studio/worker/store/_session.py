@@ -95,12 +95,14 @@ class Answer:
 
 
 class Session(psycopg.Connection[Any]):
-    """A connection, not in autocommit mode, whose statements may wait for each other."""
+    """A connection, not in autocommit mode, whose statements may wait for each other.
+
+    It has to be made with ``prepare_threshold=None``: after a rollback, psycopg would have the server let go of all
+    plans that it has asked for, and these with them.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # After a rollback psycopg would have the server let go of all plans, these included.
-        self.prepare_threshold = None
         self._plans: dict[str, _Plan] = {}
         self._kept: list[_Entry] = []
         self._socket = selectors.DefaultSelector()

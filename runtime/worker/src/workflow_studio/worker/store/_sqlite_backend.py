@@ -61,7 +61,13 @@ class SqliteBackend:
             lock.release()
             raise
 
-    def submit(self, work: Callable[[Transaction], Any], *, may_wait: bool = False) -> asyncio.Future[Any]:
+    def submit(
+        self,
+        work: Callable[[Transaction], Any],
+        *,
+        may_wait: bool = False,
+        about: str | None = None,  # noqa: ARG002  # here all writes follow one another
+    ) -> asyncio.Future[Any]:
         """Queue a write."""
         return self._writer.submit(work, may_wait=may_wait)
 

@@ -48,8 +48,10 @@ class Backend(Protocol):
     in_order: ClassVar[bool]
     lost: concurrent.futures.Future[StoreLockedError]
 
-    def submit(self, work: Callable[[Transaction], Any], *, may_wait: bool = False) -> asyncio.Future[Any]:
-        """Queue a write; the future resolves after the commit. It may wait a moment for others to be committed with."""
+    def submit(
+        self, work: Callable[[Transaction], Any], *, may_wait: bool = False, about: str | None = None
+    ) -> asyncio.Future[Any]:
+        """Queue a write; the future resolves after the commit. See :meth:`Database.write`."""
 
     def hurry(self) -> None:
         """Have the writes done now that wait for others."""
@@ -153,7 +155,7 @@ class Database:
         """
         return cls(open_backend(location))
 
-    async def write(self, work: Callable[[Transaction], T], *, may_wait: bool = False) -> T:
+    async def write(self, work: Callable[[Transaction], T], *, may_wait: bool = False, about: str | None = None) -> T:
         """Run ``work`` in a transaction and return its result once it is durable.
 
         An exception undoes this write alone, whatever it is committed together with. If the caller is cancelled, the
@@ -165,6 +167,8 @@ class Database:
             work: Writes.
             may_wait: Whether this write may wait some milliseconds for one that may not, so that both share a commit;
                 not for longer than until :meth:`hurry`.
+            about: The one run that this write locks, and locks before anything else. Where writes go on side by side,
+                those about the same run would wait for each other; so they share a commit.
 
         Raises:
             StoreValueError: If the database cannot hold a value.
@@ -174,7 +178,9 @@ class Database:
         failures: list[Exception] = []
         try:
             result: T = await self._backend.submit(
-                lambda transaction: context.run(self._do, work, transaction, failures), may_wait=may_wait
+                lambda transaction: context.run(self._do, work, transaction, failures),
+                may_wait=may_wait,
+                about=about,
             )
         except DBAPIError as error:
             raise self._failure(error) from error
@@ -259,7 +265,7 @@ class Database:
 
     def _do(self, work: Callable[[Transaction], T], transaction: Transaction, failures: list[Exception]) -> T:
         result = work(transaction)
-        if transaction.due and self._finish is not None:
+        if transaction.due and self._finish is not None and not transaction.is_followed:
             self._finish_one(self._finish, transaction, failures)
         transaction.end()
         for companion in self._companions:
