@@ -275,7 +275,7 @@ async def test_a_sequential_step_on_postgresql_costs_one_commit(worker_on_postgr
     # What is done in a commit on SQLite is done in a transaction of its own.
     assert cost.commits <= steps + delivered + 8
     # What changes something goes with what is asked next, or with the commit.
-    assert cost.round_trips <= 9 * steps + 8 * delivered + 30
+    assert cost.round_trips <= 7 * steps + 8 * delivered + 30
 
 
 async def test_a_hundred_parallel_steps_on_postgresql_take_few_replays_and_commits(

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from workflow_studio.worker.engine import leases, queue
 from workflow_studio.worker.store import Database, tables
-from workflow_studio.worker.store.statements import Statement, equals, insert_row, update_rows
+from workflow_studio.worker.store.statements import Statement, change_rows, equals, insert_row, updating
 
 RUN = {"run_id": "wrun_1", "status": "pending", "deployment_id": "d", "workflow_name": "w", "created_at": 1}
 HOOK = {"run_id": "wrun_1", "hook_id": "hook_1", "token": "t", "is_webhook": True, "created_at": 2}
@@ -54,18 +54,21 @@ async def test_nothing_found_is_none(database):
 
 async def test_updates_and_deletions_tell_how_many_rows_they_changed(database):
     gone = Statement(delete(tables.runs).where(tables.runs.c.run_id == bindparam("run")))
+    fails = updating(tables.runs, ("status",), ("run_id", "created_at"))
 
     def write(transaction):
         connection = transaction.connection
+        change_rows(connection, tables.runs, {"status": "running", "last_slot": 3}, run_id="wrun_1", created_at=1)
         return (
-            update_rows(connection, tables.runs, {"status": "running", "last_slot": 3}, run_id="wrun_1", created_at=1),
-            update_rows(connection, tables.runs, {"status": "failed"}, run_id="wrun_1", created_at=2),
+            OF_RUN.first(connection, {"run": "wrun_1"})["last_slot"],
+            fails.run(connection, {"new_status": "failed", "old_run_id": "wrun_1", "old_created_at": 2}),
             OF_RUN.first(connection, {"run": "wrun_1"})["status"],
+            fails.run(connection, {"new_status": "failed", "old_run_id": "wrun_1", "old_created_at": 1}),
             gone.run(connection, {"run": "wrun_1"}),
             gone.run(connection, {"run": "wrun_1"}),
         )
 
-    assert await database.write(write) == (1, 0, "running", 1, 0)
+    assert await database.write(write) == (3, 0, "running", 1, 1, 0)
 
 
 async def test_what_the_database_refuses_is_refused_as_by_sqlalchemy(database):

@@ -69,7 +69,8 @@ class Batches:
         """
         ends_delivery = ends_delivery or self._ends_delivery(calls, context)
 
-        about = _the_run(calls)
+        left = () if onward is None else onward.calls
+        about = _the_run([*calls, *(BatchedCall(call.method, call.params) for call in left)])
 
         def work(transaction: Transaction) -> dict[str, Any]:
             if not self._database.in_order:

@@ -213,17 +213,8 @@ def insert_unless_there(connection: Connection, table: Table, row: Mapping[str, 
     return inserting_unless_there(table, tuple(row)).run(connection, row) > 0
 
 
-def update_rows(connection: Connection, table: Table, values: Mapping[str, Any], **where: Any) -> int:
-    """Update the rows that are equal to ``where``, and return how many they were."""
-    return updating(table, tuple(values), tuple(where)).run(connection, _changes(values, where))
-
-
 def change_rows(connection: Connection, table: Table, values: Mapping[str, Any], **where: Any) -> None:
-    """Update the rows that are equal to ``where``, where nobody asks how many they are; see :meth:`Statement.send`."""
-    updating(table, tuple(values), tuple(where)).send(connection, _changes(values, where))
-
-
-def _changes(values: Mapping[str, Any], where: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"new_{name}": value for name, value in values.items()} | {
-        f"old_{name}": value for name, value in where.items()
-    }
+    """Update the rows that are equal to ``where``; see :meth:`Statement.send`."""
+    parameters = {f"new_{name}": value for name, value in values.items()}
+    parameters |= {f"old_{name}": value for name, value in where.items()}
+    updating(table, tuple(values), tuple(where)).send(connection, parameters)
