@@ -56,15 +56,17 @@ def messages_are_acknowledged_on_receipt(monkeypatch):
 def every_statement_is_committed_by_itself(monkeypatch):
     """What was done before an error stays."""
 
-    def attempt(self, job):
+    def attempt(self, jobs):
         with self._engine.connect() as connection:
             connection.begin()
-            job.transaction = _PostgresTransaction(connection)
             try:
-                job.result = job.work(job.transaction)
+                for job in jobs:
+                    job.transaction = _PostgresTransaction(connection)
+                    job.result = job.work(job.transaction)
             finally:
                 connection.commit()
 
+    monkeypatch.setattr(_sqlite, "rollback", _sqlite.commit)
     monkeypatch.setattr(_sqlite, "rollback_to_savepoint", _sqlite.release_savepoint)
     monkeypatch.setattr(PostgresBackend, "_attempt", attempt)
 

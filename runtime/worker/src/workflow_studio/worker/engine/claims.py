@@ -122,7 +122,7 @@ class Claims:
         """Lease what the transaction makes due, with its own writes.
 
         A replay that has to wait for another one of its run is left to the transaction that ends that. Where writes
-        follow one another, what is left is for the claim at the end of the commit.
+        follow one another, what is left is for the claim at the end of the commit, if there is one.
 
         Args:
             transaction: Leases messages; they are taken from what it has due.
@@ -133,8 +133,9 @@ class Claims:
         claimed = self._claim_held(transaction, places, executors, now)
         store_held(transaction)
         if not self._side_by_side:
-            transaction.follow_up.update(transaction.due.values())
-            return Claim(tuple(claimed), {})
+            waiting = frozenset(transaction.due.values())
+            transaction.follow_up.update(waiting)
+            return Claim(tuple(claimed), {}, waiting)
         store_changes(transaction)
         limited: set[Kind] = set()
         for kind in KINDS:

@@ -281,7 +281,7 @@ class Dispatcher:
         self._places.give_back(unused)
         taken.subtract(unused)
         transaction.after_commit(lambda: self._deliver_all(claim.deliveries))
-        if claim.limited:
+        if claim.limited and not self._claims_in_commits:
             transaction.after_commit(self._announced)
 
     def _deliver_all(self, deliveries: Iterable[Delivery]) -> None:
