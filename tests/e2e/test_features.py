@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,8 @@ def test_runs_that_steps_start_with_a_key_keep_to_its_limit_together(nitro_app: 
         worker.finished(run_id)
         run = worker.run(run_id)
         assert (run["concurrencyKey"], run["priority"]) == ("acme", 7)
-        times += [(step["startedAt"], step["completedAt"]) for step in worker.steps(run_id)]
+        for step in worker.steps(run_id):
+            times.append(tuple(datetime.fromisoformat(step[at]) for at in ("startedAt", "completedAt")))
     assert len(times) == 8
     for (_, over), (begun, _) in pairwise(sorted(times)):
         assert over <= begun, "one at a time, whichever run it is of"

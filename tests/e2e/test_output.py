@@ -7,6 +7,7 @@ import secrets
 import shutil
 import uuid
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,8 +97,9 @@ def test_lines_of_steps_side_by_side_are_at_their_own_steps(worker: Worker) -> N
         name = lines[0]["text"].rpartition(" ")[0]
         assert [line["text"] for line in lines] == [f"{name} {turn}" for turn in range(20)]
         assert {line["stepName"].rpartition("//")[2] for line in lines} == {"chat"}
-        assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
-        spans.append((lines[0]["at"], lines[-1]["at"]))
+        times = [datetime.fromisoformat(line["at"]) for line in lines]
+        assert times == sorted(times)
+        spans.append((times[0], times[-1]))
         wait_until(
             lambda step_id=step_id, name=name: (
                 [line["text"] for line in printed(worker, run_id, stepId=step_id) if line["level"] == "debug"]

@@ -130,7 +130,7 @@ def test_everything_that_the_package_exports_is_there(
 ) -> None:
     folder = render(template, tmp_path / "app", framework, "existing", server=server) / "workflow-studio"
     exports = json.loads((folder / "package.json").read_text())["exports"]
-    wanted = {".", "./world-remote", f"./{framework}", "./testing", "./vitest", "./package.json"}
+    wanted = {".", "./world-remote", f"./{framework}", "./run-options", "./testing", "./vitest", "./package.json"}
     assert exports.keys() == wanted | ({"./node", "./register", "./dev"} if server == "node" else set())
     for target in exports.values():
         for path in target.values() if isinstance(target, dict) else [target]:
