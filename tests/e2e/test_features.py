@@ -72,6 +72,7 @@ def test_a_stream_is_read_through_the_app_from_the_start_and_from_the_middle(nit
 
 
 def test_runs_that_steps_start_with_a_key_keep_to_its_limit_together(nitro_app: App, worker: Worker) -> None:
+    at = datetime.fromisoformat
     assert worker.http.put("/v1/limits", json={"key:acme": 1}).status_code == 200
     parents = [nitro_app.begin("delegating", "acme") for _ in range(2)]
     for run_id in parents:
@@ -82,8 +83,7 @@ def test_runs_that_steps_start_with_a_key_keep_to_its_limit_together(nitro_app: 
         worker.finished(run_id)
         run = worker.run(run_id)
         assert (run["concurrencyKey"], run["priority"]) == ("acme", 7)
-        for step in worker.steps(run_id):
-            times.append(tuple(datetime.fromisoformat(step[at]) for at in ("startedAt", "completedAt")))
+        times += [(at(step["startedAt"]), at(step["completedAt"])) for step in worker.steps(run_id)]
     assert len(times) == 8
     for (_, over), (begun, _) in pairwise(sorted(times)):
         assert over <= begun, "one at a time, whichever run it is of"
