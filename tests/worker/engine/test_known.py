@@ -52,7 +52,7 @@ async def test_it_is_what_is_stored(world, known, stored):
 
 async def test_large_payloads_are_not_kept(world, known, stored):
     run_id = world.new_run_id()
-    await world.create(run_id, "run_created", **world.run_data(input=b"devl" + bytes(20_000)))
+    await world.create(run_id, "run_created", **world.run_data(input=b"devl" + bytes(50_000)))
     await world.create(run_id, "run_started")
     await world.create(run_id, "step_created", "step_1", stepName="add", input=b"devl" + bytes(2_000))
     found = await known(run_id)

@@ -17,12 +17,13 @@ class Pool:
     """Has an executor that is ready, and handles deliveries at once."""
 
     def __init__(self):
+        self.executor = EXECUTOR
         self.deliveries = asyncio.Queue()
         self.gate = asyncio.Event()
         self.gate.set()
 
     def ready(self, _delivery):
-        return EXECUTOR
+        return self.executor
 
     async def deliver(self, delivery):
         self.deliveries.put_nowait(delivery)
@@ -102,11 +103,23 @@ async def test_a_large_payload_is_not_sent_ahead(world, pool, where):
     assert await world.log(run_id) == ["run_created", *["step_created"] * (where == "log"), "run_started"]
 
 
-async def test_a_long_log_is_not_sent_ahead(world, pool):
+async def test_a_long_log_is_sent_ahead_as_long_as_it_need_not_be_read(world, pool):
     run_id = await world.new_run()
     for number in range(70):
         await world.create(run_id, "step_created", f"step_{number}", stepName="add", input=b"")
+    delivery = await replayed(world, pool, run_id)
+    assert len(events_of(delivery)) == 72
+    pool.executor = "exec-2"
     assert (await replayed(world, pool, run_id)).first is None
+
+
+async def test_a_log_is_read_for_an_executor_that_has_none_of_it(world, pool):
+    run_id = await world.new_run()
+    await replayed(world, pool, run_id)
+    pool.executor = "exec-2"
+    delivery = await replayed(world, pool, run_id)
+    assert delivery.first.known_slot == 0
+    assert events_of(delivery) == ["run_created", "run_started"]
 
 
 async def test_a_run_that_has_ended_is_not_sent(world, pool):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.compute.world_errors import EntityConflictError, WorldError
 from workflow_studio.worker.engine import replays
+from workflow_studio.worker.engine.gathering import Gathering
 from workflow_studio.worker.engine.leases import note_replay
 from workflow_studio.worker.engine.log import lock_runs
 from workflow_studio.worker.engine.params import EventsCreate, Publish, parse
@@ -39,6 +40,7 @@ class Batches:
         self._events = events
         self._queue = queue
         self._leases = leases
+        self._gathering: Gathering[dict[str, Any]] = Gathering(database)
 
     async def write(
         self,
@@ -68,7 +70,6 @@ class Batches:
             EngineError: ``idempotency_conflict``; then none of the calls is made.
         """
         ends_delivery = ends_delivery or self._ends_delivery(calls, context)
-
         left = () if onward is None else onward.calls
         about = _the_run([*calls, *(BatchedCall(call.method, call.params) for call in left)])
 
@@ -98,6 +99,8 @@ class Batches:
             return {"results": results}
 
         with self._leases.deliveries.ending(context.delivery_id if ends_delivery else None):
+            if about is not None and ends_delivery and onward is None and self._database.in_order:
+                return await self._gathering.write(about, work)
             return await self._database.write(work, about=about)
 
     def _go_on(self, transaction: Transaction, onward: Onward, context: CallContext, environment: str) -> None:

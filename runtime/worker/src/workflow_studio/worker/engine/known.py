@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from workflow_studio.worker.store import Transaction
     from workflow_studio.worker.store.statements import Row
 
-_MOST_EVENTS: Final = 64
+_MOST_EVENTS: Final = 400
+"""Events that are kept of the end of a log: a hundred steps that are parallel leave three each."""
+
+_MOST_EVENT_BYTES: Final = 48 * 1024
 _MOST_BYTES: Final = 16 * 1024
-"""Bytes of data that are kept of the end of a log, and of the payloads of a run."""
+"""Bytes of the payloads of a run that are kept."""
 
 _MOST_STEPS: Final = 200
 _MOST_STEP_BYTES: Final = 1024
@@ -75,8 +78,16 @@ class KnownRun:
         """Note what was added to the log."""
         self._events.append(event)
         self._size += len(event["data"] or b"")
-        while len(self._events) > _MOST_EVENTS or self._size > _MOST_BYTES:
-            self._size -= len(self._events.popleft()["data"] or b"")
+        while len(self._events) > _MOST_EVENTS or self._size > _MOST_EVENT_BYTES:
+            self._forget_first()
+
+    def forget_events(self) -> None:
+        """Forget what the log has, but for its end: it is not needed again."""
+        while len(self._events) > 1:
+            self._forget_first()
+
+    def _forget_first(self) -> None:
+        self._size -= len(self._events.popleft()["data"] or b"")
 
     def events_after(self, slot: int) -> list[Row] | None:
         """Return what the log has after a slot; None if not all of it is known."""

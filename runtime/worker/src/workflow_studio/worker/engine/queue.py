@@ -233,6 +233,9 @@ class Queue:
             The id of the message that will do it.
         """
         now = self._clock()
+        for message_id, held in transaction.held.items():
+            if held["run_id"] == run_id and held["is_wake"] and held["run_at"] <= run_at:
+                return message_id  # this transaction has asked for it before
         lock_queue(transaction, run_id)
         is_new = take_new_run(transaction, run_id)
         if not is_new and _has_ended(transaction, run_id):

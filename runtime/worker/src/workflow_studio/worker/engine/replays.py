@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from workflow_studio.worker.store import Transaction
 
-_MOST_SENT_AHEAD: Final = 64
-"""Events that are sent with a delivery. While they are read, nothing else is written."""
+_MOST_READ_AHEAD: Final = 64
+"""Events that are read to be sent with a delivery. Meanwhile nothing else is written."""
 
 _LARGEST_SENT_AHEAD: Final = 64 * 1024
 """Bytes of a run's input, or of its new events together, that are sent with a delivery."""
@@ -96,15 +96,18 @@ def load_ahead(transaction: Transaction, run_id: str, known_slot: int) -> tuple[
         run = _SMALL_RUN.first(transaction.connection, {"run": run_id, "most": _LARGEST_SENT_AHEAD})
         if known is not None and run is not None:
             known.note(run)
-    if run is None or run["status"] != "running" or run["last_slot"] - known_slot > _MOST_SENT_AHEAD:
+    if run is None or run["status"] != "running":
         return None
     if len(run["execution_context"] or b"") > _LARGEST_SENT_AHEAD:
         return None
     if run["input"] is not None and references.size_beside(run["input"]):
         return None
     events = None if known is None else known.events_after(known_slot)
-    if events is not None:
+    if known is not None and events is not None:
         log = _within_bounds(events, run["last_slot"])
+        known.forget_events()
+    elif run["last_slot"] - known_slot > _MOST_READ_AHEAD:
+        return None
     else:
         with closing(_new_events(transaction.connection, run_id, known_slot)) as rows:
             log = _within_bounds(rows, run["last_slot"])

@@ -32,6 +32,7 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._unwritten: list[bytes] = []
 
     @classmethod
     async def pair(cls) -> tuple[Connection, socket.socket]:
@@ -55,9 +56,18 @@ class Connection:
         body = encode(frame)
         if len(body) > MAX_FRAME_SIZE:
             raise FrameTooLargeError(f"A frame of {len(body)} bytes is larger than {MAX_FRAME_SIZE}.")
-        # One write per frame: frames of several tasks must not mix.
-        self._writer.write(_HEADER.pack(len(body)) + body)
+        self._write(body)
         await self._writer.drain()
+
+    def _write(self, body: bytes) -> None:
+        # What is sent in one turn comes together: steps that begin together end together.
+        if not self._unwritten:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unwritten.append(_HEADER.pack(len(body)) + body)
+
+    def _flush(self) -> None:
+        self._writer.write(b"".join(self._unwritten))
+        self._unwritten.clear()
 
     async def receive(self) -> dict[str, Any] | None:
         """Return the next frame, or None when the connection is closed.
@@ -80,6 +90,7 @@ class Connection:
 
     async def close(self) -> None:
         """Close it; harmless if it is closed already."""
+        self._flush()
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()

@@ -32,6 +32,7 @@ function describe(error) {
  * @param {() => Artifact} options.artifact
  * @param {ReturnType<typeof import('./foresight.cjs').createForesight>} options.foresight
  * @param {(frame: Record<string, unknown>) => boolean} options.send
+ * @param {(frame: Record<string, unknown>) => boolean} options.sendLate Sends what may wait for others of this turn.
  * @param {(frame: any) => Calls} options.callsOf Makes the World calls of a delivery.
  * @param {(text: string) => string} options.shown Makes what is printed fit to be read.
  * @param {() => void} options.onReplayed Called after each replay.
@@ -41,6 +42,7 @@ function createWork({
   artifact,
   foresight,
   send,
+  sendLate,
   callsOf,
   shown,
   onReplayed,
@@ -178,7 +180,9 @@ function createWork({
         ? await foresight.begin(next, () => perform(next))
         : undefined;
       const said = onward ? { onward } : {};
-      send({ t: 'delivered', delivery, ...ended, ...foreseen, ...said });
+      // Steps that end together are stored together, and replayed together.
+      const tell = inFlight > 1 ? sendLate : send;
+      tell({ t: 'delivered', delivery, ...ended, ...foreseen, ...said });
       if (kind === 'workflow' || onward) onReplayed();
       count(-1);
     },
