@@ -320,6 +320,16 @@ async def test_a_hundred_parallel_steps_take_few_replays_and_commits(worker: Wor
     assert cost.statements <= 13 * 100
 
 
+async def test_steps_that_end_together_bring_along_what_the_run_does_next(worker: Worker) -> None:
+    cost = await worker.cost_of("parallel", 20)
+    # A replay makes the steps; unless the machine stands still, the next one is made before their ends are sent.
+    delivered = cost.deliveries["workflow"]
+    assert delivered <= 3
+    assert cost.frames <= 2 * (20 + delivered)
+    assert cost.commits <= 3 * (1 + delivered)
+    assert cost.statements <= 10 * 20 + 20 * delivered
+
+
 async def test_the_sdk_looks_through_its_log_as_executors_expect(worker: Worker) -> None:
     # If not, replays with many steps that have not ended cost the cube of their number (see host/ticks.cjs).
     bundle = await asyncio.to_thread((worker.artifact / "flow.js").read_text)

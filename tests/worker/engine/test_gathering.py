@@ -9,6 +9,7 @@ import pytest
 from tests.worker.engine.test_batches import step_created, step_ended, step_message, wake
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.gathering import Gathering
+from workflow_studio.worker.engine.queue import store_held
 from workflow_studio.worker.ports import CallContext
 from workflow_studio.worker.store import Database, tables
 
@@ -23,10 +24,10 @@ class FanOut:
         self.run_id = run_id
         self.deliveries = deliveries
 
-    async def end(self, step_id):
+    async def end(self, step_id, **more):
         calls = [step_ended(self.run_id, step_id=step_id), wake(self.world, self.run_id)]
         context = CallContext("exec-1", self.deliveries[step_id])
-        answer = await self.world.call("batch", calls=calls, endsDelivery=True, context=context)
+        answer = await self.world.call("batch", calls=calls, endsDelivery=True, context=context, **more)
         return answer["results"]
 
 
@@ -44,10 +45,28 @@ async def fan_out(world):
 async def test_steps_that_end_in_one_turn_are_one_write_and_ask_for_one_replay(world, database, fan_out):
     before = database.tally.writes
     await asyncio.gather(*map(fan_out.end, STEPS))
-    if database.in_order:
-        assert database.tally.writes == before + 1
+    assert database.tally.writes == before + 1
     assert (await world.log(fan_out.run_id)).count("step_completed") == len(STEPS)
     assert await world.engine.queue.depth() == {"ready": 1, "leased": 0, "dead": 0}
+
+
+@pytest.fixture
+def place(place_of, tmp_path):
+    return place_of("sqlite", tmp_path)  # elsewhere each is a write of its own
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+async def test_what_the_run_does_next_comes_with_the_last_of_them(world, fan_out, is_right):
+    # As with a dispatcher: what a write makes due is looked at in its transaction.
+    world.engine.leases.claim_at_once(lambda transaction, *_: store_held(transaction))
+    end = {"eventType": "run_completed", "specVersion": 3, "eventData": {"output": b"1"}}
+    calls = [{"method": "events.create", "params": {"runId": fan_out.run_id, "event": end}}]
+    slot = len(await world.log(fan_out.run_id)) + len(STEPS) - (not is_right)
+    onward = {"runId": fan_out.run_id, "slot": slot, "at": world.clock.now, "calls": calls}
+    await asyncio.gather(*map(fan_out.end, STEPS[:-1]), fan_out.end(STEPS[-1], onward=onward))
+    log = await world.log(fan_out.run_id)
+    assert log[-3:] == (["step_completed", "step_completed", "run_completed"] if is_right else ["step_completed"] * 3)
+    assert (await world.engine.queue.depth())["ready"] == (not is_right)
 
 
 async def test_a_step_whose_end_is_refused_keeps_none_from_ending(world, fan_out):

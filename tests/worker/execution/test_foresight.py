@@ -121,6 +121,24 @@ class Worker:
         self.wake = wake["body"]
         self.append("step_completed", step_id, ended["event"]["eventData"], at or ended.get("occurredAt"))
 
+    async def steps_together(self, *, but: int = 0, in_between: str | None = None) -> None:
+        """Store the steps that the last replay left, run all but some at the same time, and store their ends."""
+        created = [call["params"]["event"] for call in self.left if call["method"] == "events.create"]
+        stored = [self.append("step_created", event["correlationId"], event["eventData"]) for event in created]
+        if in_between:
+            self.append(in_between, "hook_1", {"payload": b"x"})
+        messages = []
+        for event in stored[: len(stored) - but]:
+            step_id = event["correlationId"]
+            step = {"runId": RUN, "stepId": step_id, "createdAt": event["createdAt"]}
+            answer = {"event": self.append("step_started", step_id), "step": step}
+            messages.append(self.make_step(step_id, first=FirstCall("step_started", step_id, {"value": answer})))
+        assert await asyncio.gather(*map(self.pool.deliver, messages)) == [Handled()] * len(messages)
+        for batch in self.world.made("batch")[-len(messages) :]:
+            ended = batch["calls"][0]["params"]
+            event = ended["event"]
+            self.append("step_completed", event["correlationId"], event["eventData"], ended.get("occurredAt"))
+
     def make_step(self, step_id: str, **fields: Any) -> Delivery:
         body = encode({"runId": RUN, "stepId": step_id})
         message: Delivery = self.make("step", body=body, run_id=RUN, step_id=step_id, **fields)
@@ -203,6 +221,39 @@ async def test_what_a_replay_leaves_comes_with_the_end_of_the_step_before_it(sta
     _, outcome = await worker.replay()
     assert outcome == Handled()
     assert worker.foreseen == 1
+
+
+FAN_OUT: Final = """
+  const create = async (correlationId) => {
+    const eventData = { stepName: 'add', input: new Uint8Array([n]) };
+    await world.events.create(runId, { eventType: 'step_created', specVersion: 3, correlationId, eventData });
+    await world.queue('__wkf_step_add', { workflowRunId: runId, stepId: correlationId });
+  };
+  if (ends.length < 3) for (const name of ['a', 'b', 'c']) await create(`step_${n}${name}`);
+  if (ends.length < 3) return;
+"""
+
+
+async def test_what_a_replay_leaves_comes_with_the_ends_of_all_steps_before_it(start: Any) -> None:
+    worker = await start(FAN_OUT, before=QUIET)
+    await worker.steps_together()
+    worker.go_on()
+    assert worker.went_on is not None
+    assert worker.went_on[0]["params"]["event"]["correlationId"] == "step_4"
+    await worker.step()
+    assert worker.onward is not None
+
+
+async def test_steps_of_which_one_has_yet_to_begin_end_without_what_comes_next(start: Any) -> None:
+    worker = await start(FAN_OUT, before=QUIET)
+    await worker.steps_together(but=1)
+    assert worker.onward is None
+
+
+async def test_steps_that_did_not_begin_right_after_their_replay_end_without_what_comes_next(start: Any) -> None:
+    worker = await start(FAN_OUT, before=QUIET)
+    await worker.steps_together(in_between="hook_received")
+    assert worker.onward is None
 
 
 async def test_what_came_with_the_end_of_a_step_is_left_again_if_the_worker_asks_for_the_replay(start: Any) -> None:

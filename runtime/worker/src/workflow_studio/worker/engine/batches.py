@@ -99,8 +99,10 @@ class Batches:
             return {"results": results}
 
         with self._leases.deliveries.ending(context.delivery_id if ends_delivery else None):
-            if about is not None and ends_delivery and onward is None and self._database.in_order:
-                return await self._gathering.write(about, work)
+            # Elsewhere writes about one run share a transaction as it is.
+            run_id = _the_run(calls) if self._database.in_order else None
+            if run_id is not None and ends_delivery and self._leases.deliveries.are_many:
+                return await self._gathering.write(run_id, work)
             return await self._database.write(work, about=about)
 
     def _go_on(self, transaction: Transaction, onward: Onward, context: CallContext, environment: str) -> None:

@@ -62,6 +62,11 @@ class Deliveries:
         """The deliveries that wait for others to do something."""
         return frozenset(self._waits)
 
+    @property
+    def are_many(self) -> bool:
+        """Whether there are several in flight."""
+        return len(self._in_flight) > 1
+
     def on_waiting(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called whenever a delivery has begun or ceased to wait."""
         self._on_waiting.append(callback)

@@ -7,9 +7,6 @@
 
 const { Socket } = require('node:net');
 
-// Bound early, since bundles may put others in their place.
-const { setImmediate } = globalThis;
-
 const HEADER_SIZE = 4;
 const MAX_FRAME_SIZE = 64 * 1024 * 1024;
 /** Up to here, to copy a frame takes less than to write it in two parts. */
@@ -86,9 +83,6 @@ function openConnection(fd, protocol, onFrame, onLost) {
   /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
   const calls = new Map();
   let lastId = 0;
-  /** @type {Buffer[]} Frames that wait for others, to be written with them. */
-  let late = [];
-  let lateSize = 0;
 
   /** @param {any} frame */
   const receive = (frame) => {
@@ -110,43 +104,22 @@ function openConnection(fd, protocol, onFrame, onLost) {
   socket.on('error', (error) => onLost(String(error)));
   socket.on('close', () => onLost('the worker is gone'));
 
-  const writeLate = () => {
-    if (late.length > 0) socket.write(Buffer.concat(late));
-    late = [];
-    lateSize = 0;
-  };
-
-  /**
-   * @param {Buffer} bytes
-   * @param {boolean} isLate
-   */
-  const write = (bytes, isLate) => {
-    if (isLate && late.length === 0) setImmediate(writeLate);
-    late.push(bytes);
-    lateSize += bytes.length;
-    // Frames come in the order in which they are sent.
-    if (!isLate || lateSize > MAX_COPIED_SIZE) writeLate();
-  };
-
   /**
    * Send a frame.
    *
    * @param {Record<string, unknown>} frame
    * @param {number} [limit]
-   * @param {boolean} [isLate] Whether it may wait for others until the end of
-   *   the turn.
    * @returns {boolean} False if it is too large to be sent.
    */
-  const send = (frame, limit = MAX_FRAME_SIZE, isLate = false) => {
+  const send = (frame, limit = MAX_FRAME_SIZE) => {
     const body = protocol.encode(frame);
     if (body.length > limit) return false;
     const header = Buffer.alloc(HEADER_SIZE);
     header.writeUInt32BE(body.length);
     if (body.length <= MAX_COPIED_SIZE) {
-      write(Buffer.concat([header, body]), isLate);
+      socket.write(Buffer.concat([header, body]));
       return true;
     }
-    writeLate();
     socket.cork();
     socket.write(header);
     socket.write(body);
@@ -189,16 +162,17 @@ function openConnection(fd, protocol, onFrame, onLost) {
     call,
     send,
     /**
-     * Send a frame together with others that are sent so in this turn.
+     * Send frames that are to come together.
      *
-     * @param {Record<string, unknown>} frame
+     * @param {Record<string, unknown>[]} frames
      */
-    sendLate: (frame) => send(frame, MAX_FRAME_SIZE, true),
-    /** @returns {Promise<void>} Settled when all that was sent is on its way. */
-    flush: () => {
-      writeLate();
-      return new Promise((resolve) => socket.write('', () => resolve()));
+    sendAll: (frames) => {
+      socket.cork();
+      for (const frame of frames) send(frame);
+      socket.uncork();
     },
+    /** @returns {Promise<void>} Settled when all that was sent is on its way. */
+    flush: () => new Promise((resolve) => socket.write('', () => resolve())),
   };
 }
 

@@ -2,8 +2,8 @@
 /**
  * Replays that begin before the worker asks for them.
  *
- * When the one step that a run waits for has ended, it is known what comes next:
- * a replay, with three more events in the log. The step was created, was
+ * When the steps have ended that a run waits for, it is known what comes next: a
+ * replay, with three more events in the log for each. The step was created, was
  * started, and has ended. While the worker stores the last of them and leases
  * the message of the replay, the executor would wait. A workflow function has no
  * effects but by World calls, so the replay is made meanwhile, of the log as it
@@ -21,7 +21,9 @@
  */
 
 const { createGate, createHeld } = require('./holding.cjs');
+const { createdSteps, lastPairs, onwardOf } = require('./leaving.cjs');
 const { isReplayBegin } = require('./logs.cjs');
+const { eventId, replayAfter } = require('./next-replay.cjs');
 
 /** So long the worker has to deliver what was foreseen. */
 const PATIENCE_MS = 2000;
@@ -29,32 +31,19 @@ const PATIENCE_MS = 2000;
 /** So long the end of a step may wait for the replay to come to rest. */
 const MAX_HOLD_MS = 25;
 
-/** What a replay may leave that can be stored with the end of the step. */
-const LEFT = new Set(['step_created', 'run_completed']);
-
-/**
- * Payload bytes of a run's input, or of its new events, beyond which the worker
- * has the log asked for. It does not count quite the same.
- */
-const MAX_SIZE = 60 * 1024;
-
 /** Steps after which another replay is tried when many have come to nothing. */
 const MAX_PAUSE = 64;
 
-const SLOT_DIGITS = 26;
-
 // Bound early, since bundles may put others in their place.
 const { clearTimeout, setTimeout } = globalThis;
-const now = Date.now;
 
 /**
- * @typedef {import('./calls.cjs').BatchedCall} BatchedCall
  * @typedef {import('./calls.cjs').Call} Call
  * @typedef {import('./logs.cjs').Log} Log
- * @typedef {{ error?: string, timeoutSeconds?: number, calls?: BatchedCall[] }} Outcome
+ * @typedef {import('./leaving.cjs').Onward} Onward
+ * @typedef {import('./leaving.cjs').Outcome} Outcome
+ * @typedef {import('./next-replay.cjs').StepEnd} StepEnd
  * @typedef {{ printout: import('./output.cjs').Printout, outcome: Promise<Outcome> }} Work
- * @typedef {{ runId: string, slot: number, at: number, calls: BatchedCall[] }} Onward What
- *   a replay leaves to be stored if the log ends at this slot and time.
  */
 
 /**
@@ -74,12 +63,6 @@ const now = Date.now;
  * @property {ReturnType<typeof createHeld>} held
  * @property {ReturnType<typeof createGate>} gate
  */
-
-/** @param {any} value */
-const sizeOf = (value) => value?.byteLength ?? 0;
-
-/** @param {number} slot */
-const eventId = (slot) => `evnt_${String(slot).padStart(SLOT_DIGITS, '0')}`;
 
 /**
  * @param {any} one
@@ -108,52 +91,15 @@ function isSame(one, other) {
 }
 
 /**
- * @param {Outcome} outcome
- * @param {string} eventType
- * @returns {[any, any] | undefined} The parameters of an event of this type and
- *   of the message that follows it, if they are all that a delivery has left to
- *   be stored.
- */
-function lastPair({ error, timeoutSeconds, calls }, eventType) {
-  if (error !== undefined || timeoutSeconds !== undefined) return undefined;
-  if (calls?.length !== 2) return undefined;
-  const [{ params: event }, { params: message }] = calls;
-  if (event.event?.eventType !== eventType) return undefined;
-  return message.runId === event.runId ? [event, message] : undefined;
-}
-
-/**
- * @param {Foreseen} frame
- * @param {Outcome} outcome Of its replay.
- * @returns {Onward | undefined} What can be stored with the end of the step.
- */
-function onwardOf({ answer, log, held }, { error, timeoutSeconds, calls }) {
-  if (error !== undefined || timeoutSeconds !== undefined) return undefined;
-  if (!calls || held.hasPrinted()) return undefined;
-  let size = 0;
-  for (const { params } of calls) {
-    const { eventType, eventData } = params.event ?? {};
-    if (eventType !== undefined && !LEFT.has(eventType)) return undefined;
-    for (const value of [params.body, ...Object.values(eventData ?? {})]) {
-      size += sizeOf(value);
-    }
-  }
-  if (size > MAX_SIZE) return undefined;
-  const slot = log.events.length + answer.events.length;
-  const at = answer.events.at(-1).createdAt;
-  return { runId: answer.run.runId, slot, at, calls };
-}
-
-/**
  * @param {ReturnType<typeof import('./logs.cjs').createLogs>} logs
  * @param {(message: string) => Error} transportError
  */
 function createForesight(logs, transportError) {
   /**
-   * The step that each run's last replay left, and nothing beside it: the
-   * parameters of its step_created, by the log that the replay had.
+   * The steps that each run's last replay left, and nothing beside them: the
+   * parameters of each step_created, by the log that the replay had.
    *
-   * @type {WeakMap<Log, any>}
+   * @type {WeakMap<Log, any[]>}
    */
   const awaited = new WeakMap();
   /** @type {{ frame: Foreseen, work: Work, hasFailed: boolean, onward?: Onward } | undefined} */
@@ -188,73 +134,49 @@ function createForesight(logs, transportError) {
   };
 
   /**
-   * @param {any} step Parameters of the step's end.
-   * @param {any} wake Parameters of the message after it.
-   * @param {any} first The call that the step's delivery began with.
+   * Note which steps a replay has left.
+   *
+   * @param {Outcome} outcome
+   */
+  const note = (outcome) => {
+    const created = createdSteps(outcome);
+    const log = created && logs.get(created[0].runId);
+    if (log) awaited.set(log, created);
+  };
+
+  /**
+   * @param {StepEnd[]} ends Of one run.
    * @returns {Foreseen | undefined}
    */
-  const foresee = (step, wake, first) => {
-    const { runId } = step;
-    const log = logs.get(runId);
+  const foresee = (ends) => {
+    const log = logs.get(ends[0].step.runId);
     const created = log && awaited.get(log);
-    const { event: started, step: entity } = first?.answer.value ?? {};
-    if (!created || !started || !wake.isWake || wake.delaySeconds) return;
-    const slot = log.events.length + 1;
-    const isNext = started.eventId === eventId(slot + 1);
-    const stepId = created.event.correlationId;
-    if (!isNext || stepId !== step.event.correlationId) return;
-    const size =
-      sizeOf(created.event.eventData?.input) +
-      sizeOf(step.event.eventData?.result);
-    if (size > MAX_SIZE || sizeOf(log.run.input) > MAX_SIZE) return;
-    // The worker takes this time if it can.
-    step.occurredAt = Math.max(now(), started.createdAt);
-    const cursor = eventId(slot + 2);
-    const gate = createGate();
-    const events = [
-      {
-        ...created.event,
-        runId,
-        eventId: eventId(slot),
-        createdAt: entity.createdAt,
-      },
-      started,
-      { ...step.event, runId, eventId: cursor, createdAt: step.occurredAt },
-    ];
-    return {
-      delivery: undefined,
-      kind: 'workflow',
-      queueName: wake.queueName,
-      messageId: 'foreseen',
-      attempt: 1,
-      body: wake.body,
-      answer: { run: log.run, events, cursor, hasMore: false },
-      log,
-      held: createHeld(gate.reach),
-      gate,
-    };
+    return created && isReady() ? replayAfter(log, created, ends) : undefined;
   };
 
   return {
     /**
-     * Learn what a delivery has left to be stored.
+     * Learn what deliveries have left to be stored that have ended together.
      *
-     * @param {any} frame The delivery.
-     * @param {Outcome} outcome
-     * @returns {Foreseen | undefined} The delivery that will follow from it, if
+     * @param {{ frame: any, outcome: Outcome }[]} ended
+     * @returns {Foreseen | undefined} The delivery that will follow from them, if
      *   it can be foreseen.
      */
-    after: ({ kind, first }, outcome) => {
-      if (kind === 'step') {
-        const pair = lastPair(outcome, 'step_completed');
-        return pair && isReady() ? foresee(...pair, first) : undefined;
+    after: (ended) => {
+      /** @type {StepEnd[]} */
+      const ends = [];
+      for (const { frame, outcome } of ended) {
+        if (frame.kind === 'step') {
+          const pairs = lastPairs(outcome, 'step_completed') ?? [];
+          for (const [step, wake] of pairs)
+            ends.push({ step, wake, first: frame.first });
+        } else note(outcome);
       }
-      const [created, message] = lastPair(outcome, 'step_created') ?? [];
-      const log = created && logs.get(created.runId);
-      if (log && message.stepId === created.event.correlationId) {
-        awaited.set(log, created);
-      }
-      return undefined;
+      const isOneRun = ends.every(
+        ({ step }) => step.runId === ends[0].step.runId,
+      );
+      const isAll = ends.length > 0 && ends.length === ended.length;
+      return isAll && isOneRun ? foresee(ends) : undefined;
     },
 
     /**
@@ -270,7 +192,10 @@ function createForesight(logs, transportError) {
       const begun = { frame, work: make(), hasFailed: false };
       early = begun;
       // What went with the end of a step is not asked for if that was of use.
-      timer = setTimeout(() => (begun.onward ? drop() : abandon()), PATIENCE_MS);
+      timer = setTimeout(
+        () => (begun.onward ? drop() : abandon()),
+        PATIENCE_MS,
+      );
       timer.unref();
       const left = begun.work.outcome.then((outcome) => {
         begun.hasFailed = outcome.error !== undefined;
@@ -299,11 +224,12 @@ function createForesight(logs, transportError) {
       const { frame, onward } = early ?? {};
       if (!frame || !onward || started?.eventType !== 'step_started') return;
       const { runId, slot, calls } = onward;
-      const [created] = lastPair({ calls }, 'step_created') ?? [];
+      const created = createdSteps({ calls });
       const isNext =
+        created &&
         started.runId === runId &&
-        started.eventId === eventId(slot + 2) &&
-        started.correlationId === created?.event.correlationId;
+        started.eventId === eventId(slot + created.length + 1) &&
+        started.correlationId === created[0].event.correlationId;
       if (!isNext || logs.get(runId) !== frame.log) return;
       logs.extend(runId, frame.answer);
       awaited.set(/** @type {Log} */ (logs.get(runId)), created);

@@ -74,7 +74,7 @@ function main(settings) {
   const work = createWork({
     artifact: () => artifact,
     send: connection.send,
-    sendLate: connection.sendLate,
+    sendAll: connection.sendAll,
     foresight,
     callsOf: (frame) => {
       /** @type {import('./calls.cjs').Call} */

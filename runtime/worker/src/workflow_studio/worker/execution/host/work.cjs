@@ -7,6 +7,9 @@ const { createBackground } = require('./background.cjs');
 const { createCalls } = require('./calls.cjs');
 const { createOutput } = require('./output.cjs');
 
+// Bound early, since bundles may put something else in its place.
+const { setImmediate } = globalThis;
+
 const MAX_MESSAGE_LENGTH = 4000;
 const SERVER_ERROR = Object.freeze({
   status: 500,
@@ -32,7 +35,7 @@ function describe(error) {
  * @param {() => Artifact} options.artifact
  * @param {ReturnType<typeof import('./foresight.cjs').createForesight>} options.foresight
  * @param {(frame: Record<string, unknown>) => boolean} options.send
- * @param {(frame: Record<string, unknown>) => boolean} options.sendLate Sends what may wait for others of this turn.
+ * @param {(frames: Record<string, unknown>[]) => void} options.sendAll Sends frames that are to come together.
  * @param {(frame: any) => Calls} options.callsOf Makes the World calls of a delivery.
  * @param {(text: string) => string} options.shown Makes what is printed fit to be read.
  * @param {() => void} options.onReplayed Called after each replay.
@@ -42,7 +45,7 @@ function createWork({
   artifact,
   foresight,
   send,
-  sendLate,
+  sendAll,
   callsOf,
   shown,
   onReplayed,
@@ -76,10 +79,16 @@ function createWork({
     const printout = currentPrintout.getStore();
     return printout && backgrounds.get(printout);
   };
+  /**
+   * Deliveries that have ended in this turn.
+   *
+   * @type {{ frame: any, outcome: import('./leaving.cjs').Outcome, foreseen: object }[]}
+   */
+  const ended = [];
   let inFlight = 0;
   let isDraining = false;
 
-  /** @param {1 | -1} change */
+  /** @param {number} change */
   const count = (change) => {
     inFlight += change;
     if (isDraining && inFlight === 0) onDrained();
@@ -108,6 +117,30 @@ function createWork({
         return { error: describe(error) };
       });
     return { printout, outcome };
+  };
+
+  /**
+   * Tell how deliveries have ended. Steps that end together are stored together,
+   * and replayed together.
+   */
+  const conclude = async () => {
+    const together = ended.splice(0);
+    const next = foresight.after(together);
+    const isFree = inFlight === together.length && !isDraining;
+    // A handler gets no headers and so no more than what is known now.
+    const isBegun = next && isFree && artifact().handlerOf(next);
+    const onward = isBegun
+      ? await foresight.begin(next, () => perform(next))
+      : undefined;
+    const frames = together.map(({ frame, outcome, foreseen }) => {
+      const { delivery } = frame;
+      return { t: 'delivered', delivery, ...outcome, ...foreseen };
+    });
+    if (onward) Object.assign(frames[frames.length - 1], { onward });
+    sendAll(frames);
+    const hasReplayed = together.some(({ frame }) => frame.kind === 'workflow');
+    if (hasReplayed || onward) onReplayed();
+    count(-together.length);
   };
 
   return {
@@ -161,30 +194,21 @@ function createWork({
 
     /** @param {any} frame */
     async deliver(frame) {
-      const { delivery, kind } = frame;
+      const { delivery } = frame;
       count(1);
       foresight.hear(frame);
       const taken = foresight.take(frame, ({ printout }) => {
         printout.delivery = delivery;
         currentPrintout.run(printout, () => output.release(printout));
       });
-      const { printout, outcome } = taken ?? perform(frame);
-      const ended = await outcome;
-      const next = foresight.after(frame, ended);
+      const { printout, outcome: ending } = taken ?? perform(frame);
+      const outcome = await ending;
       output.end(printout);
       const foreseen = taken ? { foreseen: true } : {};
-      const isFree = inFlight === 1 && !isDraining;
-      // A handler gets no headers and so no more than what is known now.
-      const isBegun = next && isFree && artifact().handlerOf(next);
-      const onward = isBegun
-        ? await foresight.begin(next, () => perform(next))
-        : undefined;
-      const said = onward ? { onward } : {};
-      // Steps that end together are stored together, and replayed together.
-      const tell = inFlight > 1 ? sendLate : send;
-      tell({ t: 'delivered', delivery, ...ended, ...foreseen, ...said });
-      if (kind === 'workflow' || onward) onReplayed();
-      count(-1);
+      ended.push({ frame, outcome, foreseen });
+      // Others may end in the same turn.
+      if (inFlight === 1) await conclude();
+      else if (ended.length === 1) setImmediate(conclude);
     },
 
     /** @param {any} frame */
