@@ -20,6 +20,7 @@ class Transport:
     def __init__(self) -> None:
         self.writes: list[bytes] = []
         self.closed = False
+        self.ended = asyncio.Event()
 
     def write(self, data: bytes) -> None:
         assert not self.closed
@@ -27,12 +28,16 @@ class Transport:
 
     def close(self) -> None:
         self.closed = True
+        self.ended.set()
 
     def is_closing(self) -> bool:
         return self.closed
 
     def get_extra_info(self, _name: str) -> None:
         return None
+
+    def pause_reading(self) -> None:
+        """Nothing is read from it."""
 
     def resume_reading(self) -> None:
         """Nothing is read from it."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 
 import pytest
 
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import Capacity, Engine, Limits
-from workflow_studio.worker.engine.dispatcher import Places
+from workflow_studio.worker.engine.places import Places
 from workflow_studio.worker.ports import Failed, Handled, Undelivered
 from workflow_studio.worker.store import StoreError, _sqlite, _writer
 
@@ -369,12 +368,12 @@ def test_places_are_free_taken_lent_and_given_back():
     places = Places(Capacity(workflow=2, step=3))
     assert places.free() == {"workflow": 0, "step": 0}, "before there are to be deliveries"
     places.are_open = True
-    places.take(Counter({"step": 2, "workflow": 1}))
+    places.take({"step": 2, "workflow": 1})
     assert places.free() == {"workflow": 1, "step": 1}
-    places.lend(Counter({"step": 1}))
+    places.lend({"step": 1})
     assert places.free() == {"workflow": 1, "step": 2}
-    places.lend(Counter())
-    places.give_back(Counter({"step": 2, "workflow": 1}))
+    places.lend({})
+    places.give_back({"step": 2, "workflow": 1})
     assert places.free() == {"workflow": 2, "step": 3}
 
 

@@ -207,10 +207,15 @@ def test_nothing_is_injected_through_the_correlation_id(unharmed, name):
         request("GET", "/v1/runs\xff"),
         request("G" * 10_000, "/v1/runs"),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 500,
+        request("POST", "/v1/world/batch", "content-length: 5", "content-length: 6"),
+        request("POST", "/v1/world/batch", "content-length: -1"),
+        request("POST", "/v1/world/batch", "content-length: +5"),
+        request("POST", "/v1/world/batch", "content-length: 99999999999999999999999"),
+        request("POST", "/v1/world/batch", "content-length: 5", "transfer-encoding: chunked"),
         b"GET /v1/runs HTTP/9.9\r\n\r\n",
         b"GET http://169.254.169.254/latest HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
     ],
-    ids=range(10),
+    ids=range(15),
 )
 def test_a_head_that_two_servers_might_read_differently_is_refused(unharmed, head):
     status = status_of(unharmed.send(head, b"12345"))

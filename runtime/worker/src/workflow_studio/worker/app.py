@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,6 +44,8 @@ from workflow_studio.worker.tracing import TracedApp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from starlette.types import Receive, Scope, Send
 
     from workflow_studio.worker.services import Pool
     from workflow_studio.worker.settings import WorkerSettings
@@ -100,6 +103,7 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None, tracing: T
         openapi_url="/v1/openapi.json",
         responses={"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}},
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # the worker has its own
         separate_input_output_schemas=False,
         generate_unique_id_function=operation_id,
     )
@@ -107,7 +111,7 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None, tracing: T
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router)
-    app.add_middleware(
+    gate = partial(
         Gate,
         direct=world.LANE,
         authenticator=Authenticator(lambda: app.state.services.engine.keys),
@@ -119,9 +123,30 @@ def create_app(settings: WorkerSettings, *, pool: Pool | None = None, tracing: T
         metrics=metrics,
         is_leaving=lambda: app.state.services.stopping.is_announced,
     )
-    if tracing is not None:
+    app.add_middleware(gate)
+    if tracing is None:
+        app.state.lane = _Lane(app, gate(app))
+    else:
         app.add_middleware(TracedApp, tracing=tracing)
     return app
+
+
+class _Lane:
+    """Answers the requests of the world lane that need nothing of what the app does for others.
+
+    Args:
+        app: The app, whose state the lane needs.
+        gate: What every request passes.
+    """
+
+    def __init__(self, app: FastAPI, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        scope["app"] = self._app
+        await self._gate(scope, receive, send)
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

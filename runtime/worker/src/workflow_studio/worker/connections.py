@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from workflow_studio.worker.whole import WholeRequest, is_whole
+
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Container
+
+    from starlette.types import ASGIApp
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a request's first line and headers."""
@@ -25,16 +30,22 @@ _TOO_LARGE: Final = (
 )
 
 
-def protocol(head_timeout: float) -> type[HttpToolsProtocol]:
+def protocol(
+    head_timeout: float, lane: ASGIApp | None = None, addresses: Container[tuple[str, str]] = ()
+) -> type[HttpToolsProtocol]:
     """Return the protocol of connections.
 
     Args:
         head_timeout: Seconds from the opening of a connection, or the first byte of a later request, until its head is
             complete.
+        lane: Answers the requests for some addresses that arrive whole (:mod:`.whole`), in the app's stead.
+        addresses: The addresses, by method and path.
     """
 
     class Connection(_Connection):
         _head_timeout = head_timeout
+        _lane = staticmethod(lane) if lane is not None else None
+        _addresses = addresses if lane is not None else ()
 
     return Connection
 
@@ -44,11 +55,21 @@ class _Connection(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _head_size = 0
     _in_head = True
+    _lane: Any = None
+    _addresses: Container[tuple[str, str]] = ()
+    _is_between = True
+    """Whether the last request was received and the next one has not begun."""
+
+    _chunk: bytes | None = None
+    """What is being parsed, if it begins with the request that is parsed."""
+
+    _content: list[bytes] | None = None
+    """The body so far of a request that is whole."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         # Answers are written to this one.
-        self.transport = cast("asyncio.Transport", _Whole(transport, self.loop))
+        self.transport = cast("asyncio.Transport", Together(transport, self.loop))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -57,6 +78,7 @@ class _Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head = True
+        self._is_between = False
         self._head_size = 0
         self._await_head()
         super().on_message_begin()
@@ -64,10 +86,46 @@ class _Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._stop_timer()
-        super().on_headers_complete()
+        if self._is_whole():
+            self._content = []
+        else:
+            super().on_headers_complete()
+
+    def _is_whole(self) -> bool:
+        """Tell whether the request is for one of the addresses, and all of it is here."""
+        chunk, self._chunk = self._chunk, None
+        if chunk is None or (self.cycle is not None and not self.cycle.response_complete):
+            return False
+        path = self.url.decode("latin-1")
+        method = self.parser.get_method().decode("ascii")
+        is_plain = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
+        if not is_plain or (method, path) not in self._addresses or not is_whole(chunk, self.headers):
+            return False
+        self.scope |= {"method": method, "path": path, "raw_path": self.url, "query_string": b""}
+        return True
+
+    def on_body(self, body: bytes) -> None:
+        if self._content is not None:
+            self._content.append(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._is_between = True
+        if self._content is None:
+            super().on_message_complete()
+            return
+        self._stop_timer()
+        content, self._content = b"".join(self._content), None
+        self.cycle = WholeRequest(self, content)
+        self._start_asgi_task(self.cycle, self._lane)
 
     def data_received(self, data: bytes) -> None:
+        self._chunk = data if self._is_between else None
         super().data_received(data)
+        self._chunk = None
+        if self._content is not None:
+            self._await_head()  # it only looked whole
         if not self._in_head or self.transport.is_closing():
             return
         self._head_size += len(data)
@@ -95,7 +153,7 @@ class _Connection(HttpToolsProtocol):
         self.transport.close()
 
 
-class _Whole:
+class Together:
     """A transport that sends the head of an answer together with what follows in the same turn of the loop.
 
     The server writes head and body one by one, and each would be a packet, and a reason for the client to look.
@@ -125,6 +183,11 @@ class _Whole:
             self._loop.call_soon(self._flush)
         else:
             self._transport.write(data)
+
+    def write_whole(self, data: bytes) -> None:
+        """Send an answer with its head."""
+        self._flush()
+        self._transport.write(data)
 
     def close(self) -> None:
         """Close the connection after what was written."""

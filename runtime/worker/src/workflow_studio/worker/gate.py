@@ -26,6 +26,7 @@ from workflow_studio.worker.engine.environments import check_name
 from workflow_studio.worker.origin import Origin, in_course_of
 from workflow_studio.worker.problems import Problem, problem, shutting_down, translate, unexpected
 from workflow_studio.worker.store import StoreError
+from workflow_studio.worker.whole import CONTENT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -68,7 +69,8 @@ class Gate:
 
     Args:
         app: The app behind it.
-        direct: What answers in the app's stead, by method and path: addresses that are asked for all the time.
+        direct: What answers in the app's stead, by method and path: addresses that are asked for all the time. The
+            audit log leaves them out.
         authenticator: Finds the key of a request.
         limits: Counts requests.
         audit: Returns the audit log.
@@ -116,7 +118,7 @@ class Gate:
         headers = Headers(scope=scope)
         request = Origin(_correlation_id(headers.get(CORRELATION_HEADER)))
         scope["workflow_studio.correlation_id"] = request.request_id
-        answer = _Answer(send, request, self._settle, has_body=_has_body(headers))
+        answer = _Answer(send, request, self._settle, has_body=CONTENT not in scope and _has_body(headers))
         began = time.perf_counter()
         self._metrics.requests_under_way += 1
         try:
@@ -151,7 +153,10 @@ class Gate:
         await refusal.response()(scope, receive, answer)
 
     async def _admit(self, scope: Scope, headers: Headers, answer: _Answer) -> None:
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD:
+        size = 0
+        for name, value in scope["headers"]:
+            size += len(name) + len(value)
+        if size > MAX_HEAD:
             raise problem(
                 431,
                 ErrorCode.REQUEST_TOO_LARGE,
@@ -182,7 +187,7 @@ class Gate:
         request = answer.request
         scope["workflow_studio.key"] = key
         request.key_id = key.key_id
-        if scope["method"] not in _READS:
+        if scope["method"] not in _READS and (scope["method"], scope["path"]) not in self._direct:
             request.act = Act(key, request.request_id, address, lambda: _operation(scope))
         environment = scope["workflow_studio.environment"] = _environment(headers)
         if request.act is not None and environment is not None:
@@ -194,6 +199,8 @@ class Gate:
         length = headers.get("content-length", "")
         if limit is not None and length.isdecimal() and int(length[:20]) > limit:
             raise too_large(limit)
+        if CONTENT in scope:
+            return receive
         body = answer.body = Body(receive, limit=limit, patience=self._body_timeout)
         checked = scope["method"] not in _READS and not is_upload and not is_public(scope["path"]) and is_json(headers)
         return JsonBody(body) if checked else body

@@ -16,6 +16,7 @@ import uvicorn
 from workflow_studio.worker import heap, tls
 from workflow_studio.worker.announce import CannotListenError, in_url, ready
 from workflow_studio.worker.connections import protocol
+from workflow_studio.worker.routes.world import LANE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -70,7 +71,7 @@ def config_of(app: ASGIApp, settings: WorkerSettings) -> uvicorn.Config:
         headers=[("keep-alive", f"timeout={_KEEP_ALIVE_SECONDS}")],
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
-        http=protocol(head_timeout=settings.body_timeout),
+        http=protocol(settings.body_timeout, getattr(getattr(app, "state", None), "lane", None), LANE),
         timeout_graceful_shutdown=max(1, round(settings.shutdown_grace)),
     )
     config.load()

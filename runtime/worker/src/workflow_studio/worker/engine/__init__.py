@@ -18,7 +18,7 @@ from workflow_studio.worker.engine.clock import Clock, new_id, system_clock
 from workflow_studio.worker.engine.dead_letters import DeadLetters, DeadMessage
 from workflow_studio.worker.engine.deliveries import Deliveries
 from workflow_studio.worker.engine.deployments import Deployment, Deployments
-from workflow_studio.worker.engine.dispatcher import Capacity, Dispatcher
+from workflow_studio.worker.engine.dispatcher import Dispatcher
 from workflow_studio.worker.engine.doorbell import InProcessDoorbell
 from workflow_studio.worker.engine.encryption import Keyring
 from workflow_studio.worker.engine.endings import Endings
@@ -41,6 +41,7 @@ from workflow_studio.worker.engine.objects import Objects
 from workflow_studio.worker.engine.output import Output, OutputLimits, OutputQuery
 from workflow_studio.worker.engine.outside_calls import OutsideCalls
 from workflow_studio.worker.engine.payloads import Payloads
+from workflow_studio.worker.engine.places import Capacity
 from workflow_studio.worker.engine.queries import Queries
 from workflow_studio.worker.engine.queue import Queue
 from workflow_studio.worker.engine.recovery import Recovery

@@ -16,6 +16,9 @@ Clock = Callable[[], int]
 _MAX_AGE_MS: Final = 24 * 60 * 60 * 1000
 _MAX_SKEW_MS: Final = 5 * 60 * 1000
 _LAST_MS: Final = 2**48 - 1
+_TIME_DIGITS: Final = slice(5, 15)
+_DIGITS: Final = str.maketrans("0123456789ABCDEFGHJKMNPQRSTVWXYZ", "0123456789abcdefghijklmnopqrstuv")
+"""From ULIDs' alphabet to that of Python (source: the ULID specification, Crockford's Base32)."""
 
 
 def system_clock() -> int:
@@ -57,9 +60,8 @@ def check_run_age(run_id: str, now: int) -> None:
         WorldError: If the id's time is more than 24 hours ago or 5 minutes ahead
             (source: ``@workflow/world-local`` 4.4.1).
     """
-    try:
-        drawn_at = ULID.from_str(run_id.partition("_")[2]).milliseconds
-    except ValueError as error:
-        raise WorldError(f"{run_id!r} is not a run id", status=400) from error
+    drawn_at = int(run_id[_TIME_DIGITS].translate(_DIGITS), 32)
+    if drawn_at > _LAST_MS:
+        raise WorldError(f"{run_id!r} is not a run id", status=400)
     if not now - _MAX_AGE_MS <= drawn_at <= now + _MAX_SKEW_MS:
         raise WorldError(f"The run id {run_id} was not drawn around now; check the clock of its maker", status=400)

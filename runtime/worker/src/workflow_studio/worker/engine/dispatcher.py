@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections import Counter, deque
-from dataclasses import dataclass
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from tenacity import (
@@ -20,13 +18,14 @@ from tenacity import (
 
 from workflow_studio.worker.engine.bus import DUE
 from workflow_studio.worker.engine.claims import Executors
+from workflow_studio.worker.engine.places import Capacity, Places
 from workflow_studio.worker.engine.queue import KINDS
 from workflow_studio.worker.objects import ObjectStoreError
 from workflow_studio.worker.ports import Failed, Outcome, Undelivered
 from workflow_studio.worker.store import StoreError, StoreLockedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable
 
     from workflow_studio.worker.engine.bus import Bus
     from workflow_studio.worker.engine.claims import Begin, Claim
@@ -52,65 +51,6 @@ _BOOT_PATIENCE_SECONDS: Final = 60.0
 """How long a database may be away while a worker starts, as when it restarts itself."""
 
 _RETRY: Final = wait_random_exponential(multiplier=0.1, max=10)
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """How many deliveries of each kind may be worked on at the same time.
-
-    A delivery that waits for others, as a step does that awaits another run, is not worked on: if it took a place, so
-    many of them would wait for ever for what they keep from being done.
-    """
-
-    workflow: int = 16
-    step: int = 64
-
-    def free(self, worked_on: Counter[Kind]) -> dict[Kind, int]:
-        """Return how many more there may be."""
-        return {
-            "workflow": max(0, self.workflow - worked_on["workflow"]),
-            "step": max(0, self.step - worked_on["step"]),
-        }
-
-
-class Places:
-    """The places that are free. Any thread may ask for them and take them."""
-
-    def __init__(self, capacity: Capacity) -> None:
-        self._capacity = capacity
-        self._lock = threading.Lock()
-        self._taken: Counter[Kind] = Counter()
-        self._lent: Counter[Kind] = Counter()
-        self.are_open = False
-
-    def free(self) -> dict[Kind, int]:
-        """Return how many are free; none is before there are to be any deliveries."""
-        with self._lock:
-            free = self._capacity.free(self._taken - self._lent)
-        return free if self.are_open else dict.fromkeys(free, 0)
-
-    def reserve(self, wanted: Mapping[Kind, int]) -> Counter[Kind]:
-        """Take as many of the places that are wanted as are free, and return how many that are."""
-        with self._lock:
-            free = self._capacity.free(self._taken - self._lent)
-            taken = Counter({kind: min(number, free[kind]) for kind, number in wanted.items() if self.are_open})
-            self._taken.update(taken)
-        return taken
-
-    def take(self, taken: Counter[Kind]) -> None:
-        """Take places."""
-        with self._lock:
-            self._taken.update(taken)
-
-    def give_back(self, taken: Counter[Kind]) -> None:
-        """Give places back."""
-        with self._lock:
-            self._taken.subtract(taken)
-
-    def lend(self, lent: Counter[Kind]) -> None:
-        """Say whose places others may have for now."""
-        with self._lock:
-            self._lent = lent
 
 
 class Dispatcher:
@@ -151,7 +91,7 @@ class Dispatcher:
         self._limited: set[Kind] = set()
         self._sleeps_until: int | None = None
         self._claims_in_commits = False
-        self._taken_in_commits: deque[Counter[Kind]] = deque()
+        self._taken_in_commits: deque[dict[Kind, int]] = deque()
         self._must_look = True
         self._has_news = False
         self._bus = bus
@@ -251,7 +191,7 @@ class Dispatcher:
 
     def _claim_in_commit(self, transaction: Transaction) -> Claim:
         # On the writer's thread. One of these comes after the other, and so do their outcomes.
-        taken: Counter[Kind] = Counter()
+        taken: dict[Kind, int] = {}
         self._taken_in_commits.append(taken)
         wanted = transaction.follow_up
         limits = {kind: limit for kind, limit in self._places.free().items() if kind in wanted}
@@ -271,15 +211,17 @@ class Dispatcher:
 
     def _claim_at_once(self, transaction: Transaction, has_failed: bool) -> None:  # noqa: FBT001  # it is called back
         # On a thread of the store, beside others.
-        wanted: Counter[Kind] = Counter(transaction.due.values())
-        # Where there is more that is due, that comes first.
-        may_be_had = [kind for kind in KINDS if kind not in self._limited and not has_failed]
-        taken = self._places.reserve({kind: wanted[kind] for kind in may_be_had})
+        wanted = dict.fromkeys(KINDS, 0)
+        for kind in transaction.due.values():
+            # Where there is more that is due, that comes first.
+            if kind not in self._limited and not has_failed:
+                wanted[kind] += 1
+        taken = self._places.reserve(wanted)
         transaction.when_undone(lambda: self._places.give_back(taken))
-        claim = self._leases.claim_due(transaction, {kind: taken[kind] for kind in KINDS}, self._executors)
-        unused = taken - _kinds(claim)
-        self._places.give_back(unused)
-        taken.subtract(unused)
+        claim = self._leases.claim_due(transaction, taken, self._executors)
+        used = _kinds(claim)
+        self._places.give_back({kind: number - used[kind] for kind, number in taken.items()})
+        taken.update(used)
         transaction.after_commit(lambda: self._deliver_all(claim.deliveries))
         if claim.limited and not self._claims_in_commits:
             transaction.after_commit(self._announced)
@@ -319,7 +261,11 @@ class Dispatcher:
     def _lend(self) -> None:
         """Let others have the places of deliveries that wait."""
         waiting = self._leases.deliveries.waiting
-        self._places.lend(Counter(self._in_flight[waits] for waits in waiting if waits in self._in_flight))
+        lent = dict.fromkeys(KINDS, 0)
+        for delivery_id in waiting:
+            if delivery_id in self._in_flight:
+                lent[self._in_flight[delivery_id]] += 1
+        self._places.lend(lent)
         if self._limited:
             self._wake_up()
 
@@ -343,7 +289,7 @@ class Dispatcher:
             outcome = await self._run(delivery)
         finally:
             del self._in_flight[delivery.id]
-            self._places.give_back(Counter((delivery.kind,)))
+            self._places.give_back({delivery.kind: 1})
             self._lend()
         await self._record(delivery, outcome)
 
@@ -389,8 +335,12 @@ class Dispatcher:
             await self._leases.defer(delivery.id, outcome.timeout_seconds)
 
 
-def _kinds(claim: Claim) -> Counter[Kind]:
-    return Counter(delivery.kind for delivery in claim.deliveries)
+def _kinds(claim: Claim) -> dict[Kind, int]:
+    """Return how many deliveries of each kind there are."""
+    found = dict.fromkeys(KINDS, 0)
+    for delivery in claim.deliveries:
+        found[delivery.kind] += 1
+    return found
 
 
 async def _repeat(work: Callable[[], Awaitable[object]], seconds: float) -> None:

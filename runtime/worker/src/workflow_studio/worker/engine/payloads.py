@@ -81,7 +81,11 @@ class Payloads:
         """Do what :meth:`put_away` does for the calls of a batch."""
         if self._least is None:
             return calls
-        return [replace(call, params=await self.put_away(call.method, call.params)) for call in calls]
+        put = []
+        for call in calls:
+            params = await self.put_away(call.method, call.params)
+            put.append(call if params is call.params else replace(call, params=params))
+        return put
 
     async def _put_event_away(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         event = params.get("event")

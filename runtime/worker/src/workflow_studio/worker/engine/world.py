@@ -141,7 +141,8 @@ class World:
             EngineError: ``idempotency_conflict``.
         """
         with _in_the_words_of_the_world("batch"):
-            calls = [replace(call, params=self._keyring.with_sealed_input(call.params)) for call in calls]
+            if self._keyring.encrypts:
+                calls = [replace(call, params=self._keyring.with_sealed_input(call.params)) for call in calls]
             calls = await self._payloads.put_calls_away(calls)
             return await self._batches.write(calls, context, self._environment_of(context))
 

@@ -26,6 +26,7 @@ from workflow_studio.worker.ports import BatchedCall, IdempotencyKey
 from workflow_studio.worker.problems import problem
 from workflow_studio.worker.routes.followed import followed
 from workflow_studio.worker.services import Services, Worker, environment_of, services_of
+from workflow_studio.worker.whole import CONTENT
 
 router = APIRouter(tags=["world"])
 
@@ -43,7 +44,7 @@ _FOLLOWED_ANSWER: Final[dict[int | str, dict[str, Any]]] = {
 
 def _parameters(content: bytes) -> dict[str, Any]:
     params = decode(content)
-    if not isinstance(params, dict) or not all(isinstance(name, str) for name in params):
+    if not isinstance(params, dict) or not {str}.issuperset(map(type, params)):
         raise problem(400, ErrorCode.INVALID_REQUEST, "The body must be a CBOR map of parameters by name.")
     return params
 
@@ -52,7 +53,8 @@ async def _content(request: Request) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != CBOR_MEDIA_TYPE:
         raise problem(415, ErrorCode.INVALID_REQUEST, f"The body must be {CBOR_MEDIA_TYPE}.")
-    return await request.body()
+    content: bytes | None = request.scope.get(CONTENT)
+    return await request.body() if content is None else content
 
 
 def _repeat(header: str | None, method: str, content: bytes, request: Request, key: ApiKey) -> IdempotencyKey | None:

@@ -11,14 +11,14 @@ from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import bindparam, insert, literal_column, update
+from sqlalchemy import LargeBinary, bindparam, insert, literal_column, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_not
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from sqlalchemy import ColumnElement, Connection, Dialect, Executable, Insert, Select, Table, Update
+    from sqlalchemy import BindParameter, ColumnElement, Connection, Dialect, Executable, Insert, Select, Table, Update
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
@@ -38,13 +38,12 @@ class Statement:
 
     def rows(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> Generator[Row, None, None]:
         """Execute a query and return its rows, which are read as they are asked for where the database is a file."""
-        compiled = self._for(connection)
-        yield from map(compiled.row, self._execute(connection, compiled, parameters))
+        compiled, cursor = self._execute(connection, parameters)
+        yield from map(compiled.row, cursor)
 
     def first(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> Row | None:
         """Execute a query and return its first row, if there is one."""
-        compiled = self._for(connection)
-        cursor = self._execute(connection, compiled, parameters)
+        compiled, cursor = self._execute(connection, parameters)
         values = cursor.fetchone()
         cursor.close()
         return None if values is None else compiled.row(values)
@@ -59,34 +58,25 @@ class Statement:
 
         What it violates is told then. To a server it goes together with that, which spares a round trip.
         """
-        self._execute(connection, self._for(connection), parameters, is_asked=False)
+        self._execute(connection, parameters, is_asked=False)
 
     def run(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> int:
         """Execute a change and return how many rows it has changed."""
-        changed: int = self._execute(connection, self._for(connection), parameters).rowcount
+        changed: int = self._execute(connection, parameters)[1].rowcount
         return changed
 
-    def _for(self, connection: Connection) -> _Compiled:
+    def _execute(
+        self, connection: Connection, parameters: Mapping[str, Any] | None, *, is_asked: bool = True
+    ) -> tuple[_Compiled, Any]:
         dialect = connection.dialect
         compiled = self._compiled.get(dialect.name)
         if compiled is None:
             compiled = self._compiled[dialect.name] = _Compiled(self.element, dialect)
-        return compiled
-
-    def _execute(
-        self,
-        connection: Connection,
-        compiled: _Compiled,
-        parameters: Mapping[str, Any] | None,
-        *,
-        is_asked: bool = True,
-    ) -> Any:
         driver: Any = connection.connection.dbapi_connection
         values = compiled.values(parameters or {})
-        dialect = connection.dialect
         errors: Any = dialect.loaded_dbapi.Error
         try:
-            return compiled.execute(driver, values, is_asked=is_asked)
+            return compiled, compiled.execute(driver, compiled.text, values, is_asked)
         except errors as error:
             if dialect.is_disconnect(error, driver, None):
                 # It says so once more to SQLAlchemy, which then gives up what else is connected to that server.
@@ -96,7 +86,12 @@ class Statement:
 
 
 class _Compiled:
-    """A statement in the words of a dialect."""
+    """A statement in the words of a dialect.
+
+    Attributes:
+        text: The statement.
+        execute: Executes it on a connection of the driver, and returns its cursor if it is asked.
+    """
 
     def __init__(self, element: Any, dialect: Dialect) -> None:
         is_in_file = dialect.name == "sqlite"
@@ -114,9 +109,12 @@ class _Compiled:
         for column in compiled.insert_prefetch if element.is_insert else ():
             self._constants[column.key] = cast("ScalarElementColumnDefault", column.default).arg
         binds = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()}
+        if is_in_file:
+            # The driver takes bytes as they are.
+            binds = {name: process for name, process in binds.items() if not _is_of_bytes(compiled.binds[name])}
         self._bound = [(name, process) for name, process in binds.items() if process is not None]
         self._arranged = _getter(tuple(compiled.positiontup or ()))
-        self._execute = _in_file if is_in_file else _on_server
+        self.execute = _in_file if is_in_file else _on_server
         selected = getattr(element, "selected_columns", ())
         self._columns = tuple(column.key for column in selected)
         results = [
@@ -132,10 +130,6 @@ class _Compiled:
                 parameters[name] = process(parameters[name])
         return self._arranged(parameters)
 
-    def execute(self, driver: Any, values: Any, *, is_asked: bool) -> Any:
-        """Execute the statement on a connection of the driver, and return its cursor if it is asked."""
-        return self._execute(driver, self.text, values, is_asked=is_asked)
-
     def row(self, values: tuple[Any, ...]) -> Row:
         """Return what was found by the names of the columns."""
         row = dict(zip(self._columns, values, strict=True))
@@ -144,12 +138,16 @@ class _Compiled:
         return row
 
 
-def _in_file(driver: Any, text: str, values: Any, *, is_asked: bool) -> Any:  # noqa: ARG001  # it has come by then
+def _is_of_bytes(bind: BindParameter[Any]) -> bool:
+    return isinstance(bind.type, LargeBinary)
+
+
+def _in_file(driver: Any, text: str, values: Any, _is_asked: bool) -> Any:  # noqa: FBT001  # it has come by then
     """Execute a statement by SQLite's driver."""
     return driver.execute(text, values)
 
 
-def _on_server(driver: Any, text: str, values: Any, *, is_asked: bool) -> Any:
+def _on_server(driver: Any, text: str, values: Any, is_asked: bool) -> Any:  # noqa: FBT001  # it is called by place
     """Execute a statement by a session of PostgreSQL, which has the server keep what it has planned."""
     return driver.ask(text, values) if is_asked else driver.send(text, values)
 
@@ -159,7 +157,10 @@ def _getter(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, 
     if len(names) > 1:
         several: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*names)
         return several
-    return lambda parameters: tuple(parameters[name] for name in names)
+    if names:
+        name = names[0]
+        return lambda parameters: (parameters[name],)
+    return lambda _: ()
 
 
 class _Required:
