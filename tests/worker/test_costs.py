@@ -264,7 +264,7 @@ async def test_a_sequential_step_costs_one_call_and_one_commit(worker: Worker) -
     assert cost.commits <= steps + delivered + 8
     # Each delivery is a frame, and so is its end.
     assert cost.frames <= 2 * (steps + delivered)
-    assert cost.statements <= 14 * steps + 10 * delivered + 20
+    assert cost.statements <= 11 * steps + 10 * delivered + 20
 
 
 async def test_a_sequential_step_on_postgresql_costs_one_commit(worker_on_postgresql: Worker) -> None:
@@ -317,7 +317,7 @@ async def test_a_hundred_parallel_steps_take_few_replays_and_commits(worker: Wor
     assert cost.calls["queue.publish"] == 0
     # Those that end together are stored together.
     assert cost.commits <= 30
-    assert cost.statements <= 13 * 100
+    assert cost.statements <= 10 * 100
 
 
 async def test_steps_that_end_together_bring_along_what_the_run_does_next(worker: Worker) -> None:
@@ -327,7 +327,7 @@ async def test_steps_that_end_together_bring_along_what_the_run_does_next(worker
     assert delivered <= 3
     assert cost.frames <= 2 * (20 + delivered)
     assert cost.commits <= 3 * (1 + delivered)
-    assert cost.statements <= 10 * 20 + 20 * delivered
+    assert cost.statements <= 8 * 20 + 20 * delivered
 
 
 async def test_the_sdk_looks_through_its_log_as_executors_expect(worker: Worker) -> None:

@@ -73,6 +73,31 @@ async def test_of_many_steps_those_that_came_first_are_known(world, known):
     await world.create(run_id, "step_started", "step_200", stepName="add")
 
 
+async def test_a_step_that_is_there_is_known_to_be_even_if_it_has_ended(world, known):
+    run_id = await world.new_run()
+    await world.create(run_id, "step_created", "step_1", stepName="add")
+    await world.create(run_id, "step_started", "step_1", stepName="add")
+    await world.create(run_id, "step_completed", "step_1", stepName="add", result=b"")
+    found = await known(run_id)
+    assert found.lacks_step("step_2")
+    assert not found.lacks_step("step_1")
+    with pytest.raises(WorldError, match="already exists"):
+        await world.create(run_id, "step_created", "step_1", stepName="add")
+
+
+async def test_of_what_was_there_before_no_step_is_known_to_be_missing(world, known, after_crash, monkeypatch):
+    monkeypatch.setattr("workflow_studio.worker.engine.known._MOST_STEP_IDS", 1)
+    run_id = await world.new_run()
+    await world.create(run_id, "step_created", "step_1", stepName="add")
+    assert (await known(run_id)).lacks_step("step_2")
+    await world.create(run_id, "step_created", "step_2", stepName="add")
+    assert not (await known(run_id)).lacks_step("step_3"), "there are too many"
+    other = await after_crash()
+    with pytest.raises(WorldError, match="already exists"):
+        await other.create(run_id, "step_created", "step_1", stepName="add")
+    await other.create(run_id, "step_created", "step_3", stepName="add")
+
+
 async def test_nothing_is_known_of_a_run_that_has_ended(world, known):
     run_id = await world.new_run()
     await world.create(run_id, "run_completed", output=b"devl[3]")

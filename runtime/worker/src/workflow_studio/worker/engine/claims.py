@@ -9,9 +9,9 @@ from workflow_studio.compute import wire
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker.engine import turns
 from workflow_studio.worker.engine.clock import new_id
+from workflow_studio.worker.engine.deferred import store_changes
 from workflow_studio.worker.engine.deliveries import InFlight
 from workflow_studio.worker.engine.known import known_run
-from workflow_studio.worker.engine.log import store_changes
 from workflow_studio.worker.engine.queue import KINDS, store_held
 from workflow_studio.worker.engine.turns import Turn
 from workflow_studio.worker.ports import Delivery

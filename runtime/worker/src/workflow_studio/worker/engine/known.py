@@ -28,6 +28,7 @@ _MOST_BYTES: Final = 16 * 1024
 """Bytes of the payloads of a run that are kept."""
 
 _MOST_STEPS: Final = 200
+_MOST_STEP_IDS: Final = 2000
 _MOST_STEP_BYTES: Final = 1024
 _PAYLOADS: Final = ("input", "output")
 
@@ -56,17 +57,33 @@ class KnownRun:
         steps: Rows of steps that have not ended, by id, without their payloads if these were not read or are large.
     """
 
-    __slots__ = ("_events", "_size", "row", "steps")
+    __slots__ = ("_events", "_size", "_step_ids", "row", "steps")
 
     def __init__(self) -> None:
         self.row: Row | None = None
         self.steps: dict[str, Row] = {}
+        self._step_ids: set[str] | None = None
         self._events: deque[Row] = deque()
         self._size = 0
 
     def note(self, row: Row) -> None:
         """Note what the run is like."""
         self.row = _light(row, _MOST_BYTES)
+
+    def note_new(self) -> None:
+        """Note that the run has just been created, so that it has no steps but those that are noted as new."""
+        self._step_ids = set()
+
+    def note_new_step(self, step_id: str) -> None:
+        """Note that a step has been created."""
+        if self._step_ids is not None:
+            self._step_ids.add(step_id)
+            if len(self._step_ids) > _MOST_STEP_IDS:
+                self._step_ids = None
+
+    def lacks_step(self, step_id: str) -> bool:
+        """Tell whether it is known that the run never had a step."""
+        return self._step_ids is not None and step_id not in self._step_ids
 
     def note_step(self, step_id: str, row: Row) -> None:
         """Note what a step is like."""

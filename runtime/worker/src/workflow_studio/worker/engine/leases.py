@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, delete, func, select, update
 
 from workflow_studio.worker.engine.claims import Claims, is_replay
+from workflow_studio.worker.engine.deferred import change_run
 from workflow_studio.worker.engine.known import known_run
 from workflow_studio.worker.engine.limits import Limits
-from workflow_studio.worker.engine.log import change_run, lock_runs
+from workflow_studio.worker.engine.log import lock_runs
 from workflow_studio.worker.engine.queue import KINDS, LEASED, RELEASED, hasten, lock_queue, pending_replay
 from workflow_studio.worker.engine.turns import Turns
 from workflow_studio.worker.store import tables

@@ -14,6 +14,7 @@ from sqlalchemy import Table, bindparam, delete, or_, select
 from workflow_studio.compute import wire
 from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.worker.engine import object_rows, present, references
+from workflow_studio.worker.engine.deferred import change_run, change_step, insert_step, store_changes, store_step
 from workflow_studio.worker.engine.journal import Addition
 from workflow_studio.worker.engine.known import NEW_RUN, NEW_STEP, forget, knowing, known_run
 from workflow_studio.worker.engine.transitions import (
@@ -49,8 +50,6 @@ STIMULI: Final = frozenset(
 
 ENDS: Final = frozenset({"run_completed", "run_failed", "run_cancelled"})
 """Events that end their run."""
-
-_BOOKKEEPING: Final = frozenset({"last_slot", "last_event_at", "stimulus_slot", "replayed_slot"})
 
 _TABLES: Final[dict[Entity, tuple[Table, str]]] = {
     "run": (tables.runs, "run_id"),
@@ -206,27 +205,6 @@ def append(
     return Appended(decision, appended, rows)
 
 
-def change_run(transaction: Transaction, run_id: str, values: Row) -> None:
-    """Change the row of a run that is known.
-
-    What follows from the run's log alone is changed once, when the transaction ends or something else of the row
-    changes: a write may append several times.
-    """
-    changes = transaction.changes.setdefault(run_id, {})
-    changes |= values
-    if changes.keys() <= _BOOKKEEPING:
-        transaction.at_end(store_changes)
-    else:
-        store_changes(transaction)
-
-
-def store_changes(transaction: Transaction) -> None:
-    """Store what :func:`change_run` has put off, for those who read rows of runs in the same transaction."""
-    while transaction.changes:
-        run_id, values = transaction.changes.popitem()
-        change_rows(transaction.connection, tables.runs, values, run_id=run_id)
-
-
 def take_new_step(transaction: Transaction, run_id: str | None, step_id: str | None) -> bool:
     """Tell, once, whether the transaction has created the step, so that nobody else can know of it."""
     return run_id is not None and step_id is not None and _take_new(transaction, "step", run_id, step_id)
@@ -254,9 +232,11 @@ def _remember(
         if isinstance(change, Insert) and change.entity == "run":
             rows["run"] = {**NEW_RUN, **rows["run"]}
             transaction.new.add(("run", event.run_id))
+            known.note_new()
         elif isinstance(change, Insert) and change.entity == "step":
             rows["step"] = {**NEW_STEP, **rows["step"]}
             transaction.new.add(("step", event.run_id, event.correlation_id))
+            known.note_new_step(event.correlation_id)
     known.note(rows["run"])
     for row in events:
         known.note_event(row)
@@ -286,7 +266,8 @@ def _load(transaction: Transaction, event: EventInput) -> dict[Entity, Row]:
         with_payloads = event.event_type == "step_started"
         if step is not None and ("input" in step or not with_payloads):
             rows["step"] = step
-        else:
+        elif known is None or not known.lacks_step(event.correlation_id):
+            store_step(transaction, event.run_id, event.correlation_id)
             _fetch(connection, rows, "step", _STEP_WITH_PAYLOADS if with_payloads else _STEP, key)
     elif kind == "hook" and event.event_type != "hook_created":
         _fetch(connection, rows, "hook", _HOOK, key)
@@ -366,21 +347,25 @@ def _apply(
         change_run(transaction, event.run_id, run_values)
     for change in decision.changes:
         if change.entity != "run":
-            _apply_one(connection, event, change, rows, executor_id)
+            _apply_one(transaction, event, change, rows, executor_id)
 
 
 def _apply_one(
-    connection: Connection,
+    transaction: Transaction,
     event: EventInput,
     change: Insert | Update | Delete,
     rows: dict[Entity, Row],
     executor_id: str | None,
 ) -> None:
+    connection = transaction.connection
     table, id_column = _TABLES[change.entity]
     if isinstance(change, Insert):
         row = {"run_id": event.run_id, id_column: event.correlation_id, **present.stored(change.values)}
-        insert_row(connection, table, row)
         rows[change.entity] = row
+        if change.entity == "step":
+            insert_step(transaction, row)
+        else:
+            insert_row(connection, table, row)
         return
     if isinstance(change, Delete):
         if change.whole_run:
@@ -391,5 +376,8 @@ def _apply_one(
     values = present.stored(change.values)
     if event.event_type == "step_started":
         values["executor_id"] = executor_id
-    change_rows(connection, table, values, run_id=event.run_id, **{id_column: event.correlation_id})
     rows[change.entity] = {**rows[change.entity], **values}
+    if change.entity == "step":
+        change_step(transaction, event.run_id, event.correlation_id, values)
+    else:
+        change_rows(connection, table, values, run_id=event.run_id, **{id_column: event.correlation_id})

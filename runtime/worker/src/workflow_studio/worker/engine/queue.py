@@ -17,6 +17,7 @@ from workflow_studio.compute.ids import DEFAULT_ENVIRONMENT
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.admission import LATEST
 from workflow_studio.worker.engine.clock import new_id
+from workflow_studio.worker.engine.deferred import store_step
 from workflow_studio.worker.engine.environments import active_id_for_world
 from workflow_studio.worker.engine.known import known_run
 from workflow_studio.worker.engine.log import take_new_run, take_new_step
@@ -203,7 +204,7 @@ class Queue:
             pending = _PENDING_KEY[kind].scalar(connection, key)
             if pending is not None:
                 return str(pending)
-            if kind == "step" and _is_finished_step(connection, params.run_id, params.step_id):
+            if kind == "step" and _is_finished_step(transaction, params.run_id, params.step_id):
                 # The step's result is in the log. The SDK asks for an id and does nothing with it.
                 return new_id("msg", now)
         return self._insert(transaction, kind, params, now=now, run_at=run_at, environment=environment)
@@ -416,7 +417,8 @@ def _has_ended(transaction: Transaction, run_id: str) -> bool:
     return status in TERMINAL
 
 
-def _is_finished_step(connection: Connection, run_id: str, step_id: str | None) -> bool:
+def _is_finished_step(transaction: Transaction, run_id: str, step_id: str | None) -> bool:
     if step_id is None:
         return False
-    return _STEP_STATUS.scalar(connection, {"run": run_id, "step": step_id}) in TERMINAL
+    store_step(transaction, run_id, step_id)
+    return _STEP_STATUS.scalar(transaction.connection, {"run": run_id, "step": step_id}) in TERMINAL

@@ -10,8 +10,8 @@ from sqlalchemy import bindparam, func, select
 
 from workflow_studio.compute.ids import event_id
 from workflow_studio.worker.engine import present, references
+from workflow_studio.worker.engine.deferred import store_changes
 from workflow_studio.worker.engine.known import known_run
-from workflow_studio.worker.engine.log import store_changes
 from workflow_studio.worker.engine.queries import take
 from workflow_studio.worker.store import tables
 from workflow_studio.worker.store.statements import Row, Statement

@@ -38,6 +38,7 @@ class Transaction:
         known: What rows are like now, by a name of whoever needs them again. Where transactions follow one another and
             nobody else writes, those after it find it still, until one is undone.
         new: What it has made, so that nobody else can know of it, by names.
+        new_steps: Rows of steps that are to be inserted at its end, by run and step. Who looks for one has it inserted.
         runs: The runs that nobody else can change until it ends.
     """
 
@@ -57,6 +58,7 @@ class Transaction:
         "is_repeated",
         "known",
         "new",
+        "new_steps",
         "news",
         "runs",
     )
@@ -74,6 +76,7 @@ class Transaction:
         self.held: dict[str, dict[str, Any]] = {}
         self.known: dict[Any, Any] = {} if known is None else known
         self.new: set[tuple[str, ...]] = set()
+        self.new_steps: dict[tuple[str, str], dict[str, Any]] = {}
         self.changes: dict[str, dict[str, Any]] = {}
         self._last: Callable[[Transaction], None] | None = None
         self.runs: set[str] = set()
