@@ -55,6 +55,14 @@ export async function parallel(n: number) {
   const all = await Promise.all(Array.from({ length: n }, (_, i) => add(i)));
   return all.length;
 }
+async function make(n: number) {
+  'use step';
+  return 'x'.repeat(n);
+}
+export async function large(n: number) {
+  'use workflow';
+  return (await make(n)).length;
+}
 async function write(n: number) {
   'use step';
   const writer = getWritable<number>().getWriter();
@@ -66,7 +74,7 @@ export async function streaming(n: number) {
   await write(n);
 }
 """
-WORKFLOWS = tuple(f"workflow//./workflows/app//{name}" for name in ("sequential", "parallel", "streaming"))
+WORKFLOWS = tuple(f"workflow//./workflows/app//{name}" for name in ("sequential", "parallel", "large", "streaming"))
 
 
 @dataclass
@@ -328,6 +336,22 @@ async def test_steps_that_end_together_bring_along_what_the_run_does_next(worker
     assert cost.frames <= 2 * (20 + delivered)
     assert cost.commits <= 3 * (1 + delivered)
     assert cost.statements <= 8 * 20 + 20 * delivered
+
+
+async def test_a_large_result_goes_to_the_worker_and_not_back(worker: Worker) -> None:
+    await _goes_one_way(worker)
+
+
+async def test_a_large_result_goes_to_a_worker_on_postgresql_and_not_back(worker_on_postgresql: Worker) -> None:
+    await _goes_one_way(worker_on_postgresql)
+
+
+async def _goes_one_way(worker: Worker) -> None:
+    """The executor has it: what the run does next is stored with the end of the step."""
+    costs = [await worker.cost_of("large", 900_000) for _ in range(3)]
+    # Unless the machine stands still: then the replay is delivered, and loads it.
+    assert min(cost.bytes for cost in costs) < 1_000_000
+    assert min(cost.deliveries["workflow"] for cost in costs) == 1
 
 
 async def test_the_sdk_looks_through_its_log_as_executors_expect(worker: Worker) -> None:

@@ -55,14 +55,16 @@ class KnownRun:
     Attributes:
         row: Its row, without its payloads if these were not read or are large; None if that is not known.
         steps: Rows of steps that have not ended, by id, without their payloads if these were not read or are large.
+        end: The slot and the time of what was added to the log last; None if nothing was.
     """
 
-    __slots__ = ("_events", "_size", "_step_ids", "row", "steps")
+    __slots__ = ("_events", "_size", "_step_ids", "end", "row", "steps")
 
     def __init__(self) -> None:
         self.row: Row | None = None
         self.steps: dict[str, Row] = {}
         self._step_ids: set[str] | None = None
+        self.end: tuple[int, int] | None = None
         self._events: deque[Row] = deque()
         self._size = 0
 
@@ -93,6 +95,7 @@ class KnownRun:
 
     def note_event(self, event: Row) -> None:
         """Note what was added to the log."""
+        self.end = event["slot"], event["created_at"]
         self._events.append(event)
         self._size += len(event["data"] or b"")
         while len(self._events) > _MOST_EVENTS or self._size > _MOST_EVENT_BYTES:

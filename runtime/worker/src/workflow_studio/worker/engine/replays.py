@@ -117,10 +117,9 @@ def load_ahead(transaction: Transaction, run_id: str, known_slot: int) -> tuple[
 def ends_at(transaction: Transaction, run_id: str, slot: int, at: int) -> bool:
     """Tell whether a run goes on and its log is known to end with an event of this slot and time."""
     known = known_run(transaction, run_id)
-    if known is None or known.row is None or known.row["status"] != "running" or known.row["last_slot"] != slot:
+    if known is None or known.row is None or known.row["status"] != "running":
         return False
-    last = known.events_after(slot - 1)
-    return last is not None and [event["created_at"] for event in last] == [at]
+    return known.row["last_slot"] == slot and known.end == (slot, at)
 
 
 def _within_bounds(events: Iterable[Row], last_slot: int) -> list[Row] | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_FRAME_SIZE: Final = 64 * 1024 * 1024
 _BUFFER_SIZE: Final = 1024 * 1024
+_SOCKET_BUFFER_SIZE: Final = 2 * 1024 * 1024
 _HEADER: Final = struct.Struct(">I")
 
 
@@ -38,6 +39,9 @@ class Connection:
     async def pair(cls) -> tuple[Connection, socket.socket]:
         """Return a connection and the socket for the process at its other end."""
         ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            # Else a large frame goes in many small turns of both processes.
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER_SIZE)
         try:
             reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_BUFFER_SIZE)
         except BaseException:

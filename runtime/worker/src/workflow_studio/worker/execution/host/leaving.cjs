@@ -5,10 +5,10 @@
 const LEFT = new Set(['step_created', 'run_completed']);
 
 /**
- * Payload bytes of a run's input, or of its new events, beyond which the worker
- * has the log asked for. It does not count quite the same.
+ * Payload bytes of a run's input, of its new events, or of what a replay leaves,
+ * beyond which no replay begins early: one that comes to nothing is not free.
  */
-const MAX_SIZE = 60 * 1024;
+const MAX_SIZE = 1024 * 1024;
 
 /**
  * @typedef {import('./calls.cjs').BatchedCall} BatchedCall
