@@ -110,10 +110,12 @@ function createForesight(logs, transportError) {
   let pause = 0;
   let lastPause = 0;
 
+  const notAskedFor = () => transportError('The replay was not asked for.');
+
   const drop = () => {
     clearTimeout(timer);
     early?.frame.held.drop();
-    early?.frame.gate.close(transportError('The replay was not asked for.'));
+    early?.frame.gate.close(notAskedFor);
     early = undefined;
   };
 

@@ -45,12 +45,15 @@ function createGate() {
   /** @type {() => void} */
   let open = () => {};
   /** @type {(reason: Error) => void} */
-  let close = () => {};
+  let refuse = () => {};
   /** @type {Promise<void>} */
   const opened = new Promise((resolve, reject) => {
     open = resolve;
-    close = reject;
+    refuse = reject;
   });
+  /** @type {(() => Error) | undefined} */
+  let reason;
+  let isAwaited = false;
   /** @type {() => void} */
   let reach = () => {};
   /** @type {Promise<undefined>} */
@@ -60,12 +63,18 @@ function createGate() {
   opened.catch(() => {}); // there may be no calls
   return {
     open,
-    close,
+    /** @param {() => Error} makeReason Called if anybody waits, now or later. */
+    close: (makeReason) => {
+      reason = makeReason;
+      if (isAwaited) refuse(makeReason());
+    },
     reach,
     /** Resolves when the first call waits, or anything else has to. */
     reached,
     pass: () => {
       reach();
+      isAwaited = true;
+      if (reason) refuse(reason());
       return opened;
     },
   };
