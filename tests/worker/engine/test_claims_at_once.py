@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.worker.engine.test_dispatcher import Pool, drained, until
+from workflow_studio.compute import wire
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine import Capacity, Engine, turns
 from workflow_studio.worker.engine.leases import Leases
 from workflow_studio.worker.ports import BatchedCall, CallContext
-from workflow_studio.worker.store import StoreError
+from workflow_studio.worker.store import StoreError, tables
 
 
 class ReadyPool(Pool):
@@ -92,6 +93,21 @@ async def batch(world, run_id, event_type, correlation_id=None, message=None, **
     ]
     answer = await world.engine.world.batch(calls, CallContext())
     assert not any("error" in result for result in answer["results"])
+
+
+@pytest.mark.parametrize("size", [10, 5_000])
+async def test_the_row_of_a_step_is_stored_as_it_is_when_it_is_started_at_once(world, database, start, size):
+    pool = ReadyPool()
+    await start(world, pool)
+    run_id = await world.new_run()
+    message = {"queueName": "__wkf_step_add", "stepId": "step_1", "idempotencyKey": "step_1"}
+    await batch(world, run_id, "step_created", "step_1", message, stepName="add", input=bytes(size))
+    await deliveries(pool, 1)
+    step = pool.deliveries[0].first.answer["value"]["step"]
+    assert (step["status"], step["input"]) == ("running", bytes(size))
+    row = await database.read(lambda connection: connection.execute(tables.steps.select()).one())
+    assert (row.status, row.attempt, row.executor_id) == ("running", 1, "exc_ready")
+    assert wire.decode(row.input) == bytes(size)
 
 
 async def test_starts_steps_and_their_ends_are_claimed_without_a_search(world, start, searches):

@@ -42,10 +42,13 @@ function replayAfter(log, created, ends) {
   let slot = log.events.length;
   let size = 0;
   const events = [];
+  const starts = [];
   for (const { event } of created) {
     const end = endOf.get(event.correlationId);
-    const entity = end?.first?.answer.value?.step;
-    if (!end || !entity || !end.wake.isWake || end.wake.delaySeconds) return;
+    if (!end?.wake.isWake || end.wake.delaySeconds) return undefined;
+    const { event: start, step: entity } = end.first?.answer.value ?? {};
+    if (!start || !entity) return undefined;
+    starts.push(start);
     slot += 1;
     size +=
       sizeOf(event.eventData?.input) + sizeOf(end.step.event.eventData?.result);
@@ -53,15 +56,14 @@ function replayAfter(log, created, ends) {
     events.push({ ...event, runId, eventId: eventId(slot), createdAt });
   }
   if (size > MAX_SIZE || sizeOf(log.run.input) > MAX_SIZE) return undefined;
-  const started = ends.map(({ first }) => first.answer.value.event);
-  started.sort((one, other) => (one.eventId < other.eventId ? -1 : 1));
-  for (const event of started) {
+  starts.sort((one, other) => (one.eventId < other.eventId ? -1 : 1));
+  for (const start of starts) {
     slot += 1;
-    if (event.eventId !== eventId(slot)) return undefined;
-    events.push(event);
+    if (start.eventId !== eventId(slot)) return undefined;
+    events.push(start);
   }
   // The worker takes this time if it can.
-  const at = Math.max(now(), started[started.length - 1].createdAt);
+  const at = Math.max(now(), starts[starts.length - 1].createdAt);
   for (const { step } of ends) {
     slot += 1;
     step.occurredAt = at;
