@@ -70,7 +70,9 @@ class Connection:
         self._unwritten.append(_HEADER.pack(len(body)) + body)
 
     def _flush(self) -> None:
-        self._writer.write(b"".join(self._unwritten))
+        # Whoever sent into a connection that is closed hears of it otherwise.
+        if self._unwritten and not self._writer.is_closing():
+            self._writer.write(b"".join(self._unwritten))
         self._unwritten.clear()
 
     async def receive(self) -> dict[str, Any] | None:
