@@ -7,7 +7,7 @@ from sqlalchemy import create_engine
 
 from tests.support.newer_schema import REVISION, newer_worker
 from workflow_studio.worker.engine import Engine
-from workflow_studio.worker.store import StoreLockedError, _migrate, _postgres
+from workflow_studio.worker.store import StoreLockedError, _migrate, _postgres_sessions
 from workflow_studio.worker.store.inspection import look_at
 
 
@@ -16,7 +16,7 @@ def place(place_of, tmp_path):
     """Return the database, which other tests use after this one."""
     made = place_of("postgresql", tmp_path)
     yield made
-    engine = _postgres._engine(lambda: _postgres._connect(made.location), 1)
+    engine = _postgres_sessions.engine_of(lambda: _postgres_sessions.first_session(made.location), 1)
     with engine.connect() as connection:
         is_newer = _migrate.read_schema(connection).revision == REVISION
     if is_newer:

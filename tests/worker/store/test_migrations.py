@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
 
-from workflow_studio.worker.store import StoreVersionError, _migrate, _postgres, _sqlite, tables
+from workflow_studio.worker.store import StoreVersionError, _migrate, _postgres_sessions, _sqlite, tables
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def engine(bare_place, tmp_path):
     if bare_place.kind == "sqlite":
         engine = _sqlite.engine(tmp_path / "worker.db")
     else:
-        engine = _postgres._engine(lambda: psycopg.connect(bare_place.location), 1)
+        engine = _postgres_sessions.engine_of(lambda: psycopg.connect(bare_place.location), 1)
     yield engine
     engine.dispose()
 

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from tests.support.newer_schema import REVISION, newer_worker
-from workflow_studio.worker.store import StoreLockedError, StoreVersionError, _migrate, _postgres, _sqlite
+from workflow_studio.worker.store import StoreLockedError, StoreVersionError, _migrate, _postgres_sessions, _sqlite
 from workflow_studio.worker.store.inspection import look_at
 
 NOW = _migrate.HEAD
@@ -22,7 +22,7 @@ def engine(bare_place, tmp_path):
     if bare_place.kind == "sqlite":
         engine = _sqlite.engine(tmp_path / "worker.db")
     else:
-        engine = _postgres._engine(lambda: psycopg.connect(bare_place.location), 4)
+        engine = _postgres_sessions.engine_of(lambda: psycopg.connect(bare_place.location), 4)
     yield engine
     engine.dispose()
 
@@ -139,7 +139,7 @@ async def test_a_worker_refuses_a_newer_schema_that_is_not_additive(place, tmp_p
 def take_back(place):
     """Leave the database as others expect it: the PostgreSQL one is shared by the tests."""
     if place.kind == "postgresql":
-        engine = _postgres._engine(lambda: psycopg.connect(place.location), 1)
+        engine = _postgres_sessions.engine_of(lambda: psycopg.connect(place.location), 1)
         _migrate.downgrade(engine, NOW)
         engine.dispose()
 

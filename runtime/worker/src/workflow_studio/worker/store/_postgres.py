@@ -4,10 +4,6 @@ Each write is a transaction of its own (READ COMMITTED) on one of a few threads:
 two transactions may both change is locked first, a run by its row. Where a row does not exist yet, the unique
 constraints decide, and the loser is run again and finds the winner's row.
 
-Any number of workers use a database (to be exact, a schema of it) at the same time. Their sessions share an advisory
-lock; a migration that the workers of the version before would not understand has it alone. The lock belongs to the
-session: a pooler between worker and server must be in session mode.
-
 When the server restarts, all sessions end. The workers connect anew and go on: whatever was not committed is done
 again, unless it may have been. A session that keeps others waiting in the midst of a transaction, since its worker
 stands still, is ended by the server. If the schema was changed in the meantime to one that does not serve this worker,
@@ -21,37 +17,45 @@ import logging
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import String, bindparam, create_engine, func, select, text
+from sqlalchemy import String, bindparam, func, select, text
 from sqlalchemy.exc import DataError, DBAPIError
 from tenacity import (
     Retrying,
     retry_if_exception,
-    retry_if_result,
     stop_after_attempt,
-    stop_after_delay,
-    wait_fixed,
     wait_random_exponential,
 )
 
 from workflow_studio.worker.store._jobs import FinishError, Job, Transaction, settle
-from workflow_studio.worker.store._migrate import HEAD, upgrade
+from workflow_studio.worker.store._migrate import HEAD
+from workflow_studio.worker.store._postgres_sessions import (
+    OPTIONS,
+    RECOVERY,
+    engine_of,
+    first_session,
+    for_psycopg,
+    let_go,
+    made_ready,
+    migrate,
+    reading,
+    reason_of,
+    share,
+)
 from workflow_studio.worker.store._session import Session
 from workflow_studio.worker.store.errors import StoreError, StoreLockedError, StoreValueError
 from workflow_studio.worker.store.statements import Statement
 from workflow_studio.worker.store.tally import StoreTally
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
     T = TypeVar("T")
-    C = TypeVar("C", bound=psycopg.Connection[Any])
 
 _LOG: Final = logging.getLogger(__name__)
 _WRITERS: Final = 8
@@ -59,28 +63,6 @@ _READERS: Final = 4
 _TOGETHER: Final = 32
 """Writes that share a commit at most."""
 
-_KEY: Final = "hashtextextended('workflow-studio ' || current_schema(), 0)"
-_ALONE: Final = "pg_try_advisory_lock"
-_LEAVING_SECONDS: Final = 3.0
-"""How long the sessions of a worker that was killed may take to end."""
-
-_MIGRATING_SECONDS: Final = 30.0
-"""How long others may keep the database to themselves."""
-
-# A worker whose machine vanished, or that stands still, must not keep the others waiting for hours.
-_PREPARE: Final = (
-    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
-    "SET idle_in_transaction_session_timeout = '15s'; "
-    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE"
-)
-_READS: Final = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_SESSION: Final[dict[str, Any]] = {
-    "fallback_application_name": "workflow-studio-worker",
-    # The same for a server that vanished.
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-}
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 
@@ -95,7 +77,6 @@ _COLLISIONS: Final = frozenset({"40001", "40P01", "23505"})
 
 _ATTEMPTS: Final = 8
 _LOCK: Final = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name", type_=String), 0))))
-_RECOVERY: Final = "Check the PostgreSQL server and the worker's database URL."
 
 
 class _CommitLostError(StoreError):
@@ -124,8 +105,8 @@ class PostgresBackend:
         self._losing = threading.Lock()
         self._url = url
         self._session = session
-        self._engine = _engine(self._connect, _WRITERS)
-        self._read_engine = _engine(lambda: _reading(self._connect()), _READERS)
+        self._engine = engine_of(self._connect, _WRITERS)
+        self._read_engine = engine_of(lambda: reading(self._connect()), _READERS)
         self._threads = ThreadPoolExecutor(_WRITERS, thread_name_prefix="store-writer")
         self._gathering = threading.Lock()
         self._waiting: dict[str, list[Job]] = {}
@@ -135,17 +116,17 @@ class PostgresBackend:
     @classmethod
     def open(cls, url: str) -> Self:
         """Open the database and bring its schema up to date."""
-        url = _for_psycopg(url)
-        session = _first_session(url)
+        url = for_psycopg(url)
+        session = first_session(url)
         try:
-            alone = _migrate(url, session)
+            alone = migrate(url, session)
             # A migration may have taken the lock alone; it is shared before that is let go of.
-            _share(session)
+            share(session)
             if alone:
-                session.execute(f"SELECT pg_advisory_unlock({_KEY})")
+                let_go(session)
         except (psycopg.Error, DBAPIError) as error:
             session.close()
-            raise StoreError(f"The database cannot be opened: {_reason(error)}", _RECOVERY) from error
+            raise StoreError(f"The database cannot be opened: {reason_of(error)}", RECOVERY) from error
         except BaseException:
             session.close()
             raise
@@ -192,10 +173,10 @@ class PostgresBackend:
         state = _state(error)
         # 54: a limit of the server, such as that of a key in an index.
         if isinstance(error, DataError) or state.startswith("54"):
-            return StoreValueError(f"The database cannot hold a value: {_reason(error)}", "Send another value.")
+            return StoreValueError(f"The database cannot hold a value: {reason_of(error)}", "Send another value.")
         if state.startswith("23"):
             return error
-        return StoreError(f"The database failed: {_reason(error)}", _RECOVERY)
+        return StoreError(f"The database failed: {reason_of(error)}", RECOVERY)
 
     def finish(self) -> None:
         """Finish the writes that are queued."""
@@ -223,7 +204,7 @@ class PostgresBackend:
         while True:
             await asyncio.sleep(pause)
             try:
-                connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, **_SESSION)
+                connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, **OPTIONS)
                 async with connection:
                     await connection.execute(await _listening(connection))
                     yield None
@@ -235,9 +216,9 @@ class PostgresBackend:
                 _LOG.warning("What the workers tell each other is not heard for now: %s", str(error).strip())
 
     def _connect(self) -> Session:
-        connection = _made_ready(Session.connect(self._url, autocommit=True, prepare_threshold=None, **_SESSION))
+        connection = made_ready(Session.connect(self._url, autocommit=True, prepare_threshold=None, **OPTIONS))
         try:
-            _share(connection)
+            share(connection)
             self._check_schema(connection)
         except BaseException:
             connection.close()
@@ -331,159 +312,14 @@ class PostgresBackend:
         except DBAPIError as error:
             if _is_disconnect(error):
                 # It may have been committed, so it must not be done again.
-                problem = f"The database was lost during a commit: {_reason(error)}"
-                raise _CommitLostError(problem, _RECOVERY) from error
+                problem = f"The database was lost during a commit: {reason_of(error)}"
+                raise _CommitLostError(problem, RECOVERY) from error
             raise
-
-
-def _connect(url: str) -> psycopg.Connection[Any]:
-    return _made_ready(psycopg.connect(url, autocommit=True, **_SESSION))
-
-
-def _made_ready(connection: C) -> C:
-    connection.execute(_PREPARE)
-    return connection
-
-
-@contextmanager
-def session_and_engine(url: str) -> Iterator[tuple[psycopg.Connection[Any], Engine]]:
-    """Connect to a database for work on it that is no worker's."""
-    url = _for_psycopg(url)
-    with _first_session(url) as session:
-        engine = _plain_engine(url)
-        try:
-            yield session, engine
-        finally:
-            engine.dispose()
-
-
-def reader(url: str) -> Engine:
-    """Return an engine to look at a database with, whoever else uses it."""
-    url = _for_psycopg(url)
-    _first_session(url).close()
-    return _plain_engine(url)
 
 
 async def _listening(connection: psycopg.AsyncConnection[Any]) -> sql.Composed:
     (row,) = await (await connection.execute(f"SELECT {_CHANNEL}")).fetchall()
     return sql.SQL("LISTEN {}").format(sql.Identifier(row[0]))
-
-
-def take(session: psycopg.Connection[Any]) -> None:
-    """Get the lock for this session alone.
-
-    Raises:
-        StoreLockedError: If a worker uses the database.
-    """
-    if not _waited(session, _ALONE, _LEAVING_SECONDS):
-        raise StoreLockedError(
-            "A worker is using the PostgreSQL database.",
-            "Stop all workers that use it, or name another database or schema.",
-        )
-
-
-def _share(session: psycopg.Connection[Any]) -> None:
-    """Share the lock; wait for a migration that has it alone."""
-    if not _waited(session, "pg_try_advisory_lock_shared", _MIGRATING_SECONDS):
-        raise StoreLockedError(
-            f"The PostgreSQL database has been kept by another process for more than {_MIGRATING_SECONDS:g} s.",
-            "It may be migrating it: wait for its end, and start again.",
-        )
-
-
-def _waited(session: psycopg.Connection[Any], how: str, seconds: float) -> bool:
-    """Try to get the lock for so long, and return whether it is held."""
-    waiting = Retrying(
-        retry=retry_if_result(lambda got: not got),
-        wait=wait_fixed(0.05),
-        stop=stop_after_delay(seconds),
-        retry_error_callback=lambda _: False,
-    )
-    return bool(waiting(_got, session, how))
-
-
-def _got(session: psycopg.Connection[Any], how: str) -> bool:
-    """Try to get the lock, and return whether it is held."""
-    row = session.execute(f"SELECT {how}({_KEY})").fetchone()
-    return row is not None and bool(row[0])
-
-
-def look_at(url: str) -> tuple[str | None, str | None, bool]:
-    """Return the revision of the schema, the oldest one it serves, and whether a worker uses the database."""
-    with _first_session(_for_psycopg(url)) as session:
-        try:
-            known = [
-                session.execute("SELECT to_regclass(%s)", (table,)).fetchone() != (None,)
-                for table in ("alembic_version", "schema_serves")
-            ]
-            row = session.execute("SELECT version_num FROM alembic_version").fetchone() if known[0] else None
-            serves = session.execute("SELECT revision FROM schema_serves").fetchone() if known[1] else None
-            free = session.execute(f"SELECT pg_try_advisory_lock({_KEY})").fetchone()  # let go of with the session
-        except psycopg.Error as error:
-            raise StoreError(f"The database cannot be read: {_reason(error)}", _RECOVERY) from error
-        return (str(row[0]) if row else None), (str(serves[0]) if serves else None), not (free and free[0])
-
-
-def _for_psycopg(url: str) -> str:
-    return "postgresql://" + url.partition("://")[2]
-
-
-def _first_session(url: str) -> psycopg.Connection[Any]:
-    try:
-        return _connect(url)
-    except psycopg.ProgrammingError:
-        # Its message quotes the URL, and the password in it.
-        raise StoreError(
-            "The database URL cannot be understood.",
-            "Use the form postgresql://user:password@host:5432/database, with %-escapes in user and password.",
-        ) from None
-    except psycopg.Error as error:
-        raise StoreError(f"The database cannot be reached: {str(error).strip()}", _RECOVERY) from error
-
-
-def _reading(connection: Session) -> Session:
-    connection.autocommit = True
-    connection.execute(_READS)
-    connection.autocommit = False
-    return connection
-
-
-def _engine(connect: Callable[[], psycopg.Connection[Any]], size: int) -> Engine:
-    return create_engine(
-        "postgresql+psycopg://",
-        creator=connect,
-        pool_size=size,
-        max_overflow=0,
-        # The session that was used last has what it needs at hand, and so has its process of the server.
-        pool_use_lifo=True,
-        use_native_hstore=False,
-    )
-
-
-def _plain_engine(url: str) -> Engine:
-    def connect() -> psycopg.Connection[Any]:
-        connection = _connect(url)
-        connection.autocommit = False
-        return connection
-
-    return _engine(connect, 1)
-
-
-def _migrate(url: str, session: psycopg.Connection[Any]) -> bool:
-    """Bring the schema up to date; return whether the session had to take the lock alone for that."""
-    alone = False
-
-    def is_alone() -> bool:
-        nonlocal alone
-        alone = _got(session, _ALONE)
-        return alone
-
-    engine = _plain_engine(url)
-    try:
-        upgrade(engine, is_alone=is_alone)
-    finally:
-        engine.dispose()
-    return alone
 
 
 def _is_disconnect(error: BaseException) -> bool:
@@ -498,7 +334,3 @@ def _may_be_repeated(error: BaseException) -> bool:
 
 def _state(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
-
-
-def _reason(error: BaseException) -> str:
-    return str(error.orig if isinstance(error, DBAPIError) else error).strip()

@@ -50,9 +50,9 @@ def look_at(location: str | Path) -> DatabaseState:
     """
     if is_postgres(location):
         # Imported only where it is used: psycopg is an extra.
-        from workflow_studio.worker.store import _postgres  # noqa: PLC0415
+        from workflow_studio.worker.store import _postgres_sessions  # noqa: PLC0415
 
-        revision, serves, in_use = _postgres.look_at(str(location))
+        revision, serves, in_use = _postgres_sessions.look_at(str(location))
         return DatabaseState(revision, in_use, serves)
     path = path_of(location)
     if not path.exists():

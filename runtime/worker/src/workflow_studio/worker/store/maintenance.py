@@ -82,9 +82,9 @@ def reading(location: str | Path) -> Iterator[Connection]:
     """
     if is_postgres(location):
         # Imported only where it is used: psycopg is an extra.
-        from workflow_studio.worker.store import _postgres  # noqa: PLC0415
+        from workflow_studio.worker.store import _postgres_sessions  # noqa: PLC0415
 
-        engine = _postgres.reader(str(location))
+        engine = _postgres_sessions.reader(str(location))
     else:
         engine = _sqlite.reader(path_of(location))
     try:
@@ -124,13 +124,13 @@ def _sqlite_opened(path: Path, create: bool) -> Iterator[Opened]:  # noqa: FBT00
 @contextmanager
 def _postgres_opened(url: str) -> Iterator[Opened]:
     # Imported only where it is used: psycopg is an extra.
-    from workflow_studio.worker.store import _postgres  # noqa: PLC0415
+    from workflow_studio.worker.store import _postgres_sessions  # noqa: PLC0415
 
-    with _postgres.session_and_engine(url) as (session, engine):
+    with _postgres_sessions.session_and_engine(url) as (session, engine):
 
         def is_alone() -> bool:
             try:
-                _postgres.take(session)
+                _postgres_sessions.take(session)
             except StoreLockedError:
                 return False
             return True
