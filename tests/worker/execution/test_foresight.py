@@ -64,7 +64,8 @@ class Sink:
 class Worker:
     """Delivers to one executor what a worker would, and keeps the log of one run."""
 
-    def __init__(self, pool: Any, world: Any, delivery: Any, sink: Sink) -> None:
+    def __init__(self, pool: Any, world: Any, delivery: Any, sink: Sink, run_id: str = RUN) -> None:
+        self.run_id = run_id
         self.pool = pool
         self.world = world
         self.make = delivery
@@ -73,15 +74,15 @@ class Worker:
         self.log: list[dict[str, Any]] = []
         self.known = 0
         self.went_on: list[dict[str, Any]] | None = None
-        self.run = {"runId": RUN, "status": "running", "startedAt": 1, "input": b"devl[[]]"}
-        self.wake = encode({"runId": RUN})
+        self.run = {"runId": self.run_id, "status": "running", "startedAt": 1, "input": b"devl[[]]"}
+        self.wake = encode({"runId": self.run_id})
         for kind in ("run_created", "run_started"):
             self.append(kind)
 
     def append(self, kind: str, step: str | None = None, data: Any = None, at: int | None = None) -> dict[str, Any]:
         fields = {"correlationId": step, "specVersion": 3 if data else None, "eventData": data}
         event: dict[str, Any] = {
-            "runId": RUN,
+            "runId": self.run_id,
             "eventId": event_id(len(self.log) + 1),
             "eventType": kind,
             "createdAt": at or int(time.time() * 1000),
@@ -89,6 +90,12 @@ class Worker:
         }
         self.log.append(event)
         return event
+
+    async def beside(self, run_id: str) -> Worker:
+        """Start another run on the same executor."""
+        other = Worker(self.pool, self.world, self.make, self.sink, run_id)
+        assert (await other.replay())[1] == Handled()
+        return other
 
     @property
     def left(self) -> list[dict[str, Any]]:
@@ -102,7 +109,7 @@ class Worker:
 
     async def replay(self, **fields: Any) -> tuple[Delivery, Outcome]:
         first = FirstCall("run_started", "", {"value": self.answer(self.known)}, self.known)
-        message = self.make("workflow", run_id=RUN, **{"body": self.wake, "first": first, **fields})
+        message = self.make("workflow", run_id=self.run_id, **{"body": self.wake, "first": first, **fields})
         self.known = len(self.log)
         return message, await self.pool.deliver(message)
 
@@ -113,7 +120,7 @@ class Worker:
         step_id = created["correlationId"]
         stored = self.append("step_created", step_id, created["eventData"])
         started = self.append("step_started", step_id)
-        step = {"runId": RUN, "stepId": step_id, "createdAt": stored["createdAt"]}
+        step = {"runId": self.run_id, "stepId": step_id, "createdAt": stored["createdAt"]}
         first = FirstCall("step_started", step_id, {"value": {"event": started, "step": step}})
         message = self.make_step(step_id, first=first)
         assert await self.pool.deliver(message) == Handled()
@@ -130,7 +137,7 @@ class Worker:
         messages = []
         for event in stored[: len(stored) - but]:
             step_id = event["correlationId"]
-            step = {"runId": RUN, "stepId": step_id, "createdAt": event["createdAt"]}
+            step = {"runId": self.run_id, "stepId": step_id, "createdAt": event["createdAt"]}
             answer = {"event": self.append("step_started", step_id), "step": step}
             messages.append(self.make_step(step_id, first=FirstCall("step_started", step_id, {"value": answer})))
         assert await asyncio.gather(*map(self.pool.deliver, messages)) == [Handled()] * len(messages)
@@ -140,15 +147,19 @@ class Worker:
             self.append("step_completed", event["correlationId"], event["eventData"], ended.get("occurredAt"))
 
     def make_step(self, step_id: str, **fields: Any) -> Delivery:
-        body = encode({"runId": RUN, "stepId": step_id})
-        message: Delivery = self.make("step", body=body, run_id=RUN, step_id=step_id, **fields)
+        body = encode({"runId": self.run_id, "stepId": step_id})
+        message: Delivery = self.make("step", body=body, run_id=self.run_id, step_id=step_id, **fields)
         return message
 
     def go_on(self) -> None:
         """Store what came with the end of the step, as the worker does that finds the log as was foreseen."""
         onward = self.onward
         assert onward is not None
-        assert (onward["runId"], onward["slot"], onward["at"]) == (RUN, len(self.log), self.log[-1]["createdAt"])
+        assert (onward["runId"], onward["slot"], onward["at"]) == (
+            self.run_id,
+            len(self.log),
+            self.log[-1]["createdAt"],
+        )
         self.went_on = onward["calls"]
         self.known = len(self.log)
 
@@ -382,7 +393,22 @@ async def test_an_early_replay_that_prints_without_end_is_made_again(start: Any)
     assert worker.printed(message)[0].startswith("replay 3 of 5")
 
 
-async def test_no_replay_begins_early_while_something_else_is_in_flight(start: Any, world: Any) -> None:
+async def test_each_run_has_an_early_replay_of_its_own(start: Any) -> None:
+    one = await start(before=QUIET)
+    await one.step()
+    one.go_on()
+    two = await one.beside("wrun_2")
+    for n in range(2, 5):
+        for run in (two, one):
+            await run.step()
+            run.go_on()
+            made = n if run is two else n + 1
+            assert run.went_on[0]["params"]["event"]["correlationId"] == f"step_{made}"
+    # There was one replay per step.
+    assert one.went_on[0]["params"]["event"]["eventData"]["input"] == bytes([9])
+
+
+async def test_a_replay_begins_early_beside_other_deliveries(start: Any, world: Any) -> None:
     worker = await start()
     asked = asyncio.Event()
     answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -397,7 +423,7 @@ async def test_no_replay_begins_early_while_something_else_is_in_flight(start: A
     await worker.step()
     message, outcome = await worker.replay()
     assert outcome == Handled()
-    assert worker.foreseen == 0
+    assert worker.foreseen == 1
     assert worker.printed(message)[0].startswith("replay 2 of 5")
     answer.set_result({"runId": RUN})
     assert await waiting == Handled()

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
-from workflow_studio.worker.store import tables
+from workflow_studio.worker.store import StoreError, tables
 from workflow_studio.worker.store._session import Session
 from workflow_studio.worker.store.statements import Statement, insert_row
 from workflow_studio.worker.store.tables import settings
@@ -56,6 +56,22 @@ async def test_writes_about_a_run_that_is_written_share_the_next_commit(database
     assert await together(database, put("key_a"), put("key_b"), put("key_c")) == [None, None, None]
     assert await keys(database) == ["key_a", "key_b", "key_c"]
     assert (database.tally.commits - commits, database.tally.writes - writes) == (2, 4)
+
+
+async def test_writes_about_a_run_that_are_asked_for_in_one_turn_share_a_commit(database):
+    commits, writes = database.tally.commits, database.tally.writes
+    await asyncio.gather(*(database.write(put(f"key_{n:02}"), about="run") for n in range(50)))
+    assert (database.tally.commits - commits, database.tally.writes - writes) == (1, 50)
+
+
+async def test_a_write_that_is_asked_for_just_before_the_end_is_done_or_refused(place_of, tmp_path):
+    for _ in range(20):
+        closing = place_of("postgresql", tmp_path).open()
+        async with asyncio.timeout(20):
+            written, _ = await asyncio.gather(
+                closing.write(lambda _: "done", about="run"), closing.close(), return_exceptions=True
+            )
+        assert written == "done" or isinstance(written, StoreError)
 
 
 async def test_writes_about_other_runs_do_not_wait_for_each_other(database):

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 _WRITERS: Final = 8
 _READERS: Final = 4
-_TOGETHER: Final = 32
+_TOGETHER: Final = 64
 """Writes that share a commit at most."""
 
 _FIRST_PAUSE: Final = 0.05
@@ -150,7 +150,8 @@ class PostgresBackend:
             waiting = self._waiting.get(about)
             if waiting is None:
                 self._waiting[about] = [job]
-                self._threads.submit(self._run_about, about)
+                # What is asked for in the same turn of the event loop is done with it.
+                job.loop.call_soon(self._begin_about, about)
             else:
                 waiting.append(job)
         return future
@@ -239,6 +240,16 @@ class PostgresBackend:
             if not self.lost.done():
                 self.lost.set_result(error)
         raise error
+
+    def _begin_about(self, about: str) -> None:
+        try:
+            self._threads.submit(self._run_about, about)
+        except RuntimeError:  # they have ended meanwhile
+            with self._gathering:
+                jobs = self._waiting.pop(about)
+            for job in jobs:
+                job.error = StoreError("The database is closed.")
+            settle(jobs)
 
     def _run_about(self, about: str) -> None:
         """Do what is to be written about a run, until there is nothing more."""

@@ -16,8 +16,8 @@
  * there is no delivery then. In any other case it is dropped and leaves
  * nothing behind, and the delivery is made as if there had never been one: a hook
  * was received, the clock was off, another executor was faster. Then it has cost
- * some processor time, so there is one at a time, only when this process has
- * nothing else to do, and more rarely the longer none has come true.
+ * some processor time, so there is one at a time for each run, and they are the
+ * rarer the longer none has come true.
  */
 
 const { createGate, createHeld } = require('./holding.cjs');
@@ -30,6 +30,9 @@ const PATIENCE_MS = 2000;
 
 /** So long the end of a step may wait for the replay to come to rest. */
 const MAX_HOLD_MS = 25;
+
+/** Runs whose next replay may have begun, or gone with the end of a step. */
+const MAX_EARLY = 64;
 
 /** Steps after which another replay is tried when many have come to nothing. */
 const MAX_PAUSE = 64;
@@ -44,6 +47,15 @@ const { clearTimeout, setTimeout } = globalThis;
  * @typedef {import('./leaving.cjs').Outcome} Outcome
  * @typedef {import('./next-replay.cjs').StepEnd} StepEnd
  * @typedef {{ printout: import('./output.cjs').Printout, outcome: Promise<Outcome> }} Work
+ */
+
+/**
+ * @typedef {object} Early A replay that has begun early.
+ * @property {Foreseen} frame
+ * @property {Work} work
+ * @property {boolean} hasFailed
+ * @property {NodeJS.Timeout} timer
+ * @property {Onward} [onward] What of it has gone with the end of a step.
  */
 
 /**
@@ -102,34 +114,44 @@ function createForesight(logs, transportError) {
    * @type {WeakMap<Log, any[]>}
    */
   const awaited = new WeakMap();
-  /** @type {{ frame: Foreseen, work: Work, hasFailed: boolean, onward?: Onward } | undefined} */
-  let early;
-  /** @type {NodeJS.Timeout | undefined} */
-  let timer;
+  /** What has begun early, by run. @type {Map<string, Early>} */
+  const early = new Map();
   /** Steps to let pass, and how many it were when the last replay was dropped. */
   let pause = 0;
   let lastPause = 0;
 
   const notAskedFor = () => transportError('The replay was not asked for.');
 
-  const drop = () => {
-    clearTimeout(timer);
-    early?.frame.held.drop();
-    early?.frame.gate.close(notAskedFor);
-    early = undefined;
+  /** @param {string} runId */
+  const drop = (runId) => {
+    const begun = early.get(runId);
+    clearTimeout(begun?.timer);
+    begun?.frame.held.drop();
+    begun?.frame.gate.close(notAskedFor);
+    early.delete(runId);
   };
 
-  const abandon = () => {
-    if (!early) return;
-    drop();
+  /** @param {string} runId */
+  const abandon = (runId) => {
+    if (!early.has(runId)) return;
+    drop(runId);
     lastPause = Math.min(lastPause * 2 || 1, MAX_PAUSE);
     pause = lastPause;
   };
 
-  /** Whether another replay may begin early. */
-  const isReady = () => {
-    if (early?.onward) drop();
-    if (early) return false;
+  /**
+   * Whether another replay may begin early.
+   *
+   * @param {string} runId
+   */
+  const isReady = (runId) => {
+    if (early.get(runId)?.onward) drop(runId);
+    if (early.size >= MAX_EARLY) {
+      const [oldest, { onward }] = early.entries().next().value;
+      if (!onward) return false;
+      drop(oldest);
+    }
+    if (early.has(runId)) return false;
     if (pause === 0) return true;
     pause -= 1;
     return false;
@@ -151,9 +173,11 @@ function createForesight(logs, transportError) {
    * @returns {Foreseen | undefined}
    */
   const foresee = (ends) => {
-    const log = logs.get(ends[0].step.runId);
+    const { runId } = ends[0].step;
+    const log = logs.get(runId);
     const created = log && awaited.get(log);
-    return created && isReady() ? replayAfter(log, created, ends) : undefined;
+    if (!created || !isReady(runId)) return undefined;
+    return replayAfter(log, created, ends);
   };
 
   return {
@@ -190,15 +214,20 @@ function createForesight(logs, transportError) {
      *   is known before long and can go with the end of the step.
      */
     begin: async (frame, make) => {
-      /** @type {NonNullable<typeof early>} */
-      const begun = { frame, work: make(), hasFailed: false };
-      early = begun;
-      // What went with the end of a step is not asked for if that was of use.
-      timer = setTimeout(
-        () => (begun.onward ? drop() : abandon()),
-        PATIENCE_MS,
-      );
-      timer.unref();
+      const { runId } = frame.answer.run;
+      /** @type {Early} */
+      const begun = {
+        frame,
+        work: make(),
+        hasFailed: false,
+        // What went with the end of a step is not asked for if that was of use.
+        timer: setTimeout(
+          () => (begun.onward ? drop(runId) : abandon(runId)),
+          PATIENCE_MS,
+        ),
+      };
+      early.set(runId, begun);
+      begun.timer.unref();
       const left = begun.work.outcome.then((outcome) => {
         begun.hasFailed = outcome.error !== undefined;
         return onwardOf(frame, outcome);
@@ -211,7 +240,7 @@ function createForesight(logs, transportError) {
       });
       const onward = await Promise.race([left, frame.gate.reached, tooLate]);
       clearTimeout(hold);
-      if (early === begun) begun.onward = onward;
+      if (early.get(runId) === begun) begun.onward = onward;
       return begun.onward;
     },
 
@@ -223,19 +252,18 @@ function createForesight(logs, transportError) {
      */
     hear: ({ first }) => {
       const started = first?.answer.value?.event;
-      const { frame, onward } = early ?? {};
+      const { frame, onward } = early.get(started?.runId) ?? {};
       if (!frame || !onward || started?.eventType !== 'step_started') return;
       const { runId, slot, calls } = onward;
       const created = createdSteps({ calls });
       const isNext =
         created &&
-        started.runId === runId &&
         started.eventId === eventId(slot + created.length + 1) &&
         started.correlationId === created[0].event.correlationId;
       if (!isNext || logs.get(runId) !== frame.log) return;
       logs.extend(runId, frame.answer);
       awaited.set(/** @type {Log} */ (logs.get(runId)), created);
-      drop();
+      drop(runId);
       lastPause = 0;
     },
 
@@ -269,10 +297,10 @@ function createForesight(logs, transportError) {
     take: (delivery, onTaken) => {
       const { queueName, attempt, body, first } = delivery;
       const answer = first?.answer.value;
-      const runId = early?.frame.answer.run.runId;
-      if (!early || !answer?.run || answer.run.runId !== runId)
-        return undefined;
-      const { frame, work, hasFailed } = early;
+      const runId = answer?.run?.runId;
+      const begun = early.get(runId);
+      if (!begun) return undefined;
+      const { frame, work, hasFailed } = begun;
       const isForeseen =
         isSame(answer, frame.answer) &&
         isSame(body, frame.body) &&
@@ -281,11 +309,11 @@ function createForesight(logs, transportError) {
         first.knownSlot === frame.log.events.length &&
         logs.get(runId) === frame.log;
       if (!isForeseen || hasFailed || frame.held.isDropped()) {
-        abandon();
+        abandon(runId);
         return undefined;
       }
-      clearTimeout(timer);
-      early = undefined;
+      clearTimeout(begun.timer);
+      early.delete(runId);
       lastPause = 0;
       logs.extend(runId, answer);
       Object.assign(frame, { delivery: delivery.delivery });
@@ -295,7 +323,9 @@ function createForesight(logs, transportError) {
     },
 
     /** Drop what was begun. */
-    abandon,
+    abandon: () => {
+      for (const runId of [...early.keys()]) abandon(runId);
+    },
   };
 }
 

@@ -120,15 +120,15 @@ function createWork({
   };
 
   /**
-   * Tell how deliveries have ended. Steps that end together are stored together,
-   * and replayed together.
+   * Tell how deliveries of a run have ended. Steps that end together are stored
+   * together, and replayed together.
+   *
+   * @param {typeof ended} together
    */
-  const conclude = async () => {
-    const together = ended.splice(0);
-    const next = foresight.after(together);
-    const isFree = inFlight === together.length && !isDraining;
+  const tell = async (together) => {
+    const next = isDraining ? undefined : foresight.after(together);
     // A handler gets no headers and so no more than what is known now.
-    const isBegun = next && isFree && artifact().handlerOf(next);
+    const isBegun = next && artifact().handlerOf(next);
     const onward = isBegun
       ? await foresight.begin(next, () => perform(next))
       : undefined;
@@ -141,6 +141,17 @@ function createWork({
     const hasReplayed = together.some(({ frame }) => frame.kind === 'workflow');
     if (hasReplayed || onward) onReplayed();
     count(-together.length);
+  };
+
+  /** Tell how the deliveries have ended that have done so in this turn. */
+  const conclude = async () => {
+    /** @type {Map<unknown, typeof ended>} */
+    const byRun = new Map();
+    for (const one of ended.splice(0)) {
+      const runId = one.outcome.calls?.[0]?.params.runId ?? one.frame;
+      byRun.set(runId, [...(byRun.get(runId) ?? []), one]);
+    }
+    await Promise.all([...byRun.values()].map(tell));
   };
 
   return {
