@@ -37,6 +37,16 @@ class Asked:
         await answering(self.name, content_length=str(len(self.name)))(scope, receive, send)
 
 
+def answering_after(event: asyncio.Event) -> Any:
+    """Return an app that waits before it answers."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await event.wait()
+        await answering(b"lane", content_length="4")(scope, receive, send)
+
+    return app
+
+
 class Server:
     """A connection to a server with an app and a lane."""
 
@@ -120,12 +130,7 @@ async def test_requests_that_come_together_are_answered_in_their_order(server: S
 
 async def test_a_request_that_comes_before_the_answer_waits_for_it() -> None:
     may_answer = asyncio.Event()
-
-    async def slow(scope: Any, receive: Any, send: Any) -> None:
-        await may_answer.wait()
-        await answering(b"lane", content_length="4")(scope, receive, send)
-
-    server = Server(slow)
+    server = Server(answering_after(may_answer))
     server.connection.data_received(WHOLE)
     server.connection.data_received(WHOLE)
     await asyncio.sleep(0)
@@ -187,12 +192,7 @@ async def test_who_waits_for_the_end_of_the_connection_hears_of_it() -> None:
 
 async def test_a_server_that_ends_answers_what_it_has() -> None:
     may_answer = asyncio.Event()
-
-    async def slow(scope: Any, receive: Any, send: Any) -> None:
-        await may_answer.wait()
-        await answering(b"lane", content_length="4")(scope, receive, send)
-
-    server = Server(slow)
+    server = Server(answering_after(may_answer))
     server.connection.data_received(WHOLE)
     server.connection.shutdown()
     may_answer.set()
