@@ -17,7 +17,7 @@ from tests.regressions.guards import DAY_MS, guarded_by
 from tests.regressions.support import until
 from tests.worker.routes.conftest import make_settings, running
 from workflow_studio.compute.world_errors import WorldError
-from workflow_studio.worker.engine import Capacity, housekeeping, log
+from workflow_studio.worker.engine import Capacity, deferred, housekeeping, log
 from workflow_studio.worker.ports import CallContext, Handled, IdempotencyKey
 from workflow_studio.worker.store import StoreError, tables
 
@@ -120,6 +120,7 @@ async def test_02_a_step_and_its_event_are_written_together_or_not_at_all(world,
     def cut_off(*args, **options):
         monkeypatch.setattr(log, "_apply", apply)
         apply(*args, **options)
+        deferred.store_changes(args[0])
         raise StoreError("killed between the row and the event")
 
     monkeypatch.setattr(log, "_apply", cut_off)
