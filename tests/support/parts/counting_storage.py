@@ -29,10 +29,15 @@ class CountingBackend:
         self.writes = 0
 
     def submit(
-        self, work: Callable[[Transaction], Any], *, may_wait: bool = False, about: str | None = None
+        self,
+        work: Callable[[Transaction], Any],
+        *,
+        may_wait: bool = False,
+        about: str | None = None,
+        ahead: Callable[[Transaction], None] | None = None,
     ) -> asyncio.Future[Any]:
         self.writes += 1
-        return self._inner.submit(work, may_wait=may_wait, about=about)
+        return self._inner.submit(work, may_wait=may_wait, about=about, ahead=ahead)
 
     def hurry(self) -> None:
         self._inner.hurry()

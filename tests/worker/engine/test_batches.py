@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from workflow_studio.compute.world_errors import WorldError
-from workflow_studio.worker.engine import batches, log, queue
+from workflow_studio.worker.engine import log, queue
 from workflow_studio.worker.ports import CallContext
 from workflow_studio.worker.store import tables
 
@@ -106,6 +108,37 @@ async def test_a_delivery_goes_on_as_long_as_half_of_its_end_is_missing(world, e
     assert (await world.engine.queue.depth())["leased"] == 1
 
 
+async def test_of_two_ends_of_a_step_in_one_turn_the_second_is_refused(world, executor):
+    # On PostgreSQL they share a transaction, and what each will look at is asked before either.
+    run_id, delivery = await running_step(world, executor)
+    ends = [
+        executor.batch(step_ended(run_id, kind), wake(world, run_id), delivery=delivery.id)
+        for kind in ("step_completed", "step_failed")
+    ]
+    (first, _), (second, _) = await asyncio.gather(*ends)
+    assert "value" in first
+    assert second["error"]["name"] == "EntityConflictError"
+    assert [name for name in await world.log(run_id) if name in {"step_completed", "step_failed"}] == ["step_completed"]
+    assert await world.engine.queue.depth() == {"ready": 1, "leased": 0, "dead": 0}
+
+
+async def test_wakes_in_one_turn_ask_for_one_replay_whether_one_is_pending_or_not(world, executor):
+    run_id = await world.new_run()
+    for _ in range(2):
+        await asyncio.gather(*(executor.batch(wake(world, run_id)) for _ in range(3)))
+        assert (await world.engine.queue.depth())["ready"] == 1
+
+
+async def test_steps_that_are_queued_again_are_queued_once(world, executor):
+    run_id = await world.new_run()
+    ids = [f"step_{n}" for n in range(5)]
+    await executor.batch(*(call for name in ids for call in (step_created(run_id, name), step_message(run_id, name))))
+    again = await executor.batch(*(step_message(run_id, name) for name in ids))
+    once_more = await executor.batch(*(step_message(run_id, name) for name in reversed(ids)))
+    assert again == list(reversed(once_more))
+    assert (await world.engine.queue.depth())["ready"] == len(ids)
+
+
 async def test_the_end_of_another_step_ends_no_delivery(world, executor):
     run_id, delivery = await running_step(world, executor)
     await executor.batch(step_created(run_id, "step_2"), step_message(run_id, "step_2"))
@@ -155,17 +188,18 @@ async def test_a_batch_locks_its_run_before_the_runs_queue(world, database, exec
     # The other way around, the end of a replay and the end of a step wait for each other.
     run_id = await world.new_run()
     taken = []
+    ask_of_run = log.ask_ahead
 
-    def lock_runs(transaction, run_ids):
-        taken.append(("runs", *run_ids))
-        log.lock_runs(transaction, run_ids)
+    def ask_ahead(transaction, asked, steps):
+        taken.append(("run", asked))
+        ask_of_run(transaction, asked, steps)
 
     def lock_queue(transaction, locked):
         taken.append(("queue", locked))
         transaction.lock("queue", locked)
 
-    monkeypatch.setattr(batches, "lock_runs", lock_runs)
+    monkeypatch.setattr(log, "ask_ahead", ask_ahead)
     monkeypatch.setattr(queue, "lock_queue", lock_queue)
     await executor.batch(step_message(run_id), step_created(run_id))
     alone = [("queue", run_id)]
-    assert taken == (alone if database.in_order else [("runs", run_id), *alone])
+    assert taken == (alone if database.in_order else [("run", run_id), *alone, *alone])

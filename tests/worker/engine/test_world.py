@@ -110,7 +110,7 @@ async def test_a_failing_database_is_a_503_that_says_nothing_of_its_insides(worl
     async def broken(_work):
         raise StoreError("secret path /data/worker.db")
 
-    monkeypatch.setattr(type(world.engine.world._events._database), "write", lambda _self, work: broken(work))
+    monkeypatch.setattr(type(world.engine.world._events._database), "write", lambda _self, work, **_: broken(work))
     with pytest.raises(WorldError) as refusal:
         await world.create(world.new_run_id(), "run_created", **world.run_data())
     assert refusal.value.status == 503

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from psycopg.pq import TransactionStatus
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -15,6 +16,7 @@ from workflow_studio.worker.store.statements import Statement, insert_row
 from workflow_studio.worker.store.tables import settings
 
 KEYS = Statement(select(settings.c.key).where(settings.c.key.like("key_%")).order_by(settings.c.key))
+VALUE = Statement(select(settings.c.value).where(settings.c.key == bindparam("named")))
 CHANGE = Statement(update(settings).where(settings.c.key == bindparam("named")).values(value=bindparam("new")))
 
 
@@ -112,8 +114,8 @@ async def test_what_they_leave_to_be_done_is_done_once_after_the_last_of_them(da
 
 async def test_what_is_sent_goes_with_what_is_asked_next(database, monkeypatch):
     trips = []
-    flush = Session._flush
-    monkeypatch.setattr(Session, "_flush", lambda self: trips.append(len(self._kept)) or flush(self))
+    flush = Session.flush
+    monkeypatch.setattr(Session, "flush", lambda self: trips.append(len(self._kept)) or flush(self))
 
     def write(transaction):
         put("key_a")(transaction)
@@ -124,6 +126,111 @@ async def test_what_is_sent_goes_with_what_is_asked_next(database, monkeypatch):
 
     assert await database.write(write) == ["key_a"]
     assert len(trips) == 2, "with the question, and with the commit"
+
+
+async def test_what_is_asked_ahead_comes_with_what_is_asked_first(database, monkeypatch):
+    await database.write(lambda transaction: (put("key_a")(transaction), put("key_b")(transaction)))
+    trips = []
+    flush = Session.flush
+    monkeypatch.setattr(Session, "flush", lambda self: trips.append(len(self._kept)) or flush(self))
+
+    def ahead(transaction):
+        for key in ("key_a", "key_b", "key_c"):
+            transaction.ask_ahead(VALUE, {"named": key})
+
+    def work(transaction):
+        return [VALUE.scalar(transaction.connection, {"named": key}) for key in ("key_b", "key_c", "key_a")]
+
+    assert await database.write(work, ahead=ahead) == ["x", None, "x"]
+    assert len(trips) == 1
+
+
+async def test_what_is_asked_ahead_is_answered_once_and_then_anew(database):
+    await database.write(put("key_a"))
+
+    def work(transaction):
+        transaction.ask_ahead(VALUE, {"named": "key_a"})
+        CHANGE.send(transaction.connection, {"named": "key_a", "new": "y"})
+        return [VALUE.scalar(transaction.connection, {"named": "key_a"}) for _ in range(2)]
+
+    assert await database.write(work) == ["x", "y"]
+
+
+@pytest.mark.parametrize("which", [(), (VALUE, {"named": "key_a"})], ids=["all", "one"])
+async def test_what_is_asked_ahead_can_be_forgotten(database, which):
+    await database.write(put("key_a"))
+
+    def work(transaction):
+        transaction.ask_ahead(VALUE, {"named": "key_a"})
+        CHANGE.send(transaction.connection, {"named": "key_a", "new": "y"})
+        transaction.forget_ahead(*which)
+        return VALUE.scalar(transaction.connection, {"named": "key_a"})
+
+    assert await database.write(work) == "y"
+
+
+async def test_nothing_that_was_asked_ahead_outlives_its_transaction(database):
+    await database.write(put("key_a"))
+
+    def given_up(transaction):
+        transaction.ask_ahead(VALUE, {"named": "key_a"})
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await database.write(given_up)
+    await database.write(lambda transaction: transaction.ask_ahead(VALUE, {"named": "key_a"}))
+
+    def work(transaction):
+        CHANGE.send(transaction.connection, {"named": "key_a", "new": "y"})
+        return VALUE.scalar(transaction.connection, {"named": "key_a"})
+
+    assert await database.write(work) == "y"
+
+
+async def test_writes_that_share_a_commit_ask_ahead_before_the_first_of_them(database):
+    await database.write(put("key_a"))
+    seen = []
+
+    def writing(name):
+        def ahead(transaction):
+            seen.append(f"{name} asks")
+            transaction.ask_ahead(VALUE, {"named": "key_a"})
+
+        return database.write(lambda _: seen.append(f"{name} writes"), about="run", ahead=ahead)
+
+    await asyncio.gather(writing("first"), writing("second"))
+    assert seen == ["first asks", "second asks", "first writes", "second writes"]
+
+
+async def test_a_lock_that_is_held_is_not_taken_again(database, monkeypatch):
+    sent = []
+    send = Session.send
+    monkeypatch.setattr(Session, "send", lambda self, *args: sent.append(args[1]) or send(self, *args))
+
+    def locking(transaction):
+        transaction.lock("queue", "run")
+        transaction.lock("queue", "run")
+
+    await asyncio.gather(*(database.write(locking, about="run") for _ in range(2)))
+    assert [name for name, _ in sent] == ["queue\nrun"]
+
+
+async def test_a_read_that_is_one_query_takes_one_round_trip_and_leaves_no_transaction(database, monkeypatch):
+    await database.write(put("key_a"))
+    begun = []
+    flush = Session.flush
+
+    def noted(self):
+        flush(self)
+        begun.append(self.pgconn.transaction_status)
+
+    monkeypatch.setattr(Session, "flush", noted)
+    found = await database.first(VALUE, {"named": "key_a"})
+    assert found == {"value": "x"}
+    assert begun == [TransactionStatus.IDLE]
+    # The session is as it was: what follows sees one state again.
+    assert await keys(database) == ["key_a"]
+    assert begun[1:] == [TransactionStatus.INTRANS]
 
 
 async def test_sqlalchemy_sees_what_was_sent_before(database):

@@ -11,7 +11,7 @@ from workflow_studio.compute.codes import ErrorCode
 from workflow_studio.compute.manifest import Manifest
 from workflow_studio.compute.world_errors import WorldError
 from workflow_studio.worker.engine.deployments import check_id, not_found
-from workflow_studio.worker.engine.environments import active_id_for_world, require_active_id
+from workflow_studio.worker.engine.environments import ACTIVE_IN, active_id_for_world, require_active_id
 from workflow_studio.worker.engine.errors import EngineError
 from workflow_studio.worker.engine.transitions import SPEC_VERSION
 from workflow_studio.worker.store import tables
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from workflow_studio.worker.engine.transitions import EventInput
+    from workflow_studio.worker.store import Transaction
 
 LATEST: Final = "latest"
 """The name of an environment's active deployment, wherever a run is started.
@@ -46,6 +47,7 @@ class Admission:
 
     def __init__(self) -> None:
         self._manifests: dict[str, Manifest] = {}
+        self._last: dict[str, str] = {}
 
     def resolve(self, connection: Connection, deployment_id: str | None, environment: str) -> str:
         """Return the id of the deployment that is meant; None and ``latest`` mean the environment's active one.
@@ -65,7 +67,21 @@ class Admission:
         """
         if event.data.get(_DEPLOYMENT) != LATEST:
             return event
-        return replace(event, data={**event.data, _DEPLOYMENT: active_id_for_world(connection, environment)})
+        active = active_id_for_world(connection, environment)
+        if len(self._last) >= _MAX_KNOWN:
+            self._last.clear()
+        self._last[environment] = active
+        return replace(event, data={**event.data, _DEPLOYMENT: active})
+
+    def ask_ahead(self, transaction: Transaction, environment: str) -> None:
+        """Ask ahead what the start of a run on the active deployment will want to know.
+
+        Which one that is changes seldom, so the last one is asked for.
+        """
+        transaction.ask_ahead(ACTIVE_IN, {"environment": environment})
+        last = self._last.get(environment)
+        if last is not None:
+            transaction.ask_ahead(_IS_HERE, {"deployment": last})
 
     def admit(self, connection: Connection, deployment_id: str, workflow_name: str) -> Manifest:
         """Return the manifest of a deployment on which a run of this workflow can be started.

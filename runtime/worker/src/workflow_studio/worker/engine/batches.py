@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.compute.world_errors import EntityConflictError, WorldError
-from workflow_studio.worker.engine import replays
+from workflow_studio.worker.engine import ahead, replays
 from workflow_studio.worker.engine.gathering import Gathering
 from workflow_studio.worker.engine.leases import note_replay
 from workflow_studio.worker.engine.log import lock_runs
@@ -71,7 +71,8 @@ class Batches:
         """
         ends_delivery = ends_delivery or self._ends_delivery(calls, context)
         left = () if onward is None else onward.calls
-        about = _the_run([*calls, *(BatchedCall(call.method, call.params) for call in left)])
+        all_calls = [*calls, *(BatchedCall(call.method, call.params) for call in left)]
+        about = _the_run(all_calls)
 
         def work(transaction: Transaction) -> dict[str, Any]:
             if not self._database.in_order:
@@ -103,7 +104,15 @@ class Batches:
             run_id = _the_run(calls) if self._database.in_order else None
             if run_id is not None and ends_delivery and self._leases.deliveries.are_many:
                 return await self._gathering.write(run_id, work)
-            return await self._database.write(work, about=about)
+            asks = ahead.of_calls(
+                all_calls,
+                context.delivery_id,
+                begins=lambda transaction: self._events.ask_ahead_of_start(transaction, environment),
+                goes_on=bool(left),
+                ends_replay=ends_delivery
+                and self._leases.deliveries.run_of_replay(context.delivery_id or "") is not None,
+            )
+            return await self._database.write(work, about=about, ahead=asks)
 
     def _go_on(self, transaction: Transaction, onward: Onward, context: CallContext, environment: str) -> None:
         """Store what a replay leaves, in the place of the message that asks for it."""

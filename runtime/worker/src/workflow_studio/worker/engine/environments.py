@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 _T: Final = tables.environments
 _A: Final = tables.activations
-_ACTIVE_IN: Final = Statement(select(_T.c.deployment_id).where(_T.c.name == bindparam("environment")))
+ACTIVE_IN: Final = Statement(select(_T.c.deployment_id).where(_T.c.name == bindparam("environment")))
+"""Which deployment is active in an environment."""
+
 _ANYWHERE: Final = select(_T.c.name).where(_T.c.deployment_id == bindparam("deployment")).limit(1)
 _WITH_ACTIVATION: Final = select(_T.c.name, _T.c.deployment_id, _A.c.activated_at, _A.c.activated_by).select_from(
     _T.outerjoin(_A, and_(_A.c.environment == _T.c.name, _A.c.deployment_id == _T.c.deployment_id))
@@ -197,7 +199,7 @@ def forget(transaction: Transaction, deployment_id: str) -> None:
 
 def active_id(connection: Connection, environment: str) -> str | None:
     """Return the id of the deployment that is active in an environment, if there is one."""
-    value: str | None = _ACTIVE_IN.scalar(connection, {"environment": environment})
+    value: str | None = ACTIVE_IN.scalar(connection, {"environment": environment})
     return value
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from workflow_studio.compute.world_errors import WorldError
-from workflow_studio.worker.engine import log, present, replays
+from workflow_studio.worker.engine import ahead, log, present, replays
 from workflow_studio.worker.engine.claims import is_replay
 from workflow_studio.worker.engine.clock import check_run_age, new_id
+from workflow_studio.worker.engine.deferred import store_changes
 from workflow_studio.worker.engine.params import EventsCreate, event_input
 from workflow_studio.worker.engine.queue import step_of
 from workflow_studio.worker.engine.transitions import EventInput
@@ -71,7 +72,9 @@ class Events:
             return await self._start(event, context, environment, params.known_slot or 0)
         ends_delivery = params.event.event_type in log.ENDS
         with self._deliveries.ending(context.delivery_id if ends_delivery else None):
-            return await self._database.write(self.writing(params, context, environment))
+            body, run_id = params.event, params.run_id
+            asks = ahead.of_event(run_id, body.event_type, body.correlation_id, context) if run_id else None
+            return await self._database.write(self.writing(params, context, environment), ahead=asks)
 
     def writing(
         self, params: EventsCreate, context: CallContext, environment: str, *, is_read: bool = True
@@ -104,6 +107,10 @@ class Events:
             return _result(appended, with_payloads=with_payloads) if is_read else {}
 
         return lambda transaction: self._idempotency.once(transaction, context.idempotency, lambda: work(transaction))
+
+    def ask_ahead_of_start(self, transaction: Transaction, environment: str) -> None:
+        """Ask ahead what the creation of a run will want to know."""
+        self._admission.ask_ahead(transaction, environment)
 
     def begin(
         self, transaction: Transaction, delivery: Delivery, row: Row, executor_id: str, environment: str
@@ -189,23 +196,44 @@ class Events:
     async def _start(
         self, event: EventInput, context: CallContext, environment: str, known_slot: int
     ) -> dict[str, Any]:
-        # A repeat finds the run started and is answered like the first: it needs no record.
-        created: dict[str, Any] = {}
+        # Every replay begins with run_started; only the first one has anything to write. A repeat finds the run started
+        # and is answered like the first: it needs no record.
+        has_begun = known_slot > 0
         while True:
-            # Every replay begins with run_started; only the first one has anything to write.
-            result = await self._running(event, context, known_slot)
-            if result is not None:
-                return {**result, **created}
+            if has_begun:
+                loaded = await self._database.read(
+                    lambda connection: replays.load(connection, event.run_id, known_slot)
+                )
+                if loaded is not None:
+                    return self._loaded(loaded, event, context)
             # If the run ends before it is read again, the next turn refuses.
-            appended = await self._database.write(self._appending(event, context, environment))
-            if appended.events:
-                created = {"event": present.event(appended.events[-1], with_payloads=False)}
+            asks = ahead.of_event(event.run_id, event.event_type, None, context)
+            started = await self._database.write(self._starting(event, context, environment), ahead=asks)
+            if started is not None:
+                created, loaded = started
+                return {**self._loaded(loaded, event, context), "event": created}
+            has_begun = True
 
-    async def _running(self, event: EventInput, context: CallContext, known_slot: int) -> dict[str, Any] | None:
-        found = await self._database.read(lambda connection: replays.load(connection, event.run_id, known_slot))
-        if found is None:
-            return None
-        result, last_slot = found
+    def _starting(
+        self, event: EventInput, context: CallContext, environment: str
+    ) -> Callable[[Transaction], tuple[dict[str, Any], replays.Loaded] | None]:
+        """Return what starts a run and loads its log, which is short; and does nothing if it has been started."""
+        append = self._appending(event, context, environment)
+
+        def work(transaction: Transaction) -> tuple[dict[str, Any], replays.Loaded] | None:
+            appended = append(transaction)
+            if not appended.events:
+                return None
+            store_changes(transaction)
+            loaded = replays.load(transaction.connection, event.run_id, 0)
+            created = present.event(appended.events[-1], with_payloads=False)
+            return None if loaded is None else (created, loaded)
+
+        return work
+
+    def _loaded(self, loaded: replays.Loaded, event: EventInput, context: CallContext) -> dict[str, Any]:
+        """Note what an executor is sent of a log, and return it."""
+        result, last_slot = loaded
         if "events" in result:
             self._known_logs.note(context.executor_id, event.run_id, last_slot)
         self._deliveries.saw(context.delivery_id, event.run_id, last_slot)

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _M: Final = tables.messages
-_HELD: Final = Statement(
+HELD: Final = Statement(
     select(_M.c.message_id).where(_M.c.lease_id == bindparam("delivery"), LEASED).with_for_update(read=True)
 )
+"""The message that a delivery holds. It keeps it until the transaction ends."""
+
 _WRITES_FOR: Final[ContextVar[str | None]] = ContextVar("writes_for", default=None)
 """The delivery in whose name the current task writes."""
 
@@ -87,7 +89,7 @@ class Fence:
         delivery_id = _WRITES_FOR.get()
         if delivery_id is None or transaction.ends == delivery_id:
             return
-        if _HELD.first(transaction.connection, {"delivery": delivery_id}) is None:
+        if HELD.first(transaction.connection, {"delivery": delivery_id}) is None:
             raise LeaseLostError("Another worker has taken this delivery over")
 
 

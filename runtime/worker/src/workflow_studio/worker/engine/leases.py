@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, delete, func, select, update
 
+from workflow_studio.worker.engine import ahead
 from workflow_studio.worker.engine.claims import Claims, is_replay
 from workflow_studio.worker.engine.deferred import change_run
+from workflow_studio.worker.engine.fencing import HELD
 from workflow_studio.worker.engine.known import known_run
 from workflow_studio.worker.engine.limits import Limits
 from workflow_studio.worker.engine.log import lock_runs
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from workflow_studio.worker.engine.ahead import Ahead
     from workflow_studio.worker.engine.claims import Claim, Executors
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.deliveries import Deliveries
@@ -164,7 +167,8 @@ class Leases:
         may_wait = may_wait and not self.deliveries.is_awaited(delivery_id)
         work = partial(self._acknowledge, delivery_id=delivery_id)
         about = self.deliveries.run_of_replay(delivery_id)
-        return await self._end(delivery_id, work, may_wait=may_wait, about=about)
+        asks = None if about is None else ahead.of_replays_end(about, delivery_id)
+        return await self._end(delivery_id, work, may_wait=may_wait, about=about, asks=asks)
 
     async def defer(self, delivery_id: str, timeout_seconds: float) -> bool:
         """Acknowledge a delivery whose handler wants the message again.
@@ -266,7 +270,13 @@ class Leases:
             self._database.hurry()
 
     async def _end(
-        self, delivery_id: str, work: Callable[[Transaction], bool], *, may_wait: bool = False, about: str | None = None
+        self,
+        delivery_id: str,
+        work: Callable[[Transaction], bool],
+        *,
+        may_wait: bool = False,
+        about: str | None = None,
+        asks: Ahead | None = None,
     ) -> bool:
         def ended(transaction: Transaction) -> bool:
             held = work(transaction)
@@ -274,7 +284,7 @@ class Leases:
             return held
 
         with self.deliveries.ending(delivery_id):
-            held = await self._database.write(ended, may_wait=may_wait, about=about)
+            held = await self._database.write(ended, may_wait=may_wait, about=about, ahead=asks)
         if not held:
             self.lost += 1
         return held
@@ -286,7 +296,7 @@ class Leases:
             if replayed not in transaction.runs and not self._database.in_order:
                 lock_runs(transaction, [replayed])
             lock_queue(transaction, replayed)
-        if not _ACKNOWLEDGE.run(transaction.connection, {"delivery": delivery_id}):
+        if not self._let_go(transaction, delivery_id):
             return False
         self._note_replay(transaction, delivery_id)
         # Another replay of the run may have waited for this one.
@@ -297,6 +307,17 @@ class Leases:
         elif self._turns.limits:
             # A limit may have held another step back until the end of this one.
             self._queue.announce(transaction, kinds=("step",))
+        return True
+
+    def _let_go(self, transaction: Transaction, delivery_id: str) -> bool:
+        """Delete the message of a delivery; tell whether the delivery had it."""
+        message = {"delivery": delivery_id}
+        if self._database.in_order:
+            return bool(_ACKNOWLEDGE.run(transaction.connection, message))
+        # A question may have been asked ahead; a change cannot be.
+        if HELD.first(transaction.connection, message) is None:
+            return False
+        _ACKNOWLEDGE.send(transaction.connection, message)
         return True
 
     def _note_replay(self, transaction: Transaction, delivery_id: str) -> None:

@@ -241,6 +241,9 @@ def _remember(
     for row in events:
         known.note_event(row)
     step = rows.get("step")
+    if step is not None:
+        for query in (_STEP, _STEP_WITH_PAYLOADS):
+            transaction.forget_ahead(query, {"run": event.run_id, "entity": event.correlation_id})
     if step is not None and step["status"] not in TERMINAL:
         known.note_step(event.correlation_id, step)
     elif step is not None:
@@ -276,6 +279,20 @@ def _load(transaction: Transaction, event: EventInput) -> dict[Entity, Row]:
     return rows
 
 
+def ask_ahead(transaction: Transaction, run_id: str, steps: Mapping[str, bool]) -> None:
+    """Ask ahead what appends to a run will want to know: the run, which is locked, and steps.
+
+    Args:
+        transaction: Has written nothing yet.
+        run_id: The run.
+        steps: Ids of steps, and whether their payloads will be wanted.
+    """
+    transaction.ask_ahead(_RUN, {"run": run_id})
+    for step_id, with_payloads in steps.items():
+        query = _STEP_WITH_PAYLOADS if with_payloads else _STEP
+        transaction.ask_ahead(query, {"run": run_id, "entity": step_id})
+
+
 def lock_runs(transaction: Transaction, run_ids: Iterable[str]) -> None:
     """Keep others from changing runs until the transaction ends.
 
@@ -283,6 +300,9 @@ def lock_runs(transaction: Transaction, run_ids: Iterable[str]) -> None:
     """
     store_changes(transaction)
     for run_id in sorted(run_ids):
+        known = known_run(transaction, run_id)
+        if run_id in transaction.runs and known is not None and known.row is not None:
+            continue
         row = _RUN.first(transaction.connection, {"run": run_id})
         if row is not None:
             transaction.runs.add(run_id)

@@ -72,7 +72,7 @@ class Queries:
         if params.wait_ms:
             await self._end_of(params.run_id, min(params.wait_ms, MAX_WAIT_MS) / 1000)
         query = _RUN[params.with_payloads]
-        row = await self._database.read(lambda connection: query.first(connection, {"run": params.run_id}))
+        row = await self._database.first(query, {"run": params.run_id})
         # What retention is deleting just now is gone for whoever asks.
         if row is None or row["expired_at"] is not None:
             raise RunNotFoundError(params.run_id)
@@ -83,8 +83,8 @@ class Queries:
         # Only the status is looked at: a caller that waits holds no payloads.
         with self._ended.listening(run_id) as listener:
             while True:
-                status = await self._database.read(lambda connection: _STATUS.scalar(connection, {"run": run_id}))
-                if status is None or status in TERMINAL or not await listener.wait_until(deadline):
+                row = await self._database.first(_STATUS, {"run": run_id})
+                if row is None or row["status"] in TERMINAL or not await listener.wait_until(deadline):
                     return
 
     async def list_runs(self, params: p.RunsList) -> Page:

@@ -363,6 +363,7 @@ _REPLAY_IN_FLIGHT: Final = Statement(
 def store_held(transaction: Transaction, kinds: Iterable[Kind] = KINDS) -> None:
     """Insert the messages that the transaction has made and not inserted yet."""
     for message_id in [message_id for message_id, row in transaction.held.items() if row["kind"] in kinds]:
+        transaction.forget_ahead()
         insert_row(transaction.connection, _T, transaction.held.pop(message_id))
 
 
@@ -373,6 +374,36 @@ def lock_queue(transaction: Transaction, run_id: str | None) -> None:
     """
     if run_id is not None:
         transaction.lock("queue", run_id)
+
+
+def ask_ahead(
+    transaction: Transaction,
+    run_id: str,
+    *,
+    wakes: bool = False,
+    goes_on: bool = False,
+    ends_replay: bool = False,
+    step_keys: Iterable[str] = (),
+) -> None:
+    """Ask ahead what writes will want to know of the messages of a run, whose queue is locked.
+
+    Args:
+        transaction: Has asked for the run's row, and written nothing yet.
+        run_id: The run.
+        wakes: Whether a replay will be asked for.
+        goes_on: Whether what a replay leaves will take its place.
+        ends_replay: Whether a replay will end.
+        step_keys: The keys of messages to steps.
+    """
+    lock_queue(transaction, run_id)
+    if wakes:
+        transaction.ask_ahead(_PENDING_REPLAY, {"run": run_id, "besides": ""})
+    if wakes and goes_on:
+        transaction.ask_ahead(_REPLAY_IN_FLIGHT, {"run": run_id})
+    if ends_replay:
+        transaction.ask_ahead(_NEXT_REPLAY, {"run": run_id})
+    for key in step_keys:
+        transaction.ask_ahead(_PENDING_KEY["step"], {"run": run_id, "key": key})
 
 
 def pending_replay(transaction: Transaction, run_id: str, *, besides: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy import bindparam, func, select
 
@@ -71,7 +71,11 @@ class KnownLogs:
             self._slots.popitem(last=False)
 
 
-def load(connection: Connection, run_id: str, known_slot: int) -> tuple[dict[str, Any], int] | None:
+Loaded: TypeAlias = tuple[dict[str, Any], int]
+"""The answer to ``run_started``, and the newest slot of the log that it was made of."""
+
+
+def load(connection: Connection, run_id: str, known_slot: int) -> Loaded | None:
     """Return the answer to ``run_started`` of a run that is running, and the newest slot of its log; None if it is not.
 
     Args:
@@ -87,7 +91,7 @@ def load(connection: Connection, run_id: str, known_slot: int) -> tuple[dict[str
     return _answer(run, None if more else log), run["last_slot"]
 
 
-def load_ahead(transaction: Transaction, run_id: str, known_slot: int) -> tuple[dict[str, Any], int] | None:
+def load_ahead(transaction: Transaction, run_id: str, known_slot: int) -> Loaded | None:
     """Do what :func:`load` does, but return None where that would take long."""
     known = known_run(transaction, run_id)
     run = None if known is None else known.row

@@ -109,7 +109,7 @@ class DatabaseStreams:
 
     async def look(self, stream: str, /) -> StoredStream | None:
         """Return what a stream is like; None if it is not there."""
-        row = await self._database.read(lambda connection: _STATE.first(connection, {"stream": stream}))
+        row = await self._database.first(_STATE, {"stream": stream})
         return None if row is None else _stored(row)
 
     async def of_run(self, run_id: str, after: str, limit: int, /) -> list[StoredStream]:
@@ -121,7 +121,7 @@ class DatabaseStreams:
     async def is_of_run(self, stream: str, run_id: str, /) -> bool:
         """Tell whether a stream was written or closed under a run."""
         key = {"run": run_id, "stream": stream}
-        return await self._database.read(lambda connection: _IS_OF_RUN.first(connection, key) is not None)
+        return await self._database.first(_IS_OF_RUN, key) is not None
 
     def _open(self, transaction: Transaction, name: str, run_id: str) -> tuple[int, bool]:
         """Return how many chunks a stream has and whether it is closed; make it if it is not there."""

@@ -6,12 +6,17 @@ import asyncio
 import logging
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Connection
+
+    from workflow_studio.worker.store.statements import Statement
+
+    Ahead: TypeAlias = Callable[["Transaction"], None]
+    """Asks ahead what a write will want to know."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,6 +45,7 @@ class Transaction:
         new: What it has made, so that nobody else can know of it, by names.
         new_steps: Rows of steps that are to be inserted at its end, by run and step. Who looks for one has it inserted.
         runs: The runs that nobody else can change until it ends.
+        locks: The locks that it holds, by their names.
     """
 
     __slots__ = (
@@ -57,6 +63,7 @@ class Transaction:
         "is_followed",
         "is_repeated",
         "known",
+        "locks",
         "new",
         "new_steps",
         "news",
@@ -80,6 +87,7 @@ class Transaction:
         self.changes: dict[str, dict[str, Any]] = {}
         self._last: Callable[[Transaction], None] | None = None
         self.runs: set[str] = set()
+        self.locks: set[tuple[str, ...]] = set()
         self._callbacks: list[Callable[[], None]] = []
         self._undoing: list[Callable[[], None]] = []
 
@@ -90,6 +98,16 @@ class Transaction:
         self.known = before.known
         self.new = before.new
         self.runs = before.runs
+        self.locks = before.locks
+
+    def ask_ahead(self, query: Statement, parameters: Mapping[str, Any]) -> None:
+        """Ask a query that will be executed in the transaction, where that spares a round trip to a server.
+
+        Whoever executes it first gets the answer of now, unless that is forgotten.
+        """
+
+    def forget_ahead(self, query: Statement | None = None, parameters: Mapping[str, Any] | None = None) -> None:
+        """Forget what was asked ahead, since the transaction changes it: one query, or all."""
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called on the caller's event loop once this write is durable; never if it is undone."""
@@ -148,13 +166,16 @@ class Job:
     transaction: Transaction | None = None
     result: Any = None
     error: BaseException | None = None
+    ahead: Ahead | None = None
 
     @classmethod
-    def of_caller(cls, work: Callable[[Transaction], Any]) -> tuple[Job, asyncio.Future[Any]]:
+    def of_caller(
+        cls, work: Callable[[Transaction], Any], ahead: Ahead | None = None
+    ) -> tuple[Job, asyncio.Future[Any]]:
         """Return a job of the running event loop, and the future that it resolves."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        return cls(work, loop, future), future
+        return cls(work, loop, future, ahead=ahead), future
 
     def settle(self) -> None:
         """Tell the caller, on its event loop."""

@@ -47,13 +47,15 @@ from workflow_studio.worker.store._postgres_sessions import (
 )
 from workflow_studio.worker.store._session import Session
 from workflow_studio.worker.store.errors import StoreError, StoreLockedError, StoreValueError
-from workflow_studio.worker.store.statements import Statement
+from workflow_studio.worker.store.statements import Row, Statement
 from workflow_studio.worker.store.tally import StoreTally
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from sqlalchemy import Connection
+
+    from workflow_studio.worker.store._jobs import Ahead
 
     T = TypeVar("T")
 
@@ -90,8 +92,22 @@ class _PostgresTransaction(Transaction):
 
     def lock(self, *name: str) -> None:
         """Wait until no other transaction holds the lock of this name, and hold it until this one ends."""
-        # Nobody looks at anything before it is held: what is sent after it is done after it.
-        _LOCK.send(self.connection, {"name": "\n".join(name)})
+        if name not in self.locks:
+            self.locks.add(name)
+            # Nobody looks at anything before it is held: what is sent after it is done after it.
+            _LOCK.send(self.connection, {"name": "\n".join(name)})
+
+    def ask_ahead(self, query: Statement, parameters: Mapping[str, Any]) -> None:
+        """Ask a query that will be executed in the transaction."""
+        query.ask_ahead(self.connection, parameters)
+
+    def forget_ahead(self, query: Statement | None = None, parameters: Mapping[str, Any] | None = None) -> None:
+        """Forget what was asked ahead."""
+        session: Any = self.connection.connection.dbapi_connection
+        if query is None:
+            session.forget_ahead()
+        elif session.has_asked_ahead:
+            query.forget_ahead(self.connection, parameters or {})
 
 
 class PostgresBackend:
@@ -138,11 +154,12 @@ class PostgresBackend:
         *,
         may_wait: bool = False,  # noqa: ARG002  # no write waits for others but those about the same run
         about: str | None = None,
+        ahead: Ahead | None = None,
     ) -> asyncio.Future[Any]:
         """Queue a write."""
         if self._closed:
             raise StoreError("The database is closed.")
-        job, future = Job.of_caller(work)
+        job, future = Job.of_caller(work, ahead)
         if about is None:
             self._threads.submit(self._run, [job])
             return future
@@ -166,8 +183,18 @@ class PostgresBackend:
             with self._read_engine.connect() as connection:
                 return work(connection)
 
-        again = Retrying(retry=retry_if_exception(_is_disconnect), stop=stop_after_attempt(2), reraise=True)
-        return again(attempt)
+        return _READ_AGAIN(attempt)
+
+    def first(self, query: Statement, parameters: Mapping[str, Any]) -> Row | None:
+        """Return the first row of a query, which is a transaction by itself: it need be neither begun nor ended."""
+
+        def attempt() -> Row | None:
+            with self._read_engine.connect() as connection:
+                session: Any = connection.connection.dbapi_connection
+                with session.without_transaction():
+                    return query.first(connection, parameters)
+
+        return _READ_AGAIN(attempt)
 
     def failure(self, error: DBAPIError) -> Exception:
         """Return what a failed statement is to the caller."""
@@ -283,19 +310,13 @@ class PostgresBackend:
         return True
 
     def _run_alone(self, job: Job) -> None:
-        again = Retrying(
-            retry=retry_if_exception(_may_be_repeated),
-            wait=wait_random_exponential(multiplier=0.002, max=0.2),
-            stop=stop_after_attempt(_ATTEMPTS),
-            reraise=True,
-        )
         try:
-            again(self._attempt, [job])
+            _WRITE_AGAIN(self._attempt, [job])
         except BaseException as error:  # noqa: BLE001  # the caller must hear of it, whatever it is
             job.error = error
 
     def _attempt(self, jobs: list[Job]) -> None:
-        begun: list[Transaction] = []
+        begun: list[_PostgresTransaction] = []
         with self._engine.connect() as connection:
             connection.begin()
             try:
@@ -308,6 +329,9 @@ class PostgresBackend:
                         transaction.join(begun[-1])
                     begun.append(transaction)
                     job.transaction = transaction
+                    if job.ahead is not None:
+                        job.ahead(transaction)
+                for job, transaction in zip(jobs, begun, strict=True):
                     job.result = job.work(transaction)
                 self._commit(connection, len(jobs))
             except BaseException:
@@ -345,3 +369,12 @@ def _may_be_repeated(error: BaseException) -> bool:
 
 def _state(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
+
+
+_WRITE_AGAIN: Final = Retrying(
+    retry=retry_if_exception(_may_be_repeated),
+    wait=wait_random_exponential(multiplier=0.002, max=0.2),
+    stop=stop_after_attempt(_ATTEMPTS),
+    reraise=True,
+)
+_READ_AGAIN: Final = Retrying(retry=retry_if_exception(_is_disconnect), stop=stop_after_attempt(2), reraise=True)

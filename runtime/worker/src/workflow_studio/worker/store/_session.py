@@ -2,8 +2,8 @@
 
 psycopg waits for the answer to each statement. Most statements of a write change something, and nobody asks what came
 of it. Here these are kept until an answer is wanted, or the commit, and go to the server together with that: in one
-round trip, by libpq's pipeline. The server works through them in their order, so each sees what those before it did.
-If one fails, none after it is executed, the commit included.
+round trip, by libpq's pipeline. So do questions that are asked ahead. The server works through them in their order, so
+each sees what those before it did. If one fails, none after it is executed, the commit included.
 
 Only statements with numbered parameters go this way (:mod:`.statements`). Whatever else uses the session, such as
 SQLAlchemy, asks for a cursor, and before it gets one all that was kept is done.
@@ -12,6 +12,7 @@ SQLAlchemy, asks for a cursor, and before it gets one all that was kept is done.
 from __future__ import annotations
 
 import selectors
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -60,12 +61,14 @@ class _Entry:
         plan: The plan, if it has one.
         values: The parameters.
         formats: How they are written.
+        coming: Waits for its answer, if anybody does.
     """
 
     text: bytes | None
     plan: _Plan | None = None
     values: list[bytes | None] = field(default_factory=list)
     formats: list[int] = field(default_factory=list)
+    coming: _Coming | None = None
 
     def send(self, server: pq.abc.PGconn) -> None:
         if self.plan is None:
@@ -94,6 +97,30 @@ class Answer:
         """Do nothing: all is here."""
 
 
+@dataclass(slots=True, eq=False)
+class _Coming:
+    """The answer to a question.
+
+    Attributes:
+        plan: What reads its rows.
+        result: It, once it is there.
+    """
+
+    plan: _Plan
+    result: pq.abc.PGresult | None = None
+
+    def read(self) -> Answer:
+        rows: Sequence[Row] = ()
+        if self.result is None:
+            raise psycopg.OperationalError("This was asked in a transaction that has ended.")
+        if self.result.ntuples:
+            reader = self.plan.reader
+            reader.set_pgresult(self.result, set_loaders=not self.plan.is_read)
+            self.plan.is_read = True
+            rows = reader.load_rows(0, self.result.ntuples, tuple)
+        return Answer(rows, self.result.command_tuples or 0)
+
+
 class Session(psycopg.Connection[Any]):
     """A connection, not in autocommit mode, whose statements may wait for each other.
 
@@ -105,6 +132,8 @@ class Session(psycopg.Connection[Any]):
         super().__init__(*args, **options)
         self._plans: dict[str, _Plan] = {}
         self._kept: list[_Entry] = []
+        self._ahead: dict[str, dict[tuple[Any, ...], _Coming]] = {}
+        self._begins = True
         self._socket = selectors.DefaultSelector()
         self._socket.register(self.fileno(), selectors.EVENT_READ)
 
@@ -112,31 +141,58 @@ class Session(psycopg.Connection[Any]):
         """Execute a statement before the next one that is asked, or the commit. What it violates is told then."""
         self._keep(text, values)
 
-    def ask(self, text: str, values: Iterable[Any]) -> Answer:
-        """Execute a statement, after those that were sent before."""
-        plan = self._keep(text, values)
-        result = self._flush()
-        rows: Sequence[Row] = ()
-        if result.ntuples:
-            plan.reader.set_pgresult(result, set_loaders=not plan.is_read)
-            plan.is_read = True
-            rows = plan.reader.load_rows(0, result.ntuples, tuple)
-        return Answer(rows, result.command_tuples or 0)
+    def ask(self, text: str, values: tuple[Any, ...]) -> Answer:
+        """Execute a statement, after those that were sent before; if it was asked ahead, that was when it was asked."""
+        ahead = self._ahead.get(text)
+        coming = ahead.pop(values, None) if ahead else None
+        if coming is None:
+            coming = self._question(text, values)
+        if coming.result is None:
+            self.flush()
+        return coming.read()
+
+    def ask_ahead(self, text: str, values: tuple[Any, ...]) -> None:
+        """Execute a query as :meth:`send` does, for the one who asks it first."""
+        ahead = self._ahead.setdefault(text, {})
+        if values not in ahead:
+            ahead[values] = self._question(text, values)
+
+    def forget_ahead(self, text: str | None = None, values: tuple[Any, ...] = ()) -> None:
+        """Forget a query that was asked ahead, or all."""
+        if text is None:
+            self._ahead.clear()
+        else:
+            self._ahead.get(text, {}).pop(values, None)
+
+    @property
+    def has_asked_ahead(self) -> bool:
+        """Whether the answer to anything is there, or will be, that nobody has asked yet."""
+        return bool(self._ahead)
+
+    @contextmanager
+    def without_transaction(self) -> Iterator[None]:
+        """Begin no transaction for what is asked meanwhile."""
+        self._begins = False
+        try:
+            yield
+        finally:
+            self._begins = True
 
     def cursor(self, *args: Any, **options: Any) -> Any:
         """Return a cursor, for what is to be executed after all that was sent before."""
         if self._kept:
-            self._flush()
+            self.flush()
         return super().cursor(*args, **options)
 
     def commit(self) -> None:
         """Commit, together with what was sent before; if that fails, the transaction is over all the same."""
+        self._ahead.clear()
         if not self._kept:
             super().commit()
             return
         self._kept.append(_Entry(_COMMIT))
         try:
-            self._flush()
+            self.flush()
         except psycopg.Error:
             if not self.closed:
                 super().rollback()
@@ -144,6 +200,7 @@ class Session(psycopg.Connection[Any]):
 
     def rollback(self) -> None:
         """Undo the transaction; what was sent and is still here has never been done."""
+        self._ahead.clear()
         self._forget(self._kept)
         self._kept = []
         super().rollback()
@@ -153,8 +210,13 @@ class Session(psycopg.Connection[Any]):
         self._socket.close()
         super().close()
 
-    def _keep(self, text: str, values: Iterable[Any]) -> _Plan:
-        if not self._kept and self.pgconn.transaction_status == pq.TransactionStatus.IDLE:
+    def _question(self, text: str, values: Iterable[Any]) -> _Coming:
+        entry = self._keep(text, values)
+        coming = entry.coming = _Coming(self._plans[text])
+        return coming
+
+    def _keep(self, text: str, values: Iterable[Any]) -> _Entry:
+        if self._begins and not self._kept and self.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             self._kept.append(_Entry(_BEGIN))
         plan = self._plans.get(text)
         if plan is None:
@@ -169,10 +231,10 @@ class Session(psycopg.Connection[Any]):
             self._kept.append(_Entry(plan.text, plan))
             plan.is_sent = True
         self._kept.append(entry)
-        return plan
+        return entry
 
-    def _flush(self) -> pq.abc.PGresult:
-        """Have all that was kept done; return the result of the last one.
+    def flush(self) -> None:
+        """Have all that was kept done.
 
         Raises:
             psycopg.Error: That of the first one that failed.
@@ -195,7 +257,9 @@ class Session(psycopg.Connection[Any]):
             if result.status not in _IN_ORDER:
                 self._forget(kept[number:])
                 raise error_from_result(result, encoding=self.info.encoding)
-        return results[-1]
+            coming = kept[number].coming
+            if coming is not None:
+                coming.result = result
 
     def _receive(self, results: list[pq.abc.PGresult]) -> None:
         server = self.pgconn

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import filelock
     from sqlalchemy import Connection, Engine
 
-    from workflow_studio.worker.store._jobs import Job, Transaction
+    from workflow_studio.worker.store._jobs import Ahead, Job, Transaction
     from workflow_studio.worker.store.errors import StoreLockedError
 
     T = TypeVar("T")
@@ -67,6 +67,7 @@ class SqliteBackend:
         *,
         may_wait: bool = False,
         about: str | None = None,  # noqa: ARG002  # here all writes follow one another
+        ahead: Ahead | None = None,  # noqa: ARG002  # an answer takes no round trip
     ) -> asyncio.Future[Any]:
         """Queue a write."""
         return self._writer.submit(work, may_wait=may_wait)

@@ -18,12 +18,13 @@ from workflow_studio.worker.store.tally import StoreTally
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from sqlalchemy import Connection
 
-    from workflow_studio.worker.store._jobs import Transaction
+    from workflow_studio.worker.store._jobs import Ahead, Transaction
     from workflow_studio.worker.store.errors import StoreLockedError
+    from workflow_studio.worker.store.statements import Row, Statement
 
 T = TypeVar("T")
 _LOG: Final = logging.getLogger(__name__)
@@ -49,7 +50,12 @@ class Backend(Protocol):
     lost: concurrent.futures.Future[StoreLockedError]
 
     def submit(
-        self, work: Callable[[Transaction], Any], *, may_wait: bool = False, about: str | None = None
+        self,
+        work: Callable[[Transaction], Any],
+        *,
+        may_wait: bool = False,
+        about: str | None = None,
+        ahead: Ahead | None = None,
     ) -> asyncio.Future[Any]:
         """Queue a write; the future resolves after the commit. See :meth:`Database.write`."""
 
@@ -75,6 +81,14 @@ class CanFollowUp(Protocol):
 
     def follow_up(self, make_job: Callable[[], Job]) -> None:
         """Have a job done at the end of every commit with a write that wants it."""
+
+
+@runtime_checkable
+class CanAnswer(Protocol):
+    """A backend that makes less of a read that is one query."""
+
+    def first(self, query: Statement, parameters: Mapping[str, Any]) -> Row | None:
+        """Return the first row of a query, if there is one, on the calling thread."""
 
 
 @runtime_checkable
@@ -155,7 +169,14 @@ class Database:
         """
         return cls(open_backend(location))
 
-    async def write(self, work: Callable[[Transaction], T], *, may_wait: bool = False, about: str | None = None) -> T:
+    async def write(
+        self,
+        work: Callable[[Transaction], T],
+        *,
+        may_wait: bool = False,
+        about: str | None = None,
+        ahead: Ahead | None = None,
+    ) -> T:
         """Run ``work`` in a transaction and return its result once it is durable.
 
         An exception undoes this write alone, whatever it is committed together with. If the caller is cancelled, the
@@ -169,6 +190,8 @@ class Database:
                 not for longer than until :meth:`hurry`.
             about: The one run that this write locks, and locks before anything else. Where writes go on side by side,
                 those about the same run would wait for each other; so they share a commit.
+            ahead: Asks ahead what this write will want to know (:meth:`.Transaction.ask_ahead`), for all writes of a
+                commit before the first of them; called only where an answer takes a round trip to a server.
 
         Raises:
             StoreValueError: If the database cannot hold a value.
@@ -181,6 +204,7 @@ class Database:
                 lambda transaction: context.run(self._do, work, transaction, failures),
                 may_wait=may_wait,
                 about=about,
+                ahead=ahead,
             )
         except DBAPIError as error:
             raise self._failure(error) from error
@@ -295,12 +319,27 @@ class Database:
             StoreValueError: If the database cannot hold a value.
             StoreError: If the database fails or is closed.
         """
+        return await self._on_reader(self._backend.read, work)
+
+    async def _on_reader(self, read: Callable[..., T], *arguments: Any) -> T:
         if self._closed:
             raise StoreError("The database is closed.")
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, self._backend.read, work)
+            return await asyncio.get_running_loop().run_in_executor(self._readers, read, *arguments)
         except DBAPIError as error:
             raise self._failure(error) from error
+
+    async def first(self, query: Statement, parameters: Mapping[str, Any]) -> Row | None:
+        """Return the first row of a query, if there is one. It sees whatever was committed before.
+
+        Raises:
+            StoreValueError: If the database cannot hold a value.
+            StoreError: If the database fails or is closed.
+        """
+        backend = self._backend
+        if isinstance(backend, CanAnswer):
+            return await self._on_reader(backend.first, query, parameters)
+        return await self.read(lambda connection: query.first(connection, parameters))
 
     @property
     def is_lost(self) -> bool:

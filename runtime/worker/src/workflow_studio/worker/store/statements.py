@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import LargeBinary, bindparam, insert, literal_column, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_not
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 Row = dict[str, Any]
+
+_ASK: Final = "ask"
+_ASK_AHEAD: Final = "ask_ahead"
+_FORGET_AHEAD: Final = "forget_ahead"
+_SEND: Final = "send"
+"""What a session of PostgreSQL may be asked to do with a statement, by the names of its methods."""
 
 
 class Statement:
@@ -48,6 +54,14 @@ class Statement:
         cursor.close()
         return None if values is None else compiled.row(values)
 
+    def ask_ahead(self, connection: Connection, parameters: Mapping[str, Any]) -> None:
+        """Ask a query of a server, for whoever executes it first; see :meth:`.Transaction.ask_ahead`."""
+        self._execute(connection, parameters, _ASK_AHEAD)
+
+    def forget_ahead(self, connection: Connection, parameters: Mapping[str, Any]) -> None:
+        """Forget that a query was asked of a server ahead."""
+        self._execute(connection, parameters, _FORGET_AHEAD)
+
     def scalar(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> Any:
         """Execute a query and return the first value of its first row; None without a row."""
         row = self.first(connection, parameters)
@@ -58,7 +72,7 @@ class Statement:
 
         What it violates is told then. To a server it goes together with that, which spares a round trip.
         """
-        self._execute(connection, parameters, is_asked=False)
+        self._execute(connection, parameters, _SEND)
 
     def run(self, connection: Connection, parameters: Mapping[str, Any] | None = None) -> int:
         """Execute a change and return how many rows it has changed."""
@@ -66,7 +80,7 @@ class Statement:
         return changed
 
     def _execute(
-        self, connection: Connection, parameters: Mapping[str, Any] | None, *, is_asked: bool = True
+        self, connection: Connection, parameters: Mapping[str, Any] | None, how: str = _ASK
     ) -> tuple[_Compiled, Any]:
         dialect = connection.dialect
         compiled = self._compiled.get(dialect.name)
@@ -76,7 +90,7 @@ class Statement:
         values = compiled.values(parameters or {})
         errors: Any = dialect.loaded_dbapi.Error
         try:
-            return compiled, compiled.execute(driver, compiled.text, values, is_asked)
+            return compiled, compiled.execute(driver, compiled.text, values, how)
         except errors as error:
             if dialect.is_disconnect(error, driver, None):
                 # It says so once more to SQLAlchemy, which then gives up what else is connected to that server.
@@ -142,14 +156,14 @@ def _is_of_bytes(bind: BindParameter[Any]) -> bool:
     return isinstance(bind.type, LargeBinary)
 
 
-def _in_file(driver: Any, text: str, values: Any, _is_asked: bool) -> Any:  # noqa: FBT001  # it has come by then
-    """Execute a statement by SQLite's driver."""
+def _in_file(driver: Any, text: str, values: Any, _how: str) -> Any:
+    """Execute a statement by SQLite's driver, which knows one way."""
     return driver.execute(text, values)
 
 
-def _on_server(driver: Any, text: str, values: Any, is_asked: bool) -> Any:  # noqa: FBT001  # it is called by place
+def _on_server(driver: Any, text: str, values: Any, how: str) -> Any:
     """Execute a statement by a session of PostgreSQL, which has the server keep what it has planned."""
-    return driver.ask(text, values) if is_asked else driver.send(text, values)
+    return getattr(driver, how)(text, values)
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
