@@ -70,9 +70,8 @@ class Batches:
             EngineError: ``idempotency_conflict``; then none of the calls is made.
         """
         ends_delivery = ends_delivery or self._ends_delivery(calls, context)
-        left = () if onward is None else onward.calls
-        all_calls = [*calls, *(BatchedCall(call.method, call.params) for call in left)]
-        about = _the_run(all_calls)
+        left = [] if onward is None else [BatchedCall(call.method, call.params) for call in onward.calls]
+        about = None if self._database.in_order else _the_run([*calls, *left])
 
         def work(transaction: Transaction) -> dict[str, Any]:
             if not self._database.in_order:
@@ -100,19 +99,21 @@ class Batches:
             return {"results": results}
 
         with self._leases.deliveries.ending(context.delivery_id if ends_delivery else None):
+            if not self._database.in_order:
+                replayed = self._leases.deliveries.run_of_replay(context.delivery_id or "")
+                asks = ahead.of_calls(
+                    [*calls, *left],
+                    context.delivery_id,
+                    begins=lambda transaction: self._events.ask_ahead_of_start(transaction, environment),
+                    goes_on=onward is not None,
+                    ends_replay=ends_delivery and replayed is not None,
+                )
+                return await self._database.write(work, about=about, ahead=asks)
             # Elsewhere writes about one run share a transaction as it is.
-            run_id = _the_run(calls) if self._database.in_order else None
-            if run_id is not None and ends_delivery and self._leases.deliveries.are_many:
+            run_id = _the_run(calls) if ends_delivery and self._leases.deliveries.are_many else None
+            if run_id is not None:
                 return await self._gathering.write(run_id, work)
-            asks = ahead.of_calls(
-                all_calls,
-                context.delivery_id,
-                begins=lambda transaction: self._events.ask_ahead_of_start(transaction, environment),
-                goes_on=bool(left),
-                ends_replay=ends_delivery
-                and self._leases.deliveries.run_of_replay(context.delivery_id or "") is not None,
-            )
-            return await self._database.write(work, about=about, ahead=asks)
+            return await self._database.write(work)
 
     def _go_on(self, transaction: Transaction, onward: Onward, context: CallContext, environment: str) -> None:
         """Store what a replay leaves, in the place of the message that asks for it."""
@@ -147,7 +148,9 @@ class Batches:
         params = parse(EventsCreate, call.params)
         if params.event.event_type == "run_started":
             raise WorldError("run_started is not sent with others: its answer is the whole log", status=400)
-        repeatable = replace(context, idempotency=call.idempotency)
+        repeatable = context
+        if call.idempotency is not context.idempotency:
+            repeatable = replace(context, idempotency=call.idempotency)
         # An executor has answered the SDK already, and looks for refusals only.
         return self._events.writing(params, repeatable, environment, is_read=context.executor_id is None)
 

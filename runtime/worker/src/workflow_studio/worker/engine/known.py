@@ -44,7 +44,7 @@ NEW_STEP: Final[Row] = _defaults(tables.steps)
 
 def _light(row: Row, most: int) -> Row:
     """Return a row, without its payloads if these are large."""
-    if sum(len(row.get(name) or b"") for name in _PAYLOADS) <= most:
+    if len(row.get("input") or b"") + len(row.get("output") or b"") <= most:
         return row
     return {name: value for name, value in row.items() if name not in _PAYLOADS}
 

@@ -241,7 +241,7 @@ def _remember(
     for row in events:
         known.note_event(row)
     step = rows.get("step")
-    if step is not None:
+    if step is not None and transaction.asks_ahead:
         for query in (_STEP, _STEP_WITH_PAYLOADS):
             transaction.forget_ahead(query, {"run": event.run_id, "entity": event.correlation_id})
     if step is not None and step["status"] not in TERMINAL:
@@ -318,7 +318,7 @@ def _fetch(
 
 
 def _snapshot(connection: Connection, event: EventInput, rows: dict[Entity, Row]) -> Snapshot:
-    run, step, hook, wait = (rows.get(entity) for entity in ("run", "step", "hook", "wait"))
+    run, step, hook, wait = rows.get("run"), rows.get("step"), rows.get("hook"), rows.get("wait")
     holder = None
     hook_known = False
     if event.event_type == "hook_created":

@@ -20,7 +20,7 @@ from workflow_studio.worker.objects import ObjectMissingError, ObjectStoreError
 from workflow_studio.worker.store import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+    from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, MutableMapping, Sequence
 
     from workflow_studio.worker.engine.object_rows import Stored
     from workflow_studio.worker.engine.objects import Objects
@@ -173,10 +173,13 @@ class Payloads:
             self._cached -= len(gone)
 
 
-def _places(holder: MutableMapping[str, Any], names: Iterable[str]) -> list[_Place]:
+def _places(holder: MutableMapping[str, Any], names: Container[str]) -> list[_Place]:
     """Return where references are in an entity."""
-    found = ((name, references.referred(holder.get(name))) for name in names)
-    return [(holder, name, stored) for name, stored in found if stored is not None]
+    return [
+        (holder, name, references.stored_as(value))
+        for name, value in holder.items()
+        if type(value) is references.Reference and name in names
+    ]
 
 
 def _may_pass(error: BaseException) -> bool:

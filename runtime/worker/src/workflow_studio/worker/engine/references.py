@@ -7,7 +7,7 @@ can send one: whatever comes from outside is decoded by :mod:`workflow_studio.co
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from cbor2 import CBORTag
 
@@ -37,15 +37,22 @@ PAYLOAD_IN: Final[Mapping[str, str]] = {
 """Where the data of an event has what can be an object; run_started has it only where it creates the run."""
 
 
-def reference(stored: Stored) -> CBORTag:
+Reference: TypeAlias = CBORTag
+"""What stands for an object, as it is decoded."""
+
+
+def reference(stored: Stored) -> Reference:
     """Return what stands for an object in a row."""
     return CBORTag(_TAG, _CONTENT.pack(bytes.fromhex(stored.digest), stored.made_at, stored.size))
 
 
 def referred(value: Any) -> Stored | None:
     """Return the object that a decoded value stands for; None if it is a payload itself."""
-    if not isinstance(value, CBORTag):
-        return None
+    return stored_as(value) if isinstance(value, Reference) else None
+
+
+def stored_as(value: Reference) -> Stored:
+    """Return the object that a reference stands for."""
     digest, made_at, size = _CONTENT.unpack(value.value)
     return Stored(digest.hex(), made_at, size)
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,7 +46,10 @@ class Transaction:
         new_steps: Rows of steps that are to be inserted at its end, by run and step. Who looks for one has it inserted.
         runs: The runs that nobody else can change until it ends.
         locks: The locks that it holds, by their names.
+        asks_ahead: Whether :meth:`ask_ahead` asks.
     """
+
+    asks_ahead: ClassVar[bool] = False
 
     __slots__ = (
         "_callbacks",

@@ -89,6 +89,7 @@ class _PostgresTransaction(Transaction):
     """A transaction among others."""
 
     __slots__ = ()
+    asks_ahead: ClassVar[bool] = True
 
     def lock(self, *name: str) -> None:
         """Wait until no other transaction holds the lock of this name, and hold it until this one ends."""
