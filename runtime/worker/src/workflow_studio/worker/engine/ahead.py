@@ -80,6 +80,8 @@ def of_event(run_id: str, event_type: str, correlation_id: str | None, context: 
 
     def ask(transaction: Transaction) -> None:
         log.ask_ahead(transaction, run_id, steps)
+        if transaction.has_company:
+            queue.lock_queue(transaction, run_id)  # others may need it, and would lock it after the lease
         _ask_of_lease(transaction, delivery_id)
 
     return ask

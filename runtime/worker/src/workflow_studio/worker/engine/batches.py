@@ -76,9 +76,7 @@ class Batches:
         def work(transaction: Transaction) -> dict[str, Any]:
             if not self._database.in_order:
                 # A message locks its run's queue, and whoever changes the run as well locks that first.
-                named = {call.params.get("runId") for call in calls}
-                run_ids = sorted({run_id for run_id in named if isinstance(run_id, str)})
-                lock_runs(transaction, run_ids)
+                lock_runs(transaction, _runs_to_lock(calls))
                 if transaction.has_company:
                     # A write before this one may hold messages, and one after it may need the queue.
                     lock_queue(transaction, about)
@@ -170,6 +168,19 @@ class Batches:
         return False
 
 
+def _runs_to_lock(calls: Sequence[BatchedCall]) -> list[str]:
+    """Return the runs that calls are about, but for one that the first of them creates: that locks it itself."""
+    named = {call.params.get("runId") for call in calls}
+    if calls and _creates_run(calls[0]):
+        named.discard(calls[0].params.get("runId"))
+    return sorted(run_id for run_id in named if isinstance(run_id, str))
+
+
+def _creates_run(call: BatchedCall) -> bool:
+    event = call.params.get("event")
+    return isinstance(event, dict) and event.get("eventType") == "run_created"
+
+
 def _the_run(calls: Sequence[BatchedCall]) -> str | None:
     """Return the only run that calls lock, if they lock nothing before it and nothing that others may hold."""
     for call in calls:
@@ -184,6 +195,4 @@ def _the_run(calls: Sequence[BatchedCall]) -> str | None:
 
 def _is_run_refused(call: BatchedCall, result: Mapping[str, Any]) -> bool:
     """Whether a call was to create a run and there is none by its id."""
-    event = call.params.get("event")
-    creates = isinstance(event, dict) and event.get("eventType") == "run_created"
-    return creates and "error" in result and result["error"]["name"] != EntityConflictError.__name__
+    return _creates_run(call) and "error" in result and result["error"]["name"] != EntityConflictError.__name__

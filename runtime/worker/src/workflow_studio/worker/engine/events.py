@@ -74,7 +74,10 @@ class Events:
         with self._deliveries.ending(context.delivery_id if ends_delivery else None):
             body, run_id = params.event, params.run_id
             asks = ahead.of_event(run_id, body.event_type, body.correlation_id, context) if run_id else None
-            return await self._database.write(self.writing(params, context, environment), ahead=asks)
+            # It locks nothing but its run, unless it may come twice.
+            is_of_step = asks is not None and body.event_type.startswith("step_")
+            about = run_id if is_of_step else None
+            return await self._database.write(self.writing(params, context, environment), about=about, ahead=asks)
 
     def writing(
         self, params: EventsCreate, context: CallContext, environment: str, *, is_read: bool = True

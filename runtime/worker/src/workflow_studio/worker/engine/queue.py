@@ -237,6 +237,9 @@ class Queue:
         for message_id, held in transaction.held.items():
             if held["run_id"] == run_id and held["is_wake"] and held["run_at"] <= run_at:
                 return message_id  # this transaction has asked for it before
+        asked, asked_at = transaction.replays.get(run_id, ("", 0))
+        if asked and asked_at <= run_at:
+            return asked
         lock_queue(transaction, run_id)
         is_new = take_new_run(transaction, run_id)
         if not is_new and _has_ended(transaction, run_id):
@@ -251,8 +254,10 @@ class Queue:
                 run_at = max(run_at, now + AFTER_FAILURE_MS)
             if run_at < pending["run_at"]:
                 hasten(transaction, pending["message_id"], run_at)
+            run_at = min(run_at, pending["run_at"])
+            transaction.replays[run_id] = (pending["message_id"], run_at)
             # A claim may have passed over it while it was locked.
-            self._announce_replay(transaction, pending["message_id"], min(run_at, pending["run_at"]))
+            self._announce_replay(transaction, pending["message_id"], run_at)
             self._tell_of_replay(transaction, run_id)
             return str(pending["message_id"])
         if envelope is not None:

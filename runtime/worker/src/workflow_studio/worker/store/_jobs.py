@@ -46,6 +46,7 @@ class Transaction:
         new_steps: Rows of steps that are to be inserted at its end, by run and step. Who looks for one has it inserted.
         runs: The runs that nobody else can change until it ends.
         locks: The locks that it holds, by their names.
+        replays: Messages that it has asked for replays by and that are stored, with when they are due, by run.
         asks_ahead: Whether :meth:`ask_ahead` asks.
     """
 
@@ -70,6 +71,7 @@ class Transaction:
         "new",
         "new_steps",
         "news",
+        "replays",
         "runs",
     )
 
@@ -91,6 +93,7 @@ class Transaction:
         self._last: Callable[[Transaction], None] | None = None
         self.runs: set[str] = set()
         self.locks: set[tuple[str, ...]] = set()
+        self.replays: dict[str, tuple[str, int]] = {}
         self._callbacks: list[Callable[[], None]] = []
         self._undoing: list[Callable[[], None]] = []
 
@@ -102,6 +105,7 @@ class Transaction:
         self.new = before.new
         self.runs = before.runs
         self.locks = before.locks
+        self.replays = before.replays
 
     def ask_ahead(self, query: Statement, parameters: Mapping[str, Any]) -> None:
         """Ask a query that will be executed in the transaction, where that spares a round trip to a server.
