@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -59,6 +60,7 @@ def measure(
     worlds: Annotated[str | None, typer.Option(help=f"Of {', '.join(WORLDS)}.")] = None,
     shapes: Annotated[str | None, typer.Option(help=f"Of {', '.join(BY_NAME)}.")] = None,
     repeat: Annotated[int | None, typer.Option(min=1, help="How often; dear shapes less, cheap ones more.")] = None,
+    cold: Annotated[bool, typer.Option("--cold", help="Begin no turn with a run that does not count.")] = False,
     json: Annotated[Path | None, typer.Option(help="Where the report goes.")] = None,
     markdown: Annotated[Path | None, typer.Option(help=f"Where the tables go; after {BEGIN} if there is one.")] = None,
 ) -> None:
@@ -69,6 +71,7 @@ def measure(
     if short and shapes is None:
         chosen = [shape for shape in SHAPES if shape.is_short]
     makers = {name: WORLDS[name] for name in _names(worlds, WORLDS, "Worlds")}
+    chosen = [replace(shape, is_cold=cold) for shape in chosen]
     times = repeat or (_SHORT_REPEAT if short else _REPEAT)
     _run(makers, chosen, times, json or WORK / "report.json", markdown)
 
@@ -164,6 +167,7 @@ def _measured(
             versions=machine.versions(built, postgres),
             worlds=tuple(makers),
             repeat=repeat,
+            is_cold=any(shape.is_cold for shape in shapes),
             cores=psutil.cpu_count() or 0,
             processes=dict(processes),
         )

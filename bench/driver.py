@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bench.processes import Meter, memory
 from bench.results import Sample, Trouble
-from bench.shapes import WARM_UP
+from bench.shapes import TURN, WARM_UP
 from bench.worlds import MeasurementError
 
 if TYPE_CHECKING:
@@ -60,7 +60,11 @@ class Driver:
             yield
 
     def measure(self, shape: Shape, *, repeat: int) -> None:
-        """Measure one shape on all Worlds in turn, with another one first each time."""
+        """Measure one shape on all Worlds in turn, with another one first each time.
+
+        A turn begins with a run that does not count, where it would show: else what is measured is also how much of a
+        World the others have meanwhile driven out of the processor's caches. A service has no such others.
+        """
         taking_part = list(self.worlds)
         for round_ in range(-shape.warm_up, repeat):
             first = round_ % len(self.worlds)
@@ -73,6 +77,8 @@ class Driver:
         others = [other.roots() for other in self.worlds if other is not world]
         meter = Meter(world.roots(), others)
         try:
+            if shape.warm_up and not shape.is_cold:
+                world.measure(TURN, next(self._numbers))
             with meter:
                 figures = world.measure(shape, next(self._numbers))
         except MeasurementError as error:

@@ -22,6 +22,7 @@ class Shape:
         share: How often it is repeated, against what is asked for: dear ones less.
         seconds: When a World is given up.
         is_short: Whether the short mode takes it.
+        is_cold: Whether a turn begins without a run that does not count.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Shape:
     share: float = 1
     seconds: int = 60
     is_short: bool = False
+    is_cold: bool = False
 
     @property
     def warm_up(self) -> int:
@@ -79,5 +81,8 @@ WARM_UP: Final = (
 )
 """What every World does before anything counts: modules are loaded, and code is compiled as in a service that has been
 running for a while."""
+
+TURN: Final = Shape("turn", "1 step", "sequential", 1)
+"""What each turn of a World begins with."""
 
 BY_NAME: Final = {shape.name: shape for shape in SHAPES}

@@ -93,6 +93,8 @@ def about(report: Report) -> str:
     """Return where the numbers come from."""
     lines = [f"Measured at commit `{report.commit}`, {report.started} UTC, in {report.seconds / 60:.0f} minutes."]
     lines += [f"- {name}: {value}" for name, value in report.machine.items()]
+    if report.is_cold:
+        lines.append("- turns: cold, each right after those of other Worlds")
     lines.append(f"- versions: {', '.join(f'{name} {version}' for name, version in report.versions.items())}")
     return lines[0] + "\n\n" + "\n".join(lines[1:])
 

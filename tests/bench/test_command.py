@@ -32,6 +32,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, objec
         keep: Callable[[object], None],
         processes: dict[str, int],
     ) -> object:
+        asked["cold"] = [shape.is_cold for shape in shapes]
         asked.update(worlds=list(makers), processes=processes, shapes=[shape.name for shape in shapes], repeat=repeat)
         keep(asked["report"])
         return asked["report"]
@@ -51,6 +52,12 @@ def test_all_worlds_and_shapes_are_measured_unless_told_otherwise(measured: dict
     assert CliRunner().invoke(command.app).exit_code == 0
     assert measured["worlds"] == ["memory", "local", "postgres", "studio-sqlite", "studio-postgres"]
     assert measured["shapes"] == list(BY_NAME)
+
+
+@pytest.mark.parametrize("options", [[], ["--cold"]], ids=["warm", "cold"])
+def test_turns_begin_warm_unless_told_otherwise(measured: dict[str, object], options: list[str]) -> None:
+    assert CliRunner().invoke(command.app, options).exit_code == 0
+    assert measured["cold"] == [bool(options)] * len(BY_NAME)
 
 
 def test_the_short_mode_takes_the_cheap_shapes_a_few_times(measured: dict[str, object]) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bench.driver import Driver
-from bench.shapes import BY_NAME, WARM_UP, Shape
+from bench.shapes import BY_NAME, TURN, WARM_UP, Shape
 from bench.worlds import MeasurementError
 
 if TYPE_CHECKING:
@@ -50,15 +51,29 @@ def test_worlds_take_turns_with_another_first_each_time() -> None:
     log: list[str] = []
     driver = driver_of(*(Recorded(name, log) for name in "abc"))
     driver.measure(STEP, repeat=2)
-    turns = [line.split()[0] for line in log]
-    assert turns == [*"cab", *"abc", *"bca"]
+    turns = [line for line in log if line.endswith(STEP.name)]
+    assert turns == [f"{name} {STEP.name}" for name in [*"cab", *"abc", *"bca"]]
+
+
+def test_a_turn_begins_with_a_run_that_does_not_count() -> None:
+    log: list[str] = []
+    driver = driver_of(Recorded("a", log))
+    driver.measure(STEP, repeat=1)
+    assert log == [f"a {TURN.name}", f"a {STEP.name}"] * 2
+    assert [sample.shape for sample in driver.samples] == [STEP.name]
+
+
+def test_turns_can_be_left_cold() -> None:
+    log: list[str] = []
+    driver_of(Recorded("a", log)).measure(replace(STEP, is_cold=True), repeat=1)
+    assert log == [f"a {STEP.name}"] * 2
 
 
 def test_warm_ups_do_not_count() -> None:
     world = Recorded("a", [])
     driver = driver_of(world)
     driver.measure(STEP, repeat=2)
-    assert world.numbers == [0, 1, 2]
+    assert world.numbers == [0, 1, 2, 3, 4, 5]
     assert [sample.figures for sample in driver.samples] == [{"total": 1.0}] * 2
 
 

@@ -27,6 +27,12 @@ def test_a_report_says_where_the_numbers_come_from() -> None:
     assert "workflow 4.8.9" in text
 
 
+def test_a_report_says_whether_turns_were_cold() -> None:
+    found = report(FOUND)
+    assert "- turns: cold" in render(found)
+    assert "turns" not in render(found.model_copy(update={"is_cold": False}))
+
+
 def test_the_bars_say_what_is_missed() -> None:
     text = render(report({**FOUND, "studio-sqlite": {"steps-10": 100.0}}))
     row = "| steps-10 | Studio, SQLite | {} | at most {} | {} | {} |"
