@@ -53,7 +53,7 @@ def _names(text: str | None, known: Collection[str], what: str) -> list[str]:
 
 
 @app.callback(invoke_without_command=True)
-def measure(
+def measure(  # noqa: PLR0913 - one parameter per option of the command line
     context: typer.Context,
     *,
     short: Annotated[bool, typer.Option("--short", help="Few cheap shapes, few times: does it run?")] = False,

@@ -147,6 +147,9 @@ class Database:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        # To ask a protocol takes longer than many a statement.
+        self._answer = backend.first if isinstance(backend, CanAnswer) else None
+        self._shared = backend if isinstance(backend, Shared) else None
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._closed = False
         self._companions: list[Callable[[Transaction], None]] = []
@@ -228,20 +231,20 @@ class Database:
     @property
     def is_shared(self) -> bool:
         """Whether several workers may have it open at the same time."""
-        return isinstance(self._backend, Shared)
+        return self._shared is not None
 
     def server_time(self, connection: Connection) -> tuple[int, int] | None:
         """Return the time of a shared database, and when it was started, in epoch milliseconds."""
-        return self._backend.server_time(connection) if isinstance(self._backend, Shared) else None
+        return None if self._shared is None else self._shared.server_time(connection)
 
     def tell(self, transaction: Transaction, said: str) -> None:
         """Tell all workers something once the transaction is committed, where there can be several."""
-        if isinstance(self._backend, Shared):
-            self._backend.tell(transaction.connection, said)
+        if self._shared is not None:
+            self._shared.tell(transaction.connection, said)
 
     def listen(self) -> AsyncGenerator[str | None, None] | None:
         """Give what the workers of a shared database tell each other; see :meth:`Shared.listen`."""
-        return self._backend.listen() if isinstance(self._backend, Shared) else None
+        return None if self._shared is None else self._shared.listen()
 
     def before_commit(self, companion: Callable[[Transaction], None]) -> None:
         """Have ``companion`` called at the end of every write, in its transaction and its caller's context."""
@@ -336,9 +339,8 @@ class Database:
             StoreValueError: If the database cannot hold a value.
             StoreError: If the database fails or is closed.
         """
-        backend = self._backend
-        if isinstance(backend, CanAnswer):
-            return await self._on_reader(backend.first, query, parameters)
+        if self._answer is not None:
+            return await self._on_reader(self._answer, query, parameters)
         return await self.read(lambda connection: query.first(connection, parameters))
 
     @property
