@@ -339,6 +339,15 @@ async def test_steps_that_end_together_bring_along_what_the_run_does_next(worker
     assert cost.statements <= 8 * 20 + 20 * delivered
 
 
+async def test_on_postgresql_too_steps_that_end_together_bring_along_the_end_of_their_run(
+    worker_on_postgresql: Worker,
+) -> None:
+    cost = await worker_on_postgresql.cost_of("parallel", 20)
+    delivered = cost.deliveries["workflow"]
+    assert delivered <= 2
+    assert cost.commits <= 3 * (1 + delivered)
+
+
 async def test_a_large_result_goes_to_the_worker_and_not_back(worker: Worker) -> None:
     await _goes_one_way(worker)
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workflow_studio.worker.store import Database, Transaction
 
 _STEP_ENDS: Final = frozenset({"step_completed", "step_failed"})
+_RUN_ENDS: Final = frozenset({"run_completed", "run_failed"})
 
 
 class Batches:
@@ -185,8 +186,9 @@ def _the_run(calls: Sequence[BatchedCall]) -> str | None:
     """Return the only run that calls lock, if they lock nothing before it and nothing that others may hold."""
     for call in calls:
         event = call.params.get("event")
-        of_step = isinstance(event, dict) and str(event.get("eventType")).startswith("step_")
-        if call.idempotency is not None or not (of_step or call.method == "queue.publish"):
+        kind = str(event.get("eventType")) if isinstance(event, dict) else ""
+        locks_its_run = kind.startswith("step_") or kind in _RUN_ENDS or call.method == "queue.publish"
+        if call.idempotency is not None or not locks_its_run:
             return None
     named = {call.params.get("runId") for call in calls}
     run_id = named.pop() if len(named) == 1 else None
