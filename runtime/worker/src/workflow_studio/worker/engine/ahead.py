@@ -42,7 +42,7 @@ def of_calls(
         goes_on: Whether they bring along what a replay leaves, which is stored if no other is in flight.
         ends_replay: Whether the delivery replays their run, and ends with them.
     """
-    run_id = _the_run(calls)
+    run_id = _only_run(calls)
     if run_id is None:
         return None
     found = _Foreseen()
@@ -145,7 +145,7 @@ class _Foreseen:
             self.step_keys.append(key)
 
 
-def _the_run(calls: Sequence[BatchedCall]) -> str | None:
+def _only_run(calls: Sequence[BatchedCall]) -> str | None:
     """Return the only run that calls are about, if none of them asks whether it has been made before."""
     named = {call.params.get("runId") for call in calls}
     run_id = named.pop() if len(named) == 1 else None
