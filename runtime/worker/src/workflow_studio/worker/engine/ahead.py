@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from workflow_studio.worker.engine import fencing, log, queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from workflow_studio.worker.ports import BatchedCall, CallContext
-    from workflow_studio.worker.store import Transaction
-
-    Ahead = Callable[[Transaction], None]
+    from workflow_studio.worker.store import Ahead, Transaction
 
 _OF_RUNS: Final = frozenset({"run_created", "run_completed", "run_failed"})
 _READ_BACK: Final = "step_started"

@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from workflow_studio.worker.engine.ahead import Ahead
     from workflow_studio.worker.engine.claims import Claim, Executors
     from workflow_studio.worker.engine.clock import Clock
     from workflow_studio.worker.engine.deliveries import Deliveries
     from workflow_studio.worker.engine.queue import Kind, Queue
-    from workflow_studio.worker.store import Database, Transaction
+    from workflow_studio.worker.store import Ahead, Database, Transaction
 
 MAX_FAILURES: Final = 50
 """Failed deliveries in a row after which a message is dead. The SDK's handlers give up by themselves after 48."""

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from workflow_studio.worker.store.statements import Statement
 
-    Ahead: TypeAlias = Callable[["Transaction"], None]
-    """Asks ahead what a write will want to know."""
-
 _LOG = logging.getLogger(__name__)
+
+Ahead: TypeAlias = "Callable[[Transaction], None]"
+"""Asks ahead what a write will want to know."""
 
 
 class FinishError(Exception):
