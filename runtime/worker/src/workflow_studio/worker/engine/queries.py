@@ -22,7 +22,7 @@ from workflow_studio.worker.store.statements import Row, Statement
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from sqlalchemy import Connection, MappingResult, RowMapping, Select
+    from sqlalchemy import MappingResult, RowMapping, Select
 
     from workflow_studio.worker.engine import params as p
     from workflow_studio.worker.engine.signals import Signals
@@ -33,6 +33,8 @@ MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
 
 _ENTITY_ID: Final = re.compile(r"[\x21-\x7e]{1,300}")
 _EXECUTOR: Final = "executorId"
+_OF_RUN: Final = "run__"
+"""What the columns of a run begin with where they stand beside those of something else."""
 
 Page = dict[str, Any]
 
@@ -188,18 +190,15 @@ class Queries:
         Raises:
             HookNotFoundError: If there is none.
         """
-
-        def work(connection: Connection) -> tuple[Row | None, Row | None]:
-            row = _HOOK[params.with_payloads].first(connection, {"token": params.token})
-            if row is None or not params.with_run:
-                return row, None
-            return row, _RUN[params.with_payloads].first(connection, {"run": row["run_id"]})
-
-        row, run = await self._database.read(work)
+        queries = _HOOK_AND_RUN if params.with_run else _HOOK
+        row = await self._database.first(queries[params.with_payloads], {"token": params.token})
         if row is None:
             raise HookNotFoundError(params.token)
         found = present.hook(row, with_payloads=params.with_payloads)
-        return found if run is None else found | {"run": self._run(run, with_payloads=params.with_payloads)}
+        if params.with_run:
+            run = {key.removeprefix(_OF_RUN): value for key, value in row.items() if key.startswith(_OF_RUN)}
+            found["run"] = self._run(run, with_payloads=params.with_payloads)
+        return found
 
     async def list_hooks(self, params: p.HooksList) -> Page:
         """Return live hooks, by id."""
@@ -296,6 +295,16 @@ _HOOK: Final = {
     full: Statement(_select(tables.hooks, full).where(tables.hooks.c.token == bindparam("token")))
     for full in (True, False)
 }
+_HOOK_AND_RUN: Final = {
+    full: Statement(
+        query.element.add_columns(
+            *(column.label(f"{_OF_RUN}{column.key}") for column in _select(tables.runs, full).selected_columns)
+        ).join(tables.runs, tables.runs.c.run_id == tables.hooks.c.run_id)
+    )
+    for full, query in _HOOK.items()
+}
+"""What a hook is resumed with, in one question."""
+
 _STATUS: Final = Statement(select(tables.runs.c.status).where(tables.runs.c.run_id == bindparam("run")))
 
 

@@ -115,6 +115,7 @@ class PostgresBackend:
     """Implements :class:`workflow_studio.worker.store.database.Backend`."""
 
     in_order: ClassVar[bool] = False
+    answers_at_once: ClassVar[bool] = False
 
     def __init__(self, url: str, session: psycopg.Connection[Any]) -> None:
         self.lost: Future[StoreLockedError] = Future()

@@ -16,7 +16,7 @@ from workflow_studio.worker.store.tally import StoreTally
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import filelock
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from workflow_studio.worker.store._jobs import Ahead, Job, Transaction
     from workflow_studio.worker.store.errors import StoreLockedError
+    from workflow_studio.worker.store.statements import Row, Statement
 
     T = TypeVar("T")
 
@@ -32,6 +33,7 @@ class SqliteBackend:
     """Implements :class:`workflow_studio.worker.store.database.Backend`."""
 
     in_order: ClassVar[bool] = True
+    answers_at_once: ClassVar[bool] = True
 
     def __init__(self, engine: Engine, lock: filelock.BaseFileLock) -> None:
         # Never: the operating system keeps the lock for as long as the process lives.
@@ -82,16 +84,27 @@ class SqliteBackend:
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run reads that see one state, on the calling thread."""
-        try:
-            connection = self._idle.get_nowait()
-        except queue.Empty:
-            connection = self._engine.connect()
-        try:
+
+        def of_one_state(connection: Connection) -> T:
             _sqlite.begin_read(connection)
             try:
                 return work(connection)
             finally:
                 _sqlite.rollback(connection)
+
+        return self._with_idle(of_one_state)
+
+    def first(self, query: Statement, parameters: Mapping[str, Any]) -> Row | None:
+        """Return the first row of a query, which sees one state by itself."""
+        return self._with_idle(lambda connection: query.first(connection, parameters))
+
+    def _with_idle(self, work: Callable[[Connection], T]) -> T:
+        try:
+            connection = self._idle.get_nowait()
+        except queue.Empty:
+            connection = self._engine.connect()
+        try:
+            return work(connection)
         except DBAPIError:
             # It may be of no more use.
             connection.close()

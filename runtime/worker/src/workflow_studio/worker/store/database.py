@@ -85,7 +85,13 @@ class CanFollowUp(Protocol):
 
 @runtime_checkable
 class CanAnswer(Protocol):
-    """A backend that makes less of a read that is one query."""
+    """A backend that makes less of a read that is one query.
+
+    Attributes:
+        answers_at_once: Whether an answer takes no longer than it takes to have another thread ask.
+    """
+
+    answers_at_once: ClassVar[bool]
 
     def first(self, query: Statement, parameters: Mapping[str, Any]) -> Row | None:
         """Return the first row of a query, if there is one, on the calling thread."""
@@ -149,6 +155,7 @@ class Database:
         self._backend = backend
         # To ask a protocol takes longer than many a statement.
         self._answer = backend.first if isinstance(backend, CanAnswer) else None
+        self._answers_at_once = isinstance(backend, CanAnswer) and backend.answers_at_once
         self._shared = backend if isinstance(backend, Shared) else None
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._closed = False
@@ -324,9 +331,19 @@ class Database:
         """
         return await self._on_reader(self._backend.read, work)
 
-    async def _on_reader(self, read: Callable[..., T], *arguments: Any) -> T:
+    def _at_once(self, read: Callable[..., T], *arguments: Any) -> T:
+        self._require_open()
+        try:
+            return read(*arguments)
+        except DBAPIError as error:
+            raise self._failure(error) from error
+
+    def _require_open(self) -> None:
         if self._closed:
             raise StoreError("The database is closed.")
+
+    async def _on_reader(self, read: Callable[..., T], *arguments: Any) -> T:
+        self._require_open()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, read, *arguments)
         except DBAPIError as error:
@@ -340,6 +357,8 @@ class Database:
             StoreError: If the database fails or is closed.
         """
         if self._answer is not None:
+            if self._answers_at_once:
+                return self._at_once(self._answer, query, parameters)
             return await self._on_reader(self._answer, query, parameters)
         return await self.read(lambda connection: query.first(connection, parameters))
 
