@@ -38,6 +38,23 @@ def test_a_nameless_function_is_not_given_the_name_of_a_type() -> None:
     assert printed("console.log(JSON.stringify(bundle.named(() => {}, 'Uint8Array').name))") == ""
 
 
+def test_a_closure_that_the_sdk_keeps_to_itself_is_given_no_name() -> None:
+    assert printed("console.log(JSON.stringify(bundle.named(() => {}, 'finish').name))") == ""
+
+
+def test_a_function_that_has_its_name_is_not_given_it_again() -> None:
+    script = """
+    let isTouched = false;
+    const work = new Proxy(function work() {}, {
+      defineProperty: (...given) => (isTouched = true, Reflect.defineProperty(...given)),
+    });
+    const named = [bundle.named(work, 'work').name, isTouched];
+    bundle.named(work, 'play');
+    console.log(JSON.stringify([...named, isTouched]));
+    """
+    assert printed(script) == ["work", False, True]
+
+
 def test_functions_get_all_other_names() -> None:
     script = """
     console.log(JSON.stringify([

@@ -131,6 +131,20 @@ async def test_what_code_does_with_stacks_of_its_own_is_left_to_it(run: Any, sin
     assert sink.text == "true true true"
 
 
+async def test_errors_of_a_handler_have_stacks_once_it_has_waited(run: Any, sink: Sink) -> None:
+    # Before that nothing runs but the SDK's code, which makes errors that nobody reads.
+    code = """
+    const frames = () => new Error('here').stack.split('\\n').length - 1;
+    module.exports.POST = world.createQueueHandler('__wkf_step_', async () => {
+      const before = frames();
+      await undefined;
+      console.log(before, frames() > 0, Error.stackTraceLimit);
+    });
+    """
+    assert await run(step=code) == Handled()
+    assert sink.text == "0 true 10"
+
+
 @pytest.mark.parametrize(
     "end",
     [

@@ -4,8 +4,9 @@
  *
  * The SDK makes a context for each replay (source: @workflow/core 4.8.9,
  * vm/index.js), which takes longer than all that short workflow functions do in
- * it. Between two deliveries the executor mostly waits for the worker. One is
- * kept ready; an executor that never replays makes none.
+ * it. While the worker stores what a replay left, the executor mostly waits for
+ * it: that is when the next one is made. One is kept ready; an executor that
+ * never replays makes none.
  *
  * Their global object is an ordinary one. That of a context as `node:vm` makes
  * it by default passes each use of a global on to another object, which the SDK
@@ -15,15 +16,8 @@
 const vm = require('node:vm');
 
 // Bound early, since bundles may put others in their place.
-const { setImmediate, setTimeout } = globalThis;
+const { setImmediate } = globalThis;
 const { createContext } = vm;
-
-/**
- * How long the worker is left alone after a replay. It is woken by the replay's
- * outcome, often on this very core, and has work to do before this process
- * gets any.
- */
-const PAUSE_MS = 1;
 
 /** Node.js 20 has had it since 20.18. */
 const ORDINARY = vm.constants?.DONT_CONTEXTIFY;
@@ -53,11 +47,11 @@ function createContexts(isReplaying) {
       };
     },
 
-    /** Make one soon, after what has come by then. */
+    /** Make one after all that is to be told of the replay, which the worker waits for. */
     prepareSoon: () => {
       if (isScheduled || spare) return;
       isScheduled = true;
-      setTimeout(() => setImmediate(prepare), PAUSE_MS);
+      setImmediate(prepare);
     },
   };
 }
