@@ -12,11 +12,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
-from psycopg.pq import TransactionStatus
 from ulid import ULID
 
+from tests.support.round_trips import RoundTrips
 from tests.support.sdk import build_artifact
 from tests.support.unpacked import unpacked
 from tests.worker.engine.conftest import make_manifest
@@ -26,7 +25,6 @@ from workflow_studio.worker.execution.options import ExecutorOptions
 from workflow_studio.worker.execution.pool import NodeExecutorPool
 from workflow_studio.worker.ports import BatchedCall, CallContext
 from workflow_studio.worker.store import Database
-from workflow_studio.worker.store._session import Session
 from workflow_studio.worker.store.statements import Statement
 
 if TYPE_CHECKING:
@@ -87,7 +85,7 @@ class Costs:
     deliveries: Counter[str] = field(default_factory=Counter)
     commits: int = 0
     statements: int = 0
-    round_trips: int = 0
+    asked: RoundTrips = field(default_factory=RoundTrips)
 
 
 class CountedPool(NodeExecutorPool):
@@ -143,7 +141,7 @@ class Worker:
             self.costs.deliveries - before.deliveries,
             len(self.commits) - commits,
             self.costs.statements - before.statements,
-            self.costs.round_trips - before.round_trips,
+            RoundTrips(self.costs.asked.made - before.asked.made),
         )
 
     async def settled(self) -> None:
@@ -154,7 +152,7 @@ class Worker:
 
 
 def _copy(costs: Costs) -> Costs:
-    return replace(costs, calls=costs.calls.copy(), deliveries=costs.deliveries.copy())
+    return replace(costs, calls=costs.calls.copy(), deliveries=costs.deliveries.copy(), asked=replace(costs.asked))
 
 
 @pytest.fixture
@@ -207,28 +205,9 @@ async def worker(
 async def worker_on_postgresql(
     tmp_path: Path, place_of: Callable[[str, Path], Place], costs: Costs, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Worker]:
-    commits: list[None] = []
-    execute, flush, commit = psycopg.Cursor.execute, Session.flush, Session.commit
-
-    def counted_execute(self: psycopg.Cursor[Any], *args: Any, **options: Any) -> Any:
-        # It is begun, too, if nothing has done that yet.
-        costs.round_trips += 1 + (self.connection.pgconn.transaction_status == TransactionStatus.IDLE)
-        return execute(self, *args, **options)
-
-    def counted_flush(self: Session) -> Any:
-        costs.round_trips += 1
-        return flush(self)
-
-    def counted_commit(self: Session) -> None:
-        costs.round_trips += not self._kept
-        commits.append(None)
-        commit(self)
-
     database = place_of("postgresql", tmp_path).open()
-    monkeypatch.setattr(psycopg.Cursor, "execute", counted_execute)
-    monkeypatch.setattr(Session, "flush", counted_flush)
-    monkeypatch.setattr(Session, "commit", counted_commit)
-    async with _working(database, costs, commits, monkeypatch) as made:
+    costs.asked = RoundTrips.counted(monkeypatch)
+    async with _working(database, costs, costs.asked, monkeypatch) as made:
         yield made
 
 
@@ -283,7 +262,7 @@ async def test_a_sequential_step_on_postgresql_costs_one_commit(worker_on_postgr
     # What is done in a commit on SQLite is done in a transaction of its own.
     assert cost.commits <= steps + delivered + 8
     # What changes something goes with what is asked next, or with the commit.
-    assert cost.round_trips <= 4 * steps + 6 * delivered + 20
+    assert cost.asked.made <= 4 * steps + 6 * delivered + 20
 
 
 async def test_a_hundred_parallel_steps_on_postgresql_take_few_replays_and_commits(
@@ -294,7 +273,7 @@ async def test_a_hundred_parallel_steps_on_postgresql_take_few_replays_and_commi
     assert cost.deliveries["workflow"] <= 12
     # Those that begin in one turn, and those that end in one, share a transaction.
     assert cost.commits <= 40
-    assert cost.round_trips <= 200
+    assert cost.asked.made <= 200
 
 
 async def test_the_start_of_a_run_is_one_commit(worker: Worker) -> None:

@@ -188,17 +188,17 @@ async def test_a_batch_locks_its_run_before_the_runs_queue(world, database, exec
     # The other way around, the end of a replay and the end of a step wait for each other.
     run_id = await world.new_run()
     taken = []
-    ask_of_run = log.ask_ahead
+    ask_of_run = log.ask_ahead_of_run
 
-    def ask_ahead(transaction, asked, steps):
+    def ask_ahead(transaction, asked):
         taken.append(("run", asked))
-        ask_of_run(transaction, asked, steps)
+        ask_of_run(transaction, asked)
 
     def lock_queue(transaction, locked):
         taken.append(("queue", locked))
         transaction.lock("queue", locked)
 
-    monkeypatch.setattr(log, "ask_ahead", ask_ahead)
+    monkeypatch.setattr(log, "ask_ahead_of_run", ask_ahead)
     monkeypatch.setattr(queue, "lock_queue", lock_queue)
     await executor.batch(step_message(run_id), step_created(run_id))
     alone = [("queue", run_id)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from workflow_studio.worker.engine import fencing, log, queue
+from workflow_studio.worker.engine import fencing, idempotency, log, queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ def of_calls(
     goes_on: bool = False,
     ends_replay: bool = False,
 ) -> Ahead | None:
-    """Return what asks ahead what calls will want to know; None if they lock something else before their run.
+    """Return what asks ahead what calls about one run will want to know; None if that cannot be told.
 
     Args:
         calls: The calls.
@@ -44,6 +44,7 @@ def of_calls(
     if run_id is None:
         return None
     found = _Foreseen()
+    keys = [call.idempotency for call in calls if call.idempotency is not None]
     for call in calls:
         if call.method == "queue.publish":
             found.note_message(call.params)
@@ -54,33 +55,35 @@ def of_calls(
     of_queue = wakes or ends_replay or bool(found.step_keys)
 
     def ask(transaction: Transaction) -> None:
-        log.ask_ahead(transaction, run_id, found.steps)
+        log.ask_ahead_of_run(transaction, run_id)
+        for key in keys:
+            idempotency.ask_ahead(transaction, key)
+        log.ask_ahead_of_entities(transaction, run_id, found.steps, found.others)
         if found.is_new:
             begins(transaction)
         if of_queue:
             queue.ask_ahead(
                 transaction, run_id, wakes=wakes, goes_on=goes_on, ends_replay=ends_replay, step_keys=found.step_keys
             )
-        _ask_of_lease(transaction, delivery_id)
+        fencing.ask_ahead(transaction, delivery_id)
 
     return ask
 
 
-def of_event(run_id: str, event_type: str, correlation_id: str | None, context: CallContext) -> Ahead | None:
-    """Return what asks ahead what an event that comes alone will want to know.
-
-    None if something else is locked first: the key of an event that may come twice.
-    """
-    if context.idempotency is not None:
-        return None
+def of_event(run_id: str, event_type: str, correlation_id: str | None, context: CallContext) -> Ahead:
+    """Return what asks ahead what an event that comes alone will want to know."""
     steps = {correlation_id: event_type == _READ_BACK} if correlation_id and event_type.startswith("step_") else {}
-    delivery_id = context.delivery_id
+    others = {correlation_id: event_type} if correlation_id and log.can_ask_ahead(event_type) else {}
+    key, delivery_id = context.idempotency, context.delivery_id
 
     def ask(transaction: Transaction) -> None:
-        log.ask_ahead(transaction, run_id, steps)
+        if key is not None:
+            idempotency.ask_ahead(transaction, key)
+        log.ask_ahead_of_run(transaction, run_id)
+        log.ask_ahead_of_entities(transaction, run_id, steps, others)
         if transaction.has_company:
             queue.lock_queue(transaction, run_id)  # others may need it, and would lock it after the lease
-        _ask_of_lease(transaction, delivery_id)
+        fencing.ask_ahead(transaction, delivery_id)
 
     return ask
 
@@ -89,16 +92,11 @@ def of_replays_end(run_id: str, delivery_id: str) -> Ahead:
     """Return what asks ahead what the end of a replay will want to know."""
 
     def ask(transaction: Transaction) -> None:
-        log.ask_ahead(transaction, run_id, {})
+        log.ask_ahead_of_run(transaction, run_id)
         queue.ask_ahead(transaction, run_id, ends_replay=True)
-        _ask_of_lease(transaction, delivery_id)
+        fencing.ask_ahead(transaction, delivery_id)
 
     return ask
-
-
-def _ask_of_lease(transaction: Transaction, delivery_id: str | None) -> None:
-    if delivery_id is not None:
-        transaction.ask_ahead(fencing.HELD, {"delivery": delivery_id})
 
 
 @dataclass(slots=True)
@@ -107,6 +105,7 @@ class _Foreseen:
 
     Attributes:
         steps: Steps, and whether with their payloads.
+        others: Hooks and waits, and a type of event that names each.
         new_steps: Those that the calls create.
         step_keys: The keys of messages to steps that there are already.
         wakes: Whether they ask for a replay.
@@ -114,6 +113,7 @@ class _Foreseen:
     """
 
     steps: dict[str, bool] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
     new_steps: set[str] = field(default_factory=set)
     step_keys: list[str] = field(default_factory=list)
     wakes: bool = False
@@ -121,17 +121,22 @@ class _Foreseen:
 
     def note_event(self, event: Any) -> bool:
         """Note what an event will look at; tell whether it is of a kind that looks at nothing else."""
-        kind, step_id = (
+        kind, entity_id = (
             (event.get("eventType"), event.get("correlationId")) if isinstance(event, dict) else (None, None)
         )
         if kind in _OF_RUNS:
             self.is_new = self.is_new or kind == "run_created"
             return True
-        if not isinstance(kind, str) or not isinstance(step_id, str) or not kind.startswith("step_"):
+        if not isinstance(kind, str) or not isinstance(entity_id, str):
             return False
-        self.steps.setdefault(step_id, kind == _READ_BACK)
+        if log.can_ask_ahead(kind):
+            self.others.setdefault(entity_id, kind)
+            return True
+        if not kind.startswith("step_"):
+            return False
+        self.steps.setdefault(entity_id, kind == _READ_BACK)
         if kind == "step_created":
-            self.new_steps.add(step_id)
+            self.new_steps.add(entity_id)
         return True
 
     def note_message(self, message: Mapping[str, Any]) -> None:
@@ -144,7 +149,7 @@ class _Foreseen:
 
 
 def _only_run(calls: Sequence[BatchedCall]) -> str | None:
-    """Return the only run that calls are about, if none of them asks whether it has been made before."""
+    """Return the only run that calls are about."""
     named = {call.params.get("runId") for call in calls}
     run_id = named.pop() if len(named) == 1 else None
-    return run_id if isinstance(run_id, str) and all(call.idempotency is None for call in calls) else None
+    return run_id if isinstance(run_id, str) else None

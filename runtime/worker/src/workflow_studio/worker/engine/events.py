@@ -75,7 +75,7 @@ class Events:
             body, run_id = params.event, params.run_id
             asks = ahead.of_event(run_id, body.event_type, body.correlation_id, context) if run_id else None
             # It locks nothing but its run, unless it may come twice.
-            is_of_step = asks is not None and body.event_type.startswith("step_")
+            is_of_step = body.event_type.startswith("step_") and context.idempotency is None
             about = run_id if is_of_step else None
             return await self._database.write(self.writing(params, context, environment), about=about, ahead=asks)
 

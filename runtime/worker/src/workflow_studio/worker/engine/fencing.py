@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import bindparam, select
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from workflow_studio.worker.engine.deliveries import Deliveries
-    from workflow_studio.worker.store import Database, Transaction
+    from workflow_studio.worker.store import Ahead, Database, Transaction
 
 T = TypeVar("T")
 
@@ -91,6 +92,17 @@ class Fence:
             return
         if HELD.first(transaction.connection, {"delivery": delivery_id}) is None:
             raise LeaseLostError("Another worker has taken this delivery over")
+
+
+def ask_ahead(transaction: Transaction, delivery_id: str | None) -> None:
+    """Ask ahead for the lease of a delivery, last of all that a transaction locks; None has none."""
+    if delivery_id is not None:
+        transaction.ask_ahead(HELD, {"delivery": delivery_id})
+
+
+def asking_ahead() -> Ahead:
+    """Return what asks ahead for the lease of the delivery in whose name the caller writes."""
+    return partial(ask_ahead, delivery_id=_WRITES_FOR.get())
 
 
 @contextmanager

@@ -82,7 +82,7 @@ class IdempotencyKeys:
             EngineError: ``idempotency_conflict``, if the key names another request.
         """
         # A repeat that arrives while the first is under way waits here for its commit.
-        transaction.lock("idempotency", key.project, key.endpoint, key.key)
+        _lock(transaction, key)
         row = _RECORD.first(transaction.connection, _name(key))
         if row is None:
             return None
@@ -96,6 +96,16 @@ class IdempotencyKeys:
     def forget(self, transaction: Transaction, key: IdempotencyKey) -> None:
         """Delete the record of a request."""
         _FORGET.send(transaction.connection, _name(key))
+
+
+def ask_ahead(transaction: Transaction, key: IdempotencyKey) -> None:
+    """Ask ahead what a request was answered before; see :meth:`IdempotencyKeys.find`."""
+    _lock(transaction, key)
+    transaction.ask_ahead(_RECORD, _name(key))
+
+
+def _lock(transaction: Transaction, key: IdempotencyKey) -> None:
+    transaction.lock("idempotency", key.project, key.endpoint, key.key)
 
 
 def _name(key: IdempotencyKey) -> dict[str, str]:

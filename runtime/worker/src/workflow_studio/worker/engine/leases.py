@@ -143,7 +143,12 @@ class Leases:
         return self._claims.make(transaction, limits, executors)
 
     def acknowledge(self, transaction: Transaction, delivery_id: str) -> None:
-        """Delete the message of a delivery that the transaction completes: what it asked for is in the log."""
+        """Delete the message of a delivery that the transaction completes: what it asked for is in the log.
+
+        Both the event that says so and whoever sends it may ask for that.
+        """
+        if transaction.ends == delivery_id:
+            return
         if not self._acknowledge(transaction, delivery_id):
             return
         transaction.ends = delivery_id

@@ -96,6 +96,15 @@ _HOOK_KNOWN: Final = Statement(
 )
 
 
+_ENTITIES: Final = {
+    "hook_received": _HOOK,
+    "hook_disposed": _HOOK,
+    "wait_created": _WAIT,
+    "wait_completed": _WAIT,
+}
+"""Queries for what an event names, if that is no step."""
+
+
 @dataclass(frozen=True, slots=True)
 class Author:
     """Who writes an event.
@@ -279,18 +288,32 @@ def _load(transaction: Transaction, event: EventInput) -> dict[Entity, Row]:
     return rows
 
 
-def ask_ahead(transaction: Transaction, run_id: str, steps: Mapping[str, bool]) -> None:
-    """Ask ahead what appends to a run will want to know: the run, which is locked, and steps.
+def ask_ahead_of_run(transaction: Transaction, run_id: str) -> None:
+    """Ask ahead for a run, which is locked; the transaction has written nothing yet."""
+    transaction.ask_ahead(_RUN, {"run": run_id})
+
+
+def ask_ahead_of_entities(
+    transaction: Transaction, run_id: str, steps: Mapping[str, bool], others: Mapping[str, str] | None = None
+) -> None:
+    """Ask ahead for what events name beside their run, which is locked.
 
     Args:
         transaction: Has written nothing yet.
         run_id: The run.
         steps: Ids of steps, and whether their payloads will be wanted.
+        others: Ids of hooks and waits, and a type of event that names each, one for which :func:`can_ask_ahead` holds.
     """
-    transaction.ask_ahead(_RUN, {"run": run_id})
     for step_id, with_payloads in steps.items():
         query = _STEP_WITH_PAYLOADS if with_payloads else _STEP
         transaction.ask_ahead(query, {"run": run_id, "entity": step_id})
+    for entity_id, event_type in (others or {}).items():
+        transaction.ask_ahead(_ENTITIES[event_type], {"run": run_id, "entity": entity_id})
+
+
+def can_ask_ahead(event_type: str) -> bool:
+    """Tell whether what an event of this type names is looked for in one way, whatever came before it."""
+    return event_type in _ENTITIES
 
 
 def lock_runs(transaction: Transaction, run_ids: Iterable[str]) -> None:

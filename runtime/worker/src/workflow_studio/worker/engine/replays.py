@@ -97,6 +97,8 @@ def load_ahead(transaction: Transaction, run_id: str, known_slot: int) -> Loaded
     run = None if known is None else known.row
     if run is None or "input" not in run:
         store_changes(transaction)
+        if run is not None and run["last_slot"] - known_slot <= _MOST_READ_AHEAD:
+            transaction.ask_ahead(_NEW_EVENTS, {"run": run_id, "known": known_slot})
         run = _SMALL_RUN.first(transaction.connection, {"run": run_id, "most": _LARGEST_SENT_AHEAD})
         if known is not None and run is not None:
             known.note(run)

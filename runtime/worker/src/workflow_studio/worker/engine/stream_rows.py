@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, select
 
+from workflow_studio.worker.engine import fencing
 from workflow_studio.worker.parts import Growth, StoredChunks, StoredStream
 from workflow_studio.worker.store import LAZILY, tables
 from workflow_studio.worker.store.statements import Statement, change_rows, insert_row
@@ -73,11 +74,11 @@ class DatabaseStreams:
 
     async def append(self, write: StreamWrite, /) -> None:
         """Append chunks, as one unit and once."""
-        await self._database.write(lambda transaction: self._append(transaction, write, closes=False))
+        await self._write(write, closes=False)
 
     async def append_last(self, write: StreamWrite, /) -> None:
         """Append chunks, as one unit and once, and close the stream."""
-        await self._database.write(lambda transaction: self._append(transaction, write, closes=True))
+        await self._write(write, closes=True)
 
     async def end(self, stream: str, run_id: str, /) -> None:
         """Close a stream; closing it again changes nothing."""
@@ -89,13 +90,23 @@ class DatabaseStreams:
 
         await self._database.write(work)
 
+    async def _write(self, write: StreamWrite, *, closes: bool) -> None:
+        asks_of_lease = fencing.asking_ahead()
+
+        def asks(transaction: Transaction) -> None:
+            transaction.ask_ahead(_STREAM, {"stream": write.stream})
+            transaction.ask_ahead(_IS_OF_RUN, {"run": write.run_id, "stream": write.stream})
+            transaction.ask_ahead(_WRITTEN, _name(write))
+            asks_of_lease(transaction)
+
+        await self._database.write(lambda transaction: self._append(transaction, write, closes=closes), ahead=asks)
+
     def _append(self, transaction: Transaction, write: StreamWrite, *, closes: bool) -> None:
         connection = transaction.connection
         count, closed = self._open(transaction, write.stream, write.run_id)
         if closed:
             return
-        key = {"stream": write.stream, "writer": write.writer_id, "number": write.sequence}
-        chunks = write.chunks if _WRITTEN.first(connection, key) is None else ()
+        chunks = write.chunks if _WRITTEN.first(connection, _name(write)) is None else ()
         if chunks:
             for part, data in enumerate(write.stored(count)):
                 row = {"name": write.stream, "chunk_index": count + part, "data": data, "part": part}
@@ -149,6 +160,10 @@ class DatabaseStreams:
         if not self._told:
             for grown in self._grown:
                 grown(growth.stream)
+
+
+def _name(write: StreamWrite) -> dict[str, Any]:
+    return {"stream": write.stream, "writer": write.writer_id, "number": write.sequence}
 
 
 def _read(connection: Connection, name: str, start: int, max_chunks: int, max_bytes: int) -> StoredChunks:
