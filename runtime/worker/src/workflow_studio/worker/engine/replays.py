@@ -97,9 +97,12 @@ def load_ahead(transaction: Transaction, run_id: str, known_slot: int) -> Loaded
     run = None if known is None else known.row
     if run is None or "input" not in run:
         store_changes(transaction)
+        small = {"run": run_id, "most": _LARGEST_SENT_AHEAD}
         if run is not None and run["last_slot"] - known_slot <= _MOST_READ_AHEAD:
+            # The run first: of what is written in between, its log may have too much, but nothing too little.
+            transaction.ask_ahead(_SMALL_RUN, small)
             transaction.ask_ahead(_NEW_EVENTS, {"run": run_id, "known": known_slot})
-        run = _SMALL_RUN.first(transaction.connection, {"run": run_id, "most": _LARGEST_SENT_AHEAD})
+        run = _SMALL_RUN.first(transaction.connection, small)
         if known is not None and run is not None:
             known.note(run)
     if run is None or run["status"] != "running":
