@@ -17,7 +17,7 @@ pytestmark = pytest.mark.node
 NAMES: Final = Path(execution.__file__).parent / "host" / "names.cjs"
 BUNDLE: Final = """
 let atLoad;
-const bundle = withoutTypeNames(() => {
+const bundle = withoutNeedlessNames(() => {
   const defineProperty = Object.defineProperty;
   const named = (target, value) => defineProperty(target, 'name', { value, configurable: true });
   atLoad = named((value) => value, 'Map').name;
@@ -28,7 +28,7 @@ const bundle = withoutTypeNames(() => {
 
 
 def printed(script: str) -> object:
-    program = f"const {{ withoutTypeNames }} = require({str(NAMES)!r});\n{BUNDLE}\n{script}"
+    program = f"const {{ withoutNeedlessNames }} = require({str(NAMES)!r});\n{BUNDLE}\n{script}"
     done = subprocess.run([find_node().path, "-e", program], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     return json.loads(done.stdout)
@@ -84,7 +84,7 @@ def test_a_bundle_that_cannot_be_loaded_leaves_nothing_behind() -> None:
     const before = Object.defineProperty;
     let message;
     try {
-      withoutTypeNames(() => { throw new Error('broken'); });
+      withoutNeedlessNames(() => { throw new Error('broken'); });
     } catch (error) {
       message = error.message;
     }

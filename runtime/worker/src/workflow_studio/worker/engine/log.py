@@ -96,13 +96,13 @@ _HOOK_KNOWN: Final = Statement(
 )
 
 
-_ENTITIES: Final = {
-    "hook_received": _HOOK,
-    "hook_disposed": _HOOK,
-    "wait_created": _WAIT,
-    "wait_completed": _WAIT,
+_NAMED: Final[dict[str, tuple[Entity, Statement]]] = {
+    "hook_received": ("hook", _HOOK),
+    "hook_disposed": ("hook", _HOOK),
+    "wait_created": ("wait", _WAIT),
+    "wait_completed": ("wait", _WAIT),
 }
-"""Queries for what an event names, if that is no step."""
+"""What an event names that is no step, and the query for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +272,7 @@ def _load(transaction: Transaction, event: EventInput) -> dict[Entity, Row]:
     else:
         store_changes(transaction)
         _fetch(connection, rows, "run", _RUN, {"run": event.run_id})
-    kind = event.event_type.partition("_")[0]
-    if kind == "step":
+    if event.event_type.startswith("step_"):
         step = None if known is None else known.steps.get(event.correlation_id)
         with_payloads = event.event_type == "step_started"
         if step is not None and ("input" in step or not with_payloads):
@@ -281,10 +280,9 @@ def _load(transaction: Transaction, event: EventInput) -> dict[Entity, Row]:
         elif known is None or not known.lacks_step(event.correlation_id):
             store_step(transaction, event.run_id, event.correlation_id)
             _fetch(connection, rows, "step", _STEP_WITH_PAYLOADS if with_payloads else _STEP, key)
-    elif kind == "hook" and event.event_type != "hook_created":
-        _fetch(connection, rows, "hook", _HOOK, key)
-    elif kind == "wait":
-        _fetch(connection, rows, "wait", _WAIT, key)
+    elif event.event_type in _NAMED:
+        entity, query = _NAMED[event.event_type]
+        _fetch(connection, rows, entity, query, key)
     return rows
 
 
@@ -308,12 +306,13 @@ def ask_ahead_of_entities(
         query = _STEP_WITH_PAYLOADS if with_payloads else _STEP
         transaction.ask_ahead(query, {"run": run_id, "entity": step_id})
     for entity_id, event_type in (others or {}).items():
-        transaction.ask_ahead(_ENTITIES[event_type], {"run": run_id, "entity": entity_id})
+        _, query = _NAMED[event_type]
+        transaction.ask_ahead(query, {"run": run_id, "entity": entity_id})
 
 
 def can_ask_ahead(event_type: str) -> bool:
     """Tell whether what an event of this type names is looked for in one way, whatever came before it."""
-    return event_type in _ENTITIES
+    return event_type in _NAMED
 
 
 def lock_runs(transaction: Transaction, run_ids: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 
 const path = require('node:path');
 const fs = require('node:fs');
-const { withoutTypeNames } = require('./names.cjs');
+const { withoutNeedlessNames } = require('./names.cjs');
 
 const ROUTES = Object.freeze({ workflow: 'flow', step: 'step' });
 /** Where the SDK's routes are; no request goes there, but bundles see the URL. */
@@ -108,7 +108,7 @@ async function deliverByRequest(post, name, delivery) {
 function loadArtifact(folder, { loadRoute }, decode) {
   // The steps first: they register themselves when they are loaded.
   const step = loadRoute(folder, ROUTES.step);
-  const flow = withoutTypeNames(() => loadRoute(folder, ROUTES.workflow));
+  const flow = withoutNeedlessNames(() => loadRoute(folder, ROUTES.workflow));
 
   /**
    * @param {{ kind: string, queueName: string }} delivery

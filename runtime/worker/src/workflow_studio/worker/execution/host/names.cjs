@@ -32,7 +32,7 @@ const CLOSURES = ['arm', 'finish', 'poll', 'value'];
  * @param {() => T} load
  * @returns {T}
  */
-function withoutTypeNames(load) {
+function withoutNeedlessNames(load) {
   const { defineProperty } = Object;
   const spared = new Set([
     ...Object.getOwnPropertyNames(globalThis),
@@ -60,4 +60,4 @@ function withoutTypeNames(load) {
   }
 }
 
-module.exports = { withoutTypeNames };
+module.exports = { withoutNeedlessNames };
