@@ -59,8 +59,8 @@ def measure(  # noqa: PLR0913 - one parameter per option of the command line
     short: Annotated[bool, typer.Option("--short", help="Few cheap shapes, few times: does it run?")] = False,
     worlds: Annotated[str | None, typer.Option(help=f"Of {', '.join(WORLDS)}.")] = None,
     shapes: Annotated[str | None, typer.Option(help=f"Of {', '.join(BY_NAME)}.")] = None,
-    repeat: Annotated[int | None, typer.Option(min=1, help="How often; dear shapes less, cheap ones more.")] = None,
-    cold: Annotated[bool, typer.Option("--cold", help="Begin no turn with a run that does not count.")] = False,
+    repeat: Annotated[int | None, typer.Option(min=1, help="How often; dear shapes less, short ones more.")] = None,
+    cold: Annotated[bool, typer.Option("--cold", help="One measurement in each turn, and it counts.")] = False,
     json: Annotated[Path | None, typer.Option(help="Where the report goes.")] = None,
     markdown: Annotated[Path | None, typer.Option(help=f"Where the tables go; after {BEGIN} if there is one.")] = None,
 ) -> None:

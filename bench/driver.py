@@ -1,4 +1,4 @@
-"""Goes round: every World measures a shape once, then all of them again."""
+"""Goes round: every World measures a shape, then all of them again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bench.processes import Meter, memory
 from bench.results import Sample, Trouble
-from bench.shapes import TURN, WARM_UP
+from bench.shapes import WARM_UP
 from bench.worlds import MeasurementError
 
 if TYPE_CHECKING:
@@ -62,25 +62,23 @@ class Driver:
     def measure(self, shape: Shape, *, repeat: int) -> None:
         """Measure one shape on all Worlds in turn, with another one first each time.
 
-        A turn begins with a run that does not count, where it would show: else what is measured is also how much of a
-        World the others have meanwhile driven out of the processor's caches. A service has no such others.
+        A turn begins with a measurement that does not count, where it would show: else what is measured is also how
+        much of a World the others have meanwhile driven out of the processor's caches. A service has no such others.
         """
         taking_part = list(self.worlds)
-        for round_ in range(-shape.warm_up, repeat):
+        for round_, times in enumerate(shape.turns(repeat)):
             first = round_ % len(self.worlds)
             for world in [*self.worlds[first:], *self.worlds[:first]]:
-                if world in taking_part and not self._measure(world, shape, counts=round_ >= 0):
+                if world in taking_part and not self._take_turn(world, shape, times):
                     taking_part.remove(world)
 
-    def _measure(self, world: World, shape: Shape, *, counts: bool) -> bool:
-        """Measure once; a World that failed gets a new beginning and is left out for this shape."""
-        others = [other.roots() for other in self.worlds if other is not world]
-        meter = Meter(world.roots(), others)
+    def _take_turn(self, world: World, shape: Shape, times: int) -> bool:
+        """Measure some times; a World that failed gets a new beginning and is left out for this shape."""
         try:
-            if shape.warm_up and not shape.is_cold:
-                world.measure(TURN, next(self._numbers))
-            with meter:
-                figures = world.measure(shape, next(self._numbers))
+            if shape.is_warmed_up:
+                world.measure(shape, next(self._numbers))
+            for _ in range(times):
+                self.samples.append(self._measure(world, shape))
         except MeasurementError as error:
             self.tell(f"{world.name}: {shape.name}: {error}")
             trouble = Trouble(world=world.name, shape=shape.name, problem=str(error), is_late=error.is_late)
@@ -88,18 +86,20 @@ class Driver:
             world.stop()
             self._begin(world)
             return False
-        if counts:
-            self.samples.append(
-                Sample(
-                    world=world.name,
-                    shape=shape.name,
-                    figures=figures,
-                    cpu=meter.cpu,
-                    memory=meter.memory,
-                    others_cpu=meter.others_cpu,
-                )
-            )
         return True
+
+    def _measure(self, world: World, shape: Shape) -> Sample:
+        others = [other.roots() for other in self.worlds if other is not world]
+        with Meter(world.roots(), others) as meter:
+            figures = world.measure(shape, next(self._numbers))
+        return Sample(
+            world=world.name,
+            shape=shape.name,
+            figures=figures,
+            cpu=meter.cpu,
+            memory=meter.memory,
+            others_cpu=meter.others_cpu,
+        )
 
     def _begin(self, world: World) -> None:
         world.start()

@@ -63,7 +63,7 @@ class Report(_Kept):
         versions: Of what took part, by name.
         worlds: The names of the Worlds, in the order of the table.
         repeat: What was asked for.
-        is_cold: Whether turns began without a run that does not count; so they did before that was kept.
+        is_cold: Whether a turn was one measurement; so it was before that was kept.
         cores: How many the machine has; 0 in reports of before that was kept.
         processes: How many workers or apps each World has, where that is what is compared.
         idle: Memory at rest, in bytes, by World and role.

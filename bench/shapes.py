@@ -22,7 +22,7 @@ class Shape:
         share: How often it is repeated, against what is asked for: dear ones less.
         seconds: When a World is given up.
         is_short: Whether the short mode takes it.
-        is_cold: Whether a turn begins without a run that does not count.
+        is_cold: Whether a turn is one measurement, which counts.
     """
 
     name: str
@@ -36,13 +36,25 @@ class Shape:
     is_cold: bool = False
 
     @property
-    def warm_up(self) -> int:
-        """How many measurements do not count; a dear one is as warm as what was measured before it."""
-        return 0 if self.share < _DEAR else 1
+    def is_warmed_up(self) -> bool:
+        """Whether a turn begins with a measurement that does not count; a dear one is soon warm by itself."""
+        return not self.is_cold and self.share >= _DEAR
+
+    @property
+    def in_a_row(self) -> int:
+        """How many measurements count in one turn of a World."""
+        if not self.is_warmed_up:
+            return 1
+        return 4 if self.share >= 1 else 2
 
     def repeats(self, wanted: int) -> int:
         """Return how often to measure it; twice is the least that a median is worth."""
         return max(1 if wanted == 1 else 2, round(wanted * self.share))
+
+    def turns(self, wanted: int) -> list[int]:
+        """Return how many measurements count in each turn of a World."""
+        repeats = self.repeats(wanted)
+        return [min(self.in_a_row, repeats - done) for done in range(0, repeats, self.in_a_row)]
 
 
 SHAPES: Final = (
@@ -81,8 +93,5 @@ WARM_UP: Final = (
 )
 """What every World does before anything counts: modules are loaded, and code is compiled as in a service that has been
 running for a while."""
-
-TURN: Final = Shape("turn", "1 step", "sequential", 1)
-"""What each turn of a World begins with."""
 
 BY_NAME: Final = {shape.name: shape for shape in SHAPES}

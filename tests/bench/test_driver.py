@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench.driver import Driver
-from bench.shapes import BY_NAME, TURN, WARM_UP, Shape
+from bench.shapes import BY_NAME, WARM_UP, Shape
 from bench.worlds import MeasurementError
 
 if TYPE_CHECKING:
     from bench.worlds import World
 
-STEP = BY_NAME["steps-1"]
+STEP = replace(BY_NAME["steps-1"], share=1)
+COLD = replace(STEP, is_cold=True)
 
 
 class Recorded:
@@ -50,37 +51,33 @@ def driver_of(*worlds: Any) -> Driver:
 def test_worlds_take_turns_with_another_first_each_time() -> None:
     log: list[str] = []
     driver = driver_of(*(Recorded(name, log) for name in "abc"))
-    driver.measure(STEP, repeat=2)
-    turns = [line for line in log if line.endswith(STEP.name)]
-    assert turns == [f"{name} {STEP.name}" for name in [*"cab", *"abc", *"bca"]]
+    driver.measure(COLD, repeat=2)
+    assert log == [f"{name} {COLD.name}" for name in [*"abc", *"bca"]]
 
 
-def test_a_turn_begins_with_a_run_that_does_not_count() -> None:
-    log: list[str] = []
-    driver = driver_of(Recorded("a", log))
-    driver.measure(STEP, repeat=1)
-    assert log == [f"a {TURN.name}", f"a {STEP.name}"] * 2
-    assert [sample.shape for sample in driver.samples] == [STEP.name]
+def test_a_turn_is_some_measurements_after_one_that_does_not_count() -> None:
+    world = Recorded("a", log := [])
+    driver = driver_of(world, Recorded("b", log))
+    driver.measure(STEP, repeat=6)
+    assert STEP.in_a_row == 4
+    assert log == [f"{name} {STEP.name}" for name in [*"aaaaabbbbb", *"bbbaaa"]]
+    assert [sample.world for sample in driver.samples] == [*"aaaabbbb", *"bbaa"]
 
 
 def test_turns_can_be_left_cold() -> None:
-    log: list[str] = []
-    driver_of(Recorded("a", log)).measure(replace(STEP, is_cold=True), repeat=1)
-    assert log == [f"a {STEP.name}"] * 2
-
-
-def test_warm_ups_do_not_count() -> None:
     world = Recorded("a", [])
     driver = driver_of(world)
-    driver.measure(STEP, repeat=2)
-    assert world.numbers == [0, 1, 2, 3, 4, 5]
-    assert [sample.figures for sample in driver.samples] == [{"total": 1.0}] * 2
-
-
-def test_dear_shapes_need_no_warm_up() -> None:
-    world = Recorded("a", [])
-    driver_of(world).measure(BY_NAME["parallel-500"], repeat=2)
+    driver.measure(COLD, repeat=2)
     assert world.numbers == [0, 1]
+    assert len(driver.samples) == 2
+
+
+def test_dear_shapes_are_measured_once_in_a_turn() -> None:
+    world = Recorded("a", [])
+    driver = driver_of(world)
+    driver.measure(BY_NAME["parallel-500"], repeat=2)
+    assert world.numbers == [0, 1]
+    assert len(driver.samples) == 2
 
 
 def test_every_measurement_has_a_number_of_its_own() -> None:
