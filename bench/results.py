@@ -23,9 +23,9 @@ class Sample(_Kept):
         world: Of which World.
         shape: Of which shape.
         figures: Milliseconds, or runs per second, by name.
-        cpu: Seconds of processor time, by the role of the processes.
-        memory: The most memory that was seen, in bytes, by the role of the processes.
-        others_cpu: Seconds of processor time that all other Worlds took meanwhile.
+        cpu: Seconds of processor time that a measurement of its turn took, by the role of the processes.
+        memory: The most memory that was seen in its turn, in bytes, by the role of the processes.
+        others_cpu: Seconds of processor time that all other Worlds took meanwhile, likewise.
     """
 
     world: str

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
 from bench.driver import Driver
+from bench.processes import Meter
 from bench.shapes import BY_NAME, WARM_UP, Shape
 from bench.worlds import MeasurementError
 
@@ -56,12 +57,32 @@ def test_worlds_take_turns_with_another_first_each_time() -> None:
 
 
 def test_a_turn_is_some_measurements_after_one_that_does_not_count() -> None:
-    world = Recorded("a", log := [])
-    driver = driver_of(world, Recorded("b", log))
+    log: list[str] = []
+    driver = driver_of(Recorded("a", log), Recorded("b", log))
     driver.measure(STEP, repeat=6)
     assert STEP.in_a_row == 4
     assert log == [f"{name} {STEP.name}" for name in [*"aaaaabbbbb", *"bbbaaa"]]
     assert [sample.world for sample in driver.samples] == [*"aaaabbbb", *"bbaa"]
+
+
+def test_processes_are_looked_at_around_a_turn_and_not_in_the_middle_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+
+    class Watched(Meter):
+        def __enter__(self) -> Self:
+            log.append("look")
+            return super().__enter__()
+
+        def __exit__(self, *error: Any) -> None:  # noqa: PYI036 - handed on as it is
+            super().__exit__(*error)
+            log.append("look")
+            self.cpu, self.others_cpu = {"app": 5.0}, 0.5
+
+    monkeypatch.setattr("bench.driver.Meter", Watched)
+    driver = driver_of(Recorded("a", log))
+    driver.measure(STEP, repeat=4)
+    assert log == ["look", *([f"a {STEP.name}"] * 5), "look"]
+    assert [(sample.cpu, sample.others_cpu) for sample in driver.samples] == [({"app": 1.0}, 0.1)] * 4
 
 
 def test_turns_can_be_left_cold() -> None:
