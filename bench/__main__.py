@@ -177,7 +177,7 @@ def _measured(
         with driver.running():
             for shape in shapes:
                 _tell(f"{time.monotonic() - begun:6.0f} s  {shape.name}")
-                driver.measure(shape, repeat=shape.repeats(repeat))
+                driver.measure(shape, repeat=repeat)
                 found = {
                     "seconds": time.monotonic() - begun,
                     "idle": driver.idle,

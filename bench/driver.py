@@ -60,7 +60,7 @@ class Driver:
             yield
 
     def measure(self, shape: Shape, *, repeat: int) -> None:
-        """Measure one shape on all Worlds in turn, with another one first each time.
+        """Measure one shape on all Worlds in turn, with another one first each time; dear ones less often than asked.
 
         A turn begins with a measurement that does not count, where it would show: else what is measured is also how
         much of a World the others have meanwhile driven out of the processor's caches. A service has no such others.

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from bench import __main__ as command
+from bench import machine
 from bench.driver import Driver
 from bench.processes import Meter
 from bench.shapes import BY_NAME, WARM_UP, Shape
 from bench.worlds import MeasurementError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bench.worlds import World
 
 STEP = replace(BY_NAME["steps-1"], share=1)
@@ -91,6 +96,21 @@ def test_turns_can_be_left_cold() -> None:
     driver.measure(COLD, repeat=2)
     assert world.numbers == [0, 1]
     assert len(driver.samples) == 2
+
+
+@pytest.mark.parametrize(("name", "times"), [("steps-0", 20), ("steps-10", 10), ("steps-100", 7), ("fleet-200", 3)])
+def test_a_shape_is_measured_as_often_as_its_share_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, times: int
+) -> None:
+    """Once the share was taken of what it had already been taken of."""
+    monkeypatch.setattr(command, "alone", nullcontext)
+    monkeypatch.setattr(command, "built_app", lambda: tmp_path)
+    monkeypatch.setattr(command, "SECONDS_TO_REST", 0)
+    monkeypatch.setattr(machine, "describe", lambda _: {})
+    monkeypatch.setattr(machine, "versions", lambda *_: {})
+    makers: dict[str, Any] = {"a": lambda *_: Recorded("a", [])}
+    found = command._measured(makers, [BY_NAME[name]], 10, lambda _: None, {})
+    assert [sample.shape for sample in found.samples] == [name] * times
 
 
 def test_dear_shapes_are_measured_once_in_a_turn() -> None:

@@ -100,11 +100,16 @@ async function sequential({ size, seconds }: Order): Promise<Figures> {
   };
 }
 
-/** The mean time from one step to the next, around a step. */
+/**
+ * The median time from one step to the next, around a step: what grows with the
+ * log shows in all of them, and a collection of garbage in one.
+ */
 function between(times: number[], middle: number) {
-  const first = middle - AROUND / 2;
-  const last = Math.min(middle + AROUND / 2, times.length) - 1;
-  return ((times[last] ?? 0) - (times[first - 1] ?? 0)) / (last - first + 1);
+  const around = times.slice(middle - AROUND / 2 - 1, middle + AROUND / 2);
+  const gaps = around.slice(1).map((time, n) => time - (around[n] ?? 0));
+  gaps.sort((a, b) => a - b);
+  const half = gaps.length / 2;
+  return ((gaps[Math.ceil(half) - 1] ?? 0) + (gaps[Math.floor(half)] ?? 0)) / 2;
 }
 
 async function fleet(
